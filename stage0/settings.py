@@ -1,0 +1,28 @@
+"""PURE. What one call of the command is told by its environment: read once, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stage1.contract.paths import DataRoot
+
+DEFAULT_ROOT = "/var/lib/pod"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where the data lies."""
+
+    root: Path
+
+    @property
+    def data(self) -> DataRoot:
+        """The paths below the data root."""
+        return DataRoot(self.root)
+
+
+def from_environment(environment: Mapping[str, str], directory: str | None) -> Settings:
+    """`--dir` wins over `POD_DIR` wins over `/var/lib/pod`."""
+    return Settings(root=Path(directory or environment.get("POD_DIR") or DEFAULT_ROOT).absolute())

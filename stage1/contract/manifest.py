@@ -1,0 +1,207 @@
+"""PURE. What `pod.json` says: frozen values, every default resolved.
+
+Plain dataclasses, because importing pydantic costs more than everything else `pod run` does before systemd-nspawn;
+`stage1.contract.codec` validates with pydantic what comes from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+
+class _AnyBytes:
+    """Text that may hold any bytes but NUL: surrogateescape in Python, `{"base64": …}` in JSON where not UTF-8."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], Any]) -> Any:  # noqa: ANN401
+        from stage1.contract.codec import text_schema  # noqa: PLC0415  pydantic only where something is validated
+
+        return text_schema()
+
+
+Text = Annotated[str, _AnyBytes()]
+
+
+class VolumeKind(StrEnum):
+    """Where a volume's files are."""
+
+    HOST = "host"
+    EMPTY = "empty"
+    IMPLICIT = "implicit"
+
+
+class Restart(StrEnum):
+    """When systemd starts an app again."""
+
+    NO = "no"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+
+
+class ExitRule(StrEnum):
+    """Which app's end is the pod's end."""
+
+    ANY_FAILURE = "any-failure"
+    ALL = "all"
+    FIRST = "first"
+    APP = "app"
+    NEVER = "never"
+
+
+class NetworkMode(StrEnum):
+    """What network a pod sees."""
+
+    HOST = "host"
+    NONE = "none"
+
+
+class Stdin(StrEnum):
+    """What an app reads from."""
+
+    NONE = "none"
+    STREAM = "stream"
+    TTY = "tty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """Which image an app runs, known by digest; stage1 only repeats this to people."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Who an app is. `uid` or `gid` None: the image has no such name, and the app's result will say so."""
+
+    name: Text
+    uid: int | None
+    gid: int | None
+    groups: tuple[int, ...] = ()
+    home: Text = "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A tree that apps mount; `source` is a host path for `host`, else it lies in the pod directory."""
+
+    name: str
+    kind: VolumeKind
+    source: Text | None = None
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A volume at a place in an app's root."""
+
+    volume: str
+    target: Text
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tmpfs:
+    """A file system in memory at a place in an app's root; `size` in bytes, None for half of the memory."""
+
+    target: Text
+    size: int | None = None
+    mode: int = 0o1777
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartPolicy:
+    """`limit`: how many starts after the first, None for no end; `delay` in seconds."""
+
+    when: Restart = Restart.NO
+    limit: int | None = None
+    delay: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """When an app counts as started: at once, at its READY=1, or when a TCP port of the pod answers."""
+
+    notify: bool = False
+    port: int | None = None
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Socket:
+    """A listening socket the pod's systemd opens and hands to the app (sd_listen_fds(3))."""
+
+    name: str
+    listen: str
+    datagram: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One app: an image's tree and everything decided about the process in it."""
+
+    name: str
+    image: Image
+    layers: tuple[str, ...]
+    argv: tuple[Text, ...]
+    env: tuple[Text, ...]
+    user: User
+    workdir: Text
+    stop_signal: str = "SIGTERM"
+    stop_time: float = 10.0
+    restart: RestartPolicy = RestartPolicy()
+    readiness: Readiness = Readiness()
+    init: bool = False
+    after: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    sockets: tuple[Socket, ...] = ()
+    stdin: Stdin = Stdin.NONE
+    capabilities: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+    ports: tuple[str, ...] = ()
+    labels: dict[Text, Text]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPolicy:
+    """When the pod ends and with what; `app` only with the rule `app`."""
+
+    rule: ExitRule = ExitRule.ANY_FAILURE
+    app: str | None = None
+
+    def __str__(self) -> str:
+        return f"app:{self.app}" if self.rule is ExitRule.APP else self.rule.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodManifest:
+    """A pod, complete: what `run/` is made from."""
+
+    version: Literal[1]
+    uuid: str
+    name: str | None
+    hostname: str
+    created: str
+    apps: tuple[App, ...]
+    volumes: tuple[Volume, ...] = ()
+    network: NetworkMode = NetworkMode.HOST
+    exit_policy: ExitPolicy = ExitPolicy()
+    remove: bool = False
+    log_limit: int = 64 * 1024 * 1024
+
+    @property
+    def label(self) -> str:
+        """What people call the pod: its name, or the UUID of one without."""
+        return self.name or self.uuid
+
+    @property
+    def machine(self) -> str:
+        """The pod's name for systemd-machined."""
+        return self.name or f"pod-{self.uuid}"

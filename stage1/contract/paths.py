@@ -1,0 +1,190 @@
+"""PURE. Every path below the data root: the only place that spells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+APP_ROOTS = "/pod/apps"
+VOLUMES = "/pod/volumes"
+STREAMS = "/pod/streams"
+STATUS = "/pod/status"
+POLICY = "/pod/policy"
+REAPER = "/pod/bin/reaper"
+LAUNCHER = "/pod/bin/launcher"
+WORDS = "/pod/words"
+LAUNCHER_IN_APP = "/run/pod/launcher"
+WORDS_IN_APP = "/run/pod/words"
+UNITS = "/etc/systemd/system"
+
+
+class State(StrEnum):
+    """The directories below `pods/`, in the order of a pod's life."""
+
+    EMBRYO = "embryo"
+    PREPARING = "preparing"
+    PREPARED = "prepared"
+    RUN = "run"
+    EXITED = "exited"
+    GARBAGE = "garbage"
+
+
+@dataclass(frozen=True, slots=True)
+class DataRoot:
+    """The data root, `/var/lib/pod` unless told otherwise."""
+
+    path: Path
+
+    def state(self, state: State) -> Path:
+        """Where pods of a state lie."""
+        return self.path / "pods" / state.value
+
+    def pod(self, state: State, uuid: str) -> PodDir:
+        """A pod's directory in a state."""
+        return PodDir(self.state(state) / uuid)
+
+    @property
+    def names(self) -> Path:
+        """One symbolic link for each named pod."""
+        return self.path / "names"
+
+    @property
+    def base(self) -> Path:
+        """Cached roots with the host's systemd."""
+        return self.path / "base"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: rendered units, facts of this boot."""
+        return self.path / "cache"
+
+    def layer(self, diff_id: str) -> Path:
+        """An unpacked layer."""
+        return self.path / "layers" / diff_id.replace(":", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class PodDir:
+    """One pod's directory; see README.md of this package for who writes what."""
+
+    path: Path
+
+    @property
+    def uuid(self) -> str:
+        """A pod's directory is named by its UUID."""
+        return self.path.name
+
+    @property
+    def root(self) -> DataRoot:
+        """The data root this pod lies in."""
+        return DataRoot(self.path.parent.parent.parent)
+
+    @property
+    def manifest(self) -> Path:
+        """`pod.json`."""
+        return self.path / "pod.json"
+
+    @property
+    def rootfs(self) -> Path:
+        """The mount point of the pod's root."""
+        return self.path / "rootfs"
+
+    @property
+    def base(self) -> Path:
+        """The writable layer of the pod's root."""
+        return self.path / "base"
+
+    def app(self, name: str) -> Path:
+        """The writable layer of an app's root."""
+        return self.path / "apps" / name
+
+    def volume(self, name: str) -> Path:
+        """A volume that lives with the pod."""
+        return self.path / "volumes" / name
+
+    @property
+    def run(self) -> Path:
+        """Everything stage1 and its helpers write."""
+        return self.path / "run"
+
+    @property
+    def units(self) -> Path:
+        """Rendered units."""
+        return self.run / "units"
+
+    @property
+    def etc(self) -> Path:
+        """Files of the pod's own /etc."""
+        return self.run / "etc"
+
+    def words(self, app: str) -> Path:
+        """Argument and environment block of an app whose words no unit can carry."""
+        return self.run / "apps" / app / "words"
+
+    @property
+    def nspawn(self) -> Path:
+        """The exact argv, for people."""
+        return self.run / "nspawn.json"
+
+    @property
+    def launch(self) -> Path:
+        """The monitor's instructions."""
+        return self.run / "launch"
+
+    @property
+    def policy(self) -> Path:
+        """What the reaper decides by."""
+        return self.run / "policy"
+
+    @property
+    def streams(self) -> Path:
+        """FIFOs of the apps."""
+        return self.run / "streams"
+
+    @property
+    def status(self) -> Path:
+        """Results of the apps."""
+        return self.run / "status"
+
+    def result(self, app: str) -> Path:
+        """The latest result of one app."""
+        return self.status / f"{app}.json"
+
+    def runs(self, app: str) -> Path:
+        """One result a line for each run of an app."""
+        return self.status / f"{app}.runs"
+
+    @property
+    def stopping(self) -> Path:
+        """Exists from the moment the pod is being ended."""
+        return self.status / "stopping"
+
+    def log(self, app: str) -> Path:
+        """What an app printed; older lines in the file of the same name with `.1`."""
+        return self.run / "logs" / f"{app}.log"
+
+    @property
+    def console(self) -> Path:
+        """What systemd-nspawn and the pod's PID 1 said."""
+        return self.run / "console.log"
+
+    @property
+    def monitor(self) -> Path:
+        """PID and start time of the monitor."""
+        return self.run / "monitor"
+
+    @property
+    def leader(self) -> Path:
+        """PID and start time of the pod's PID 1."""
+        return self.run / "leader"
+
+    @property
+    def ready(self) -> Path:
+        """Exists from the moment every app has started or is ready."""
+        return self.run / "ready"
+
+    @property
+    def outcome(self) -> Path:
+        """How the pod ended."""
+        return self.run / "result.json"
