@@ -1,0 +1,87 @@
+"""EFFECT. The one way to run another program from stage0: a list of words, closed stdin, short environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stage1.contract.errors import HostError, PodError
+
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "TERM", "XDG_RUNTIME_DIR")
+_LAST_LINES = 6
+
+# program: Debian, Fedora, Arch
+_PACKAGES = {
+    "skopeo": ("skopeo", "skopeo", "skopeo"),
+    "zstd": ("zstd", "zstd", "zstd"),
+    "systemd-nspawn": ("systemd-container", "systemd-container", "systemd"),
+    "systemd-run": ("systemd", "systemd", "systemd"),
+    "systemctl": ("systemd", "systemd", "systemd"),
+    "machinectl": ("systemd-container", "systemd-container", "systemd"),
+    "journalctl": ("systemd", "systemd", "systemd"),
+    "nft": ("nftables", "nftables", "nftables"),
+    "ip": ("iproute2", "iproute", "iproute2"),
+}
+
+
+class CommandError(PodError):
+    """A program ended with a failure; the message carries its last lines."""
+
+    def __init__(self, argv: Sequence[str], status: int, stderr: bytes) -> None:
+        """Describe what failed."""
+        lines = [line.strip() for line in os.fsdecode(stderr).splitlines() if line.strip()]
+        how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
+        super().__init__(f"{argv[0]} {how}", hint="; ".join(lines[-_LAST_LINES:]))
+        self.argv = tuple(argv)
+        self.status = status
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    data: bytes | None = None,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    success: frozenset[int] = frozenset({0}),
+) -> bytes:
+    """Run a program to its end and give what it wrote; `environment` adds to the variables passed on."""
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=data,
+            stdin=None if data is not None else subprocess.DEVNULL,
+            capture_output=True,
+            cwd=cwd,
+            env=_environment(environment or {}),
+            pass_fds=tuple(pass_fds),
+            check=False,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        if cwd is not None and not cwd.is_dir():
+            raise HostError(
+                f"cannot run {argv[0]} in {cwd}: no such directory", hint="check the path"
+            ) from None
+        raise _missing(argv[0], error) from None
+    if done.returncode not in success:
+        raise CommandError(argv, done.returncode, done.stderr)
+    return done.stdout
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Choose what programs may know of ours; the locale is fixed, so that their words can be read."""
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8"} | passed | dict(extra)
+
+
+def _missing(program: str, error: OSError) -> HostError:
+    name = program.rpartition("/")[2]
+    if name not in _PACKAGES:
+        return HostError(f"cannot run {program}: {error.strerror}", hint="install it or correct PATH")
+    debian, fedora, arch = _PACKAGES[name]
+    return HostError(
+        f"cannot run {program}: {error.strerror}",
+        hint=f"install it: apt install {debian}, dnf install {fedora}, or pacman -S {arch}",
+    )

@@ -1,0 +1,73 @@
+"""PURE. What a stored image is, and its digested form on disk.
+
+Text that came from outside and is not UTF-8 is kept by surrogateescape: `os.fsencode` gives its bytes back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stage1.contract.errors import PodError
+
+DIGESTED_VERSION = 1
+
+
+class ImageError(PodError):
+    """An image, or a part of one, is malformed, damaged, or asks for something that is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """What the image says about how to run it; no default is filled in."""
+
+    entrypoint: tuple[str, ...]
+    cmd: tuple[str, ...]
+    env: tuple[str, ...]
+    user: str
+    workdir: str
+    stop_signal: str
+    volumes: tuple[str, ...]
+    ports: tuple[str, ...]
+    labels: dict[str, str]
+    architecture: str
+    os: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A stored image: `layers` are diff ids, lowest first; `size` is that of its blobs."""
+
+    name: str
+    digest: str
+    config_digest: str
+    layers: tuple[str, ...]
+    size: int
+    created: str
+    config: ImageConfig
+    passwd: str
+    group: str
+
+
+def to_json(image: Image) -> str:
+    """Write the digested form; the name is not part of it, since an image may have several."""
+    fields = asdict(image)
+    del fields["name"]
+    return json.dumps({"version": DIGESTED_VERSION} | fields, separators=(",", ":"))
+
+
+def from_json(text: str, name: str) -> Image:
+    """Read what `to_json` wrote; this is our own file, so only its version is checked."""
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        if fields.pop("version") != DIGESTED_VERSION:
+            raise ValueError("version")
+        config = fields.pop("config")
+        for key in ("entrypoint", "cmd", "env", "volumes", "ports"):
+            config[key] = tuple(config[key])
+        fields["layers"] = tuple(fields["layers"])
+        return Image(name=name, config=ImageConfig(**config), **fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"the stored description of image {name} cannot be read ({error})"
+        raise ImageError(message, hint="import the image again") from None

@@ -1,0 +1,122 @@
+"""PURE. Names of images and of the places they are imported from.
+
+A stored image has a name `REPOSITORY:TAG`; a missing tag means `latest`. A source is `TRANSPORT:PLACE[:REFERENCE]`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from stage1.contract.errors import UsageError
+
+TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir", "tar")
+DEFAULT_TAG = "latest"
+MAX_NAME = 255
+MIN_PREFIX = 4
+
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
+_REPOSITORY = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_VERSION = re.compile(r"latest|v?[0-9][A-Za-z0-9_.-]*")
+_HEX_PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+_NAME_HINT = (
+    "a name is [HOST[:PORT]/]PATH[:TAG] in lower case, such as nginx:1.27 or example.org/team/app:v2"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where an image comes from: transport, path on this host, and which of several images ("" if not said)."""
+
+    transport: str
+    place: str
+    reference: str
+
+    @property
+    def text(self) -> str:
+        """The source as the user would type it."""
+        return ":".join(part for part in (self.transport, self.place, self.reference) if part)
+
+
+def is_source(text: str) -> bool:
+    """Say whether `text` starts with the name of a transport."""
+    return text.partition(":")[0] in TRANSPORTS and ":" in text
+
+
+def parse_source(text: str) -> Source:
+    """Split `TRANSPORT:PLACE[:REFERENCE]`; `dir` and `tar` take everything after the first colon as the path."""
+    transport, colon, rest = text.partition(":")
+    if transport not in TRANSPORTS or not colon:
+        message = f"{text!r} is not an image source"
+        raise UsageError(message, hint="write one of " + ", ".join(f"{kind}:PATH" for kind in TRANSPORTS))
+    if transport in ("dir", "tar"):
+        place, reference = rest, ""
+    else:
+        place, _, reference = rest.partition(":")
+    if not place or "\0" in rest:
+        message = f"{text!r} names no path"
+        raise UsageError(message, hint=f"write {transport}:PATH")
+    return Source(transport=transport, place=place, reference=reference)
+
+
+def is_digest(text: str) -> bool:
+    """Say whether `text` is a whole `sha256:HEX` digest."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def hex_prefix(text: str) -> str | None:
+    """Give the hexadecimal digits of a digest or of the start of one, or None if it cannot be one."""
+    match = _HEX_PREFIX.fullmatch(text)
+    return match[1] if match else None
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split a name into repository and tag; the colon of a port is no tag."""
+    head, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        return name, ""
+    return head, tag
+
+
+def normalise(name: str) -> str:
+    """Give the full form `REPOSITORY:TAG` of a name, or refuse it."""
+    repository, tag = split_name(name)
+    tag = tag or DEFAULT_TAG
+    if name.endswith(":") or not _REPOSITORY.fullmatch(repository) or not _TAG.fullmatch(tag):
+        message = f"{name!r} is not a valid image name"
+        raise UsageError(message, hint=_NAME_HINT)
+    if is_digest(f"{repository}:{tag}") or repository in TRANSPORTS:
+        message = (
+            f"the image name {name!r} would be read as a {'digest' if repository == 'sha256' else 'source'}"
+        )
+        raise UsageError(message, hint="choose another name with --name")
+    if len(repository) > MAX_NAME:
+        message = f"the image name is longer than {MAX_NAME} characters: {name[:40]}…"
+        raise UsageError(message, hint=_NAME_HINT)
+    return f"{repository}:{tag}"
+
+
+def name_from_path(path: str) -> str:
+    """Make a name of the last part of a path: `/srv/My App.tar.gz` gives `my-app`."""
+    last = path.rstrip("/").rpartition("/")[2].lower()
+    last = re.sub(r"(\.(oci|tar|tgz|txz|tzst|gz|xz|zst|bz2|tbz2))+$", "", last)
+    return re.sub(r"[^a-z0-9]+", "-", last).strip("-")
+
+
+def default_name(transport: str, place: str, reference: str) -> str:
+    """Name an image nobody named: by its reference, or by its path, to which a mere version is the tag."""
+    from_path = name_from_path(place)
+    named = reference.partition("@")[0]
+    if not named or is_digest(reference):
+        chosen = from_path
+    elif from_path and _VERSION.fullmatch(named):
+        chosen = f"{from_path}:{named}"
+    else:
+        chosen = named
+    if not chosen:
+        message = f"{transport}:{place} gives no name for the image"
+        raise UsageError(message, hint="add --name NAME[:TAG]")
+    return normalise(chosen)

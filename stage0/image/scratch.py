@@ -1,0 +1,207 @@
+"""EFFECT. Work under way: locked scratch files and directories, made durable and put in place all at once.
+
+Whatever an import writes has a `tmp-` name and a flock(2) until the batch is committed; a name without a lock
+belongs to nobody and `sweep_scratch` removes it. So a killed import leaves nothing but such names.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from stage1.contract.errors import HostError
+
+PREFIX = "tmp-"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(slots=True)
+class Scratch:
+    """One scratch file or directory, locked as long as `fd` is open."""
+
+    path: Path
+    fd: int
+    final: Path | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Scratch of one import, in the order in which it will be put in place."""
+
+    items: list[Scratch] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove whatever was not put in place."""
+        for item in self.items:
+            remove(item.path)
+            os.close(item.fd)
+        self.items.clear()
+
+    def new_directory(self, parent: Path) -> Scratch:
+        """Make a locked scratch directory."""
+        return self._new(parent, lambda path: (path.mkdir(mode=0o700), os.open(path, _DIRECTORY))[1])
+
+    def new_file(self, parent: Path) -> Scratch:
+        """Make a locked scratch file."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        return self._new(parent, lambda path: os.open(path, flags, 0o644))
+
+    def write_file(self, parent: Path, data: bytes, final: Path) -> None:
+        """Make a scratch file with this content for a place."""
+        scratch = self.new_file(parent)
+        with os.fdopen(os.dup(scratch.fd), "wb") as stream:
+            stream.write(data)
+        scratch.final = final
+
+    def commit(self) -> None:
+        """Write everything to disk, then rename each item to its place, then write the directories."""
+        for fd in {os.fstat(item.fd).st_dev: item.fd for item in self.items}.values():
+            sync_file_system(fd)
+        parents = set()
+        for item in self.items:
+            if item.final is not None and _put(item.path, item.final):
+                parents.add(item.final.parent)
+        for parent in parents:
+            sync_directory(parent)
+
+    def _new(self, parent: Path, make: object) -> Scratch:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while True:
+            path = parent / (PREFIX + secrets.token_hex(8))
+            fd = make(path)  # type: ignore[operator]
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if _is_at(path, fd):
+                scratch = Scratch(path, fd)
+                self.items.append(scratch)
+                return scratch
+            os.close(fd)  # a sweep came between making and locking
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    try:
+        there, mine = path.lstat(), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+
+def _put(path: Path, final: Path) -> bool:
+    """Rename into place; a directory that is there already came from someone faster and is as good."""
+    try:
+        path.rename(final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
+
+
+def sync_file_system(fd: int) -> None:
+    """Write a whole file system to disk: one wait for ten thousand files."""
+    if ctypes.CDLL(None, use_errno=True).syncfs(fd) < 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise HostError(
+            f"cannot write the image to disk: {reason}", hint="look for disk errors in the kernel's log"
+        )
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in a directory durable."""
+    fd = os.open(path, _DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file as a whole and durably; the caller holds the lock that belongs to it."""
+    with Batch() as batch:
+        scratch = batch.new_file(path.parent)
+        with os.fdopen(os.dup(scratch.fd), "wb") as stream:
+            stream.write(data)
+        os.fsync(scratch.fd)
+        scratch.path.rename(path)
+    sync_directory(path.parent)
+
+
+def sweep_scratch(parent: Path) -> int:
+    """Remove scratch that nobody has locked; give the number of names removed."""
+    try:
+        names = [name for name in os.listdir(parent) if name.startswith(PREFIX)]
+    except FileNotFoundError:
+        return 0
+    return sum(_remove_if_free(parent / name) for name in names)
+
+
+def _remove_if_free(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        remove(path)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a tree of any depth, following nothing; nothing there is fine."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        _remove_tree(path)
+
+
+def _remove_tree(root: Path) -> None:
+    """Empty a tree by moving its directories up to its root, so that depth costs neither stack nor path length."""
+    top = os.open(root, _DIRECTORY)
+    try:
+        pending = _empty(top, top, [])
+        while pending:
+            name = pending.pop()
+            fd = os.open(name, _DIRECTORY, dir_fd=top)
+            try:
+                pending = _empty(fd, top, pending)
+            finally:
+                os.close(fd)
+            os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
+    with suppress(FileNotFoundError):
+        root.rmdir()
+
+
+def _empty(fd: int, top: int, pending: list[str]) -> list[str]:
+    """Unlink what is no directory, move directories to `top` under new names; give all names that wait there."""
+    with os.scandir(fd) as entries:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in listed:
+        if not is_directory:
+            os.unlink(name, dir_fd=fd)
+        elif fd == top:
+            pending.append(name)
+        else:
+            new = PREFIX + secrets.token_hex(12)
+            os.rename(name, new, src_dir_fd=fd, dst_dir_fd=top)
+            pending.append(new)
+    return pending

@@ -1,0 +1,207 @@
+"""EFFECT. Read images where they lie: an OCI layout as directory or archive, a Docker archive.
+
+Each gives a `Draft`: documents already checked against their digests, and layers that can be opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from stage0.image import manifests
+from stage0.image.manifests import INDEX_TYPES, MAX_JSON, Config, Descriptor
+from stage0.image.model import ImageError
+from stage0.image.names import Source, is_digest
+from stage0.image.store import REF_NAME
+from stage0.image.streams import digest_of, read_chunks
+
+_MAX_INDEX_DEPTH = 4
+_HEX = re.compile(r"[0-9a-f]{64}")
+_HINT = "the image is damaged or incomplete; fetch or build it again"
+
+
+class Place(Protocol):
+    """Files by name: a directory, or an archive."""
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file or raise FileNotFoundError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSource:
+    """A layer's stream and what is known of it beforehand; "" and -1 stand for unknown."""
+
+    open: Callable[[], Iterator[bytes]]
+    what: str
+    digest: str = ""
+    size: int = -1
+    diff_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An image about to be imported; an empty manifest or config is composed once the layers are known."""
+
+    reference: str
+    manifest: bytes
+    config: bytes
+    layers: tuple[LayerSource, ...]
+
+
+def read_oci(place: Place, source: Source) -> Draft:
+    """Choose an image of an OCI layout by its reference name, digest, or because it is the only one."""
+    chosen = _choose(place, source)
+    manifest_bytes, descriptor = _descend(place, chosen, source.text)
+    what = f"{source.text}: manifest"
+    manifest = manifests.parse_manifest(manifest_bytes, what)
+    config_bytes = read_verified(place, manifest.config, f"{source.text}: config")
+    config = manifests.parse_config(config_bytes, f"{source.text}: config")
+    check_counts(config, len(manifest.layers), source.text)
+    layers = tuple(
+        LayerSource(
+            open=_opener(place, blob_name(layer.digest), f"{source.text}: layer {layer.digest}"),
+            what=f"{source.text}: layer {layer.digest[:19]}",
+            digest=layer.digest,
+            size=layer.size,
+            diff_id=diff_id,
+        )
+        for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True)
+    )
+    reference = chosen.annotations.get(REF_NAME, "")
+    return Draft(reference=reference, manifest=manifest_bytes, config=config_bytes, layers=layers)
+
+
+def _choose(place: Place, source: Source) -> Descriptor:
+    index = _read(place, "index.json", source.text, "it has no index.json: is it an OCI layout?")
+    entries = manifests.parse_index(index, f"{source.text}: index.json")
+    wanted = source.reference
+    if is_digest(wanted):
+        fitting = [entry for entry in entries if entry.digest == wanted]
+    elif wanted:
+        fitting = [entry for entry in entries if entry.annotations.get(REF_NAME) == wanted]
+    else:
+        fitting = entries
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting and (wanted or len({entry.annotations.get(REF_NAME) for entry in fitting}) == 1):
+        return manifests.choose_platform(fitting, manifests.host_architecture(), source.text)
+    names = sorted({entry.annotations.get(REF_NAME) or entry.digest for entry in entries})
+    problem = f"no image {wanted!r} in" if wanted else f"{len(names)} images in"
+    place_text = f"{source.transport}:{source.place}"
+    hint = f"choose one: {place_text}:{{{','.join(names[:10])}}}" if names else "it holds no image at all"
+    raise ImageError(f"{problem} {place_text}", hint=hint)
+
+
+def _descend(place: Place, descriptor: Descriptor, what: str) -> tuple[bytes, Descriptor]:
+    """Follow indexes down to the manifest for this host."""
+    for _ in range(_MAX_INDEX_DEPTH):
+        data = read_verified(place, descriptor, what)
+        document = manifests.parse_object(data, what)
+        if descriptor.media_type not in INDEX_TYPES and "manifests" not in document:
+            return data, descriptor
+        entries = manifests.parse_index(data, what)
+        descriptor = manifests.choose_platform(entries, manifests.host_architecture(), what)
+    raise ImageError(f"{what}: indexes are nested too deep", hint=_HINT)
+
+
+def check_counts(config: Config, layers: int, what: str) -> None:
+    """Refuse a config that does not describe the manifest's layers."""
+    if len(config.diff_ids) != layers:
+        raise ImageError(f"{what}: {layers} layers but {len(config.diff_ids)} diff ids", hint=_HINT)
+    if config.config.os != "linux":
+        raise ImageError(f"{what} is for {config.config.os}, not for Linux", hint="choose a Linux image")
+
+
+def blob_name(digest: str) -> str:
+    """A blob's name in a layout."""
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def read_verified(place: Place, descriptor: Descriptor, what: str) -> bytes:
+    """Read a small blob and check it against its descriptor."""
+    data = _read(place, blob_name(descriptor.digest), what, f"blob {descriptor.digest} is missing")
+    if len(data) != descriptor.size or digest_of(data) != descriptor.digest:
+        raise ImageError(f"{what}: blob {descriptor.digest} does not have that digest", hint=_HINT)
+    return data
+
+
+def _read(place: Place, name: str, what: str, missing: str) -> bytes:
+    try:
+        with place.open(name) as stream:
+            data = stream.read(MAX_JSON + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError(f"{what}: {missing}", hint=_HINT) from None
+    if len(data) > MAX_JSON:
+        raise ImageError(f"{what}: {name} is larger than {MAX_JSON} bytes", hint=_HINT)
+    return data
+
+
+def _opener(place: Place, name: str, what: str) -> Callable[[], Iterator[bytes]]:
+    def opened() -> Iterator[bytes]:
+        try:
+            return read_chunks(place.open(name))
+        except (FileNotFoundError, NotADirectoryError):
+            raise ImageError(f"{what} is missing", hint=_HINT) from None
+
+    return opened
+
+
+def read_docker(place: Place, source: Source) -> Draft:
+    """Choose an image of a `docker save` archive; its layers are named by path, not by digest."""
+    text = _read(place, "manifest.json", source.text, "it has no manifest.json: was it made by docker save?")
+    entry = _choose_saved(manifests.parse_object(b'{"images":' + text + b"}", source.text), source)
+    config_name, paths, tags = _saved_entry(entry, source.text)
+    config_bytes = _read(place, config_name, source.text, f"{config_name} is missing")
+    digest = config_name.removesuffix(".json").rpartition("/")[2]
+    if _HEX.fullmatch(digest) and digest_of(config_bytes) != f"sha256:{digest}":
+        raise ImageError(f"{source.text}: the config does not have the digest of its name", hint=_HINT)
+    config = manifests.parse_config(config_bytes, f"{source.text}: config")
+    check_counts(config, len(paths), source.text)
+    layers = tuple(
+        LayerSource(
+            open=_opener(place, path, f"{source.text}: {path}"),
+            what=f"{source.text}: {path}",
+            diff_id=diff_id,
+        )
+        for path, diff_id in zip(paths, config.diff_ids, strict=True)
+    )
+    reference = source.reference or (tags[0] if tags else "")
+    return Draft(reference=reference, manifest=b"", config=config_bytes, layers=layers)
+
+
+def _choose_saved(document: dict[str, object], source: Source) -> object:
+    entries = document["images"]
+    if not isinstance(entries, list):
+        raise ImageError(f"{source.text}: manifest.json is not a list", hint=_HINT)
+    fitting = [entry for entry in entries if not source.reference or _is_tagged(entry, source.reference)]
+    if len(fitting) == 1:
+        return fitting[0]
+    tags = sorted(
+        {str(tag) for entry in entries if isinstance(entry, dict) for tag in entry.get("RepoTags") or ()}
+    )
+    problem = f"no image {source.reference!r} in" if source.reference else f"{len(entries)} images in"
+    raise ImageError(
+        f"{problem} docker-archive:{source.place}", hint=f"it holds: {', '.join(tags[:10]) or 'no tags'}"
+    )
+
+
+def _is_tagged(entry: object, wanted: str) -> bool:
+    tags = (entry.get("RepoTags") if isinstance(entry, dict) else None) or ()
+    return any(
+        isinstance(tag, str) and f"/{tag}".endswith((f"/{wanted}", f"/{wanted}:latest")) for tag in tags
+    )
+
+
+def _saved_entry(entry: object, what: str) -> tuple[str, list[str], list[str]]:
+    fields = entry if isinstance(entry, dict) else {}
+    config, paths, tags = fields.get("Config"), fields.get("Layers"), fields.get("RepoTags") or []
+    words = [
+        config,
+        *(paths if isinstance(paths, list) else [None]),
+        *(tags if isinstance(tags, list) else [None]),
+    ]
+    if not all(isinstance(word, str) and word for word in words):
+        raise ImageError(f"{what}: manifest.json lacks Config or Layers", hint=_HINT)
+    return str(config), [str(path) for path in paths or ()], [str(tag) for tag in tags]
