@@ -71,9 +71,11 @@ layer() {
         : > "$owners"
 }
 
-# configure KEY VALUE…: entrypoint, cmd and env take all their words at once
+# configure KEY VALUE…: entrypoint, cmd and env take all their words at once (umoci drops empty ones)
 configure() {
         local key=$1 arguments=() value
+        # A new entrypoint ends what the image below gave as its arguments.
+        [ "$key" != entrypoint ] || arguments+=(--clear=config.cmd)
         for value in "${@:2}"; do
                 arguments+=("--config.$key=$value")
         done
@@ -91,12 +93,11 @@ compile() {
 pick_package() {
         local candidate
         for candidate in ${1//|/ }; do
-                if apt-cache show --no-all-versions "$candidate" > /dev/null 2>&1; then
+                if [ "$candidate" = "${1##*|}" ] || apt-cache show "$candidate" > /dev/null 2>&1; then
                         printf '%s\n' "$candidate"
                         return
                 fi
         done
-        die "apt knows no package $1; does it need an apt-get update?"
 }
 
 # packages NAME…: unpacks Debian packages, as this machine's apt has them, into $tree; none of their scripts runs
@@ -105,10 +106,12 @@ packages() {
         for name; do
                 wanted+=("$(pick_package "$name")")
         done
-        # A list of its own for each call: the cache may hold older versions of the same packages.
-        mapfile -t files < <(cd "$cache/packages" && apt-get download --print-uris "${wanted[@]}" | cut -d' ' -f2)
+        # The cache may hold other versions of these packages: apt says which files are meant, but in a directory
+        # where they lie already it says nothing.
+        mapfile -t files < <(cd "$tree" && apt-get download --print-uris "${wanted[@]}" | cut -d' ' -f2)
         (cd "$cache/packages" && apt-get -qq -o APT::Sandbox::User=root download "${wanted[@]}") ||
-                die "cannot download ${wanted[*]}"
+                die "cannot download ${wanted[*]}; does apt need an update?"
+        [ ${#files[@]} -eq ${#wanted[@]} ] || die "apt names ${#files[@]} files for ${wanted[*]}"
         merge_usr
         for file in "${files[@]}"; do
                 dpkg-deb --fsys-tarfile "$cache/packages/$file" |
@@ -128,7 +131,18 @@ merge_usr() {
 # Only the lowest layer keeps the links: repeated above they would be noise.
 split_usr() {
         rm "$tree"/{bin,sbin,lib,lib64}
-        find "$tree" -depth -mindepth 1 -type d -empty -delete
+        rmdir --ignore-fail-on-non-empty "$tree"/usr/{bin,sbin,lib,lib64}
+}
+
+# account NAME UID GID HOME: a user and its group, added to those of images/debian
+account() {
+        local file
+        mkdir -p "$tree/etc"
+        for file in passwd group; do
+                [ -e "$tree/etc/$file" ] || cp "$here/debian/$file" "$tree/etc/$file"
+        done
+        printf '%s:x:%s:%s::%s:/usr/sbin/nologin\n' "$1" "$2" "$3" "$4" >> "$tree/etc/passwd"
+        printf '%s:x:%s:\n' "$1" "$3" >> "$tree/etc/group"
 }
 
 # busybox_links DIRECTORY: a name for each of its commands
