@@ -1,0 +1,102 @@
+#include "cgroups.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include "util.h"
+
+#define REMOVE_PATIENCE_MS 5000
+
+void make_cgroups(const char **paths, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                int result = make_dirs(paths[i], 0755);
+                errno = -result;
+                if (result < 0)
+                        die_errno("cannot make the cgroup %s", paths[i]);
+        }
+}
+
+void join_cgroups(const char **paths, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                AUTO_FREE char *procs = xasprintf("%s/cgroup.procs", paths[i]);
+                AUTO_CLOSE int fd = open(procs, O_WRONLY | O_CLOEXEC);
+                int result = fd < 0 ? -errno : write_all(fd, "0", 1);
+                errno = -result;
+                if (result < 0)
+                        die_errno("cannot enter the cgroup %s", paths[i]);
+        }
+}
+
+static void kill_listed(int dir_fd) {
+        AUTO_CLOSE int fd = openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+        FILE *list = fd < 0 ? NULL : fdopen(take_fd(&fd), "re");
+        int pid;
+
+        if (!list)
+                return;
+        /* 0 is a process of another pid namespace, and would mean our own group to kill(2). */
+        while (fscanf(list, "%d", &pid) == 1)
+                if (pid > 1 && pid != getpid())
+                        (void) kill(pid, SIGKILL);
+        (void) fclose(list);
+}
+
+/* Walks a cgroup and all below it, the deepest first. */
+static int walk_cgroup(int parent_fd, const char *name, bool remove) {
+        int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        if (!directory)
+                return errno == ENOENT ? 0 : -errno;
+        while ((entry = readdir(directory)))
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+                        (void) walk_cgroup(fd, entry->d_name, remove);
+        kill_listed(fd);
+        (void) closedir(directory);
+        if (remove && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
+void kill_cgroups(const char **paths, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                AUTO_FREE char *all = xasprintf("%s/cgroup.kill", paths[i]);
+                AUTO_CLOSE int fd = open(all, O_WRONLY | O_CLOEXEC);
+                if (fd < 0 || write_all(fd, "1", 1) < 0)
+                        (void) walk_cgroup(AT_FDCWD, paths[i], false);
+        }
+}
+
+/* Waits until the cgroup says that its last process left (v2), or a short while (v1 tells nobody). */
+static void await_change(const char *path, int patience_ms) {
+        AUTO_CLOSE int watch = inotify_init1(IN_CLOEXEC);
+        AUTO_FREE char *events = xasprintf("%s/cgroup.events", path);
+        struct pollfd poll_fd = {.fd = watch, .events = POLLIN};
+
+        if (watch < 0 || inotify_add_watch(watch, events, IN_MODIFY) < 0)
+                poll_fd.fd = -1;
+        (void) poll(&poll_fd, 1, patience_ms);
+}
+
+void remove_cgroups(const char **paths, size_t count) {
+        for (size_t i = count; i-- > 0;) {
+                int pause = 1, waited = 0, result;
+
+                while ((result = walk_cgroup(AT_FDCWD, paths[i], true)) == -EBUSY && waited < REMOVE_PATIENCE_MS) {
+                        await_change(paths[i], pause);
+                        waited += pause;
+                        pause = pause < 100 ? pause * 2 : pause;
+                }
+                if (result < 0)
+                        warn("the cgroup %s is still there: %s", paths[i], strerror(-result));
+        }
+}

@@ -1,0 +1,13 @@
+/* The cgroups a pod lives in: made before it starts, gone with all below them when it is over. */
+#pragma once
+
+#include <stddef.h>
+
+void make_cgroups(const char **paths, size_t count);
+void join_cgroups(const char **paths, size_t count);
+
+/* Sends SIGKILL to every process at or below the cgroups. */
+void kill_cgroups(const char **paths, size_t count);
+
+/* Kills what is left and removes the cgroups, waiting a bounded time for the kernel to let go of the dead. */
+void remove_cgroups(const char **paths, size_t count);

@@ -1,0 +1,201 @@
+#include "launchfile.h"
+
+#include <string.h>
+
+#include "util.h"
+
+/* Splits the text into words; a NULL pointer stands where a record ends. */
+static char *split_words(struct launch *launch, char *text, size_t size) {
+        size_t n_words = 0;
+
+        if (size < 2 || text[size - 1] != '\0' || text[size - 2] != '\0')
+                return xstrdup("the file does not end with a whole record");
+        for (size_t i = 0; i < size; i++)
+                n_words += text[i] == '\0';
+        launch->words = xalloc((n_words + 1) * sizeof(char *));
+        n_words = 0;
+        for (char *word = text; word < text + size; word += strlen(word) + 1) {
+                launch->words[n_words++] = *word ? word : NULL;
+                launch->n_records += *word == '\0';
+        }
+        return NULL;
+}
+
+static size_t count_words(char **words) {
+        size_t count = 0;
+        while (words[count])
+                count++;
+        return count;
+}
+
+/* An app's name becomes part of file names and of the verdict's words. */
+static bool is_name(const char *text) {
+        size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+        return length > 0 && length <= 128 && text[length] == '\0' && text[0] != '.';
+}
+
+static char *take_version(struct launch *launch, char **words) {
+        (void) launch;
+        if (strcmp(words[0], "1") != 0)
+                return xasprintf("version %s is not known to this monitor, which knows version 1", words[0]);
+        return NULL;
+}
+
+static char *take_pod(struct launch *launch, char **words) {
+        launch->label = words[0];
+        return NULL;
+}
+
+static char *take_cgroup(struct launch *launch, char **words) {
+        if (words[0][0] != '/' || strstr(words[0], "/.."))
+                return xasprintf("cgroup '%s' is not an absolute path without '..'", words[0]);
+        launch->cgroups[launch->n_cgroups++] = words[0];
+        return NULL;
+}
+
+static char *take_overlay(struct launch *launch, char **words) {
+        launch->mounts[launch->n_mounts++] = (struct mount_spec){
+                .kind = MOUNT_OVERLAY, .target = words[0], .source = words[1], .lowers = words + 2};
+        return NULL;
+}
+
+static char *take_bind(struct launch *launch, char **words) {
+        struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
+        char *rest = words[2], *option;
+
+        *spec = (struct mount_spec){.kind = MOUNT_BIND, .source = words[0], .target = words[1]};
+        if (strcmp(words[2], "-") == 0)
+                return NULL;
+        while ((option = strsep(&rest, ",")))
+                if (strcmp(option, "ro") == 0)
+                        spec->read_only = true;
+                else if (strcmp(option, "rec") == 0)
+                        spec->recursive = true;
+                else
+                        return xasprintf("bind option '%s' is not known", option);
+        return NULL;
+}
+
+static char *take_app(struct launch *launch, char **words) {
+        static const char *const kinds[] = {"none", "stream", "tty"};
+        struct app_spec *spec = &launch->apps[launch->n_apps];
+        uint64_t uid, gid;
+        size_t kind = 0;
+
+        if (!is_name(words[0]))
+                return xasprintf("'%s' is no app name", words[0]);
+        for (size_t i = 0; i < launch->n_apps; i++)
+                if (strcmp(launch->apps[i].name, words[0]) == 0)
+                        return xasprintf("app %s is there twice", words[0]);
+        if (!parse_number(words[1], UINT32_MAX - 1, &uid) || !parse_number(words[2], UINT32_MAX - 1, &gid))
+                return xasprintf("app %s: '%s:%s' is no user and group", words[0], words[1], words[2]);
+        while (kind < ARRAY_LEN(kinds) && strcmp(kinds[kind], words[3]) != 0)
+                kind++;
+        if (kind == ARRAY_LEN(kinds))
+                return xasprintf("app %s: standard input '%s' is not none, stream or tty", words[0], words[3]);
+        *spec = (struct app_spec){
+                .name = words[0], .uid = (uid_t) uid, .gid = (gid_t) gid, .stdin_kind = (enum stdin_kind) kind};
+        launch->n_apps++;
+        return NULL;
+}
+
+static char *take_log_limit(struct launch *launch, char **words) {
+        if (!parse_number(words[0], UINT64_C(1) << 50, &launch->log_limit) || launch->log_limit < LOG_LIMIT_MIN)
+                return xasprintf("log-limit '%s' is not a number of bytes from 65536 up", words[0]);
+        return NULL;
+}
+
+static char *take_env(struct launch *launch, char **words) {
+        if (!strchr(words[0], '=') || words[0][0] == '=')
+                return xasprintf("env '%s' is not KEY=VALUE", words[0]);
+        if (strncmp(words[0], "NOTIFY_SOCKET=", 14) == 0)
+                return xstrdup("env NOTIFY_SOCKET is the monitor's own");
+        launch->environment[launch->n_environment++] = words[0];
+        return NULL;
+}
+
+static char *take_remove(struct launch *launch, char **words) {
+        launch->links = words;
+        return NULL;
+}
+
+static char *take_exec(struct launch *launch, char **words) {
+        launch->argv = words;
+        return NULL;
+}
+
+#define ANY_NUMBER SIZE_MAX
+
+static const struct verb {
+        const char *name;
+        size_t least, most; /* words after the verb */
+        char *(*take)(struct launch *launch, char **words);
+} verbs[] = {
+        {"version", 1, 1, take_version}, {"pod", 1, 1, take_pod},
+        {"cgroup", 1, 1, take_cgroup},   {"overlay", 3, 502, take_overlay},
+        {"bind", 3, 3, take_bind},       {"app", 4, 4, take_app},
+        {"env", 1, 1, take_env},         {"log-limit", 1, 1, take_log_limit},
+        {"exec", 1, ANY_NUMBER, take_exec}, {"remove", 0, ANY_NUMBER, take_remove},
+};
+
+static char *take_record(struct launch *launch, char **words, size_t index) {
+        size_t count = count_words(words);
+
+        if (count == 0)
+                return xasprintf("record %zu is empty", index + 1);
+        if ((index == 0) != (strcmp(words[0], "version") == 0))
+                return xasprintf("record %zu: the first record, and no other, is 'version'", index + 1);
+        if (launch->argv)
+                return xasprintf("record %zu: nothing may follow 'exec'", index + 1);
+        for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+                if (strcmp(words[0], verbs[i].name) != 0)
+                        continue;
+                if (count - 1 < verbs[i].least || count - 1 > verbs[i].most)
+                        return xasprintf("record %zu: '%s' with %zu words", index + 1, words[0], count - 1);
+                return verbs[i].take(launch, words + 1);
+        }
+        return xasprintf("record %zu: '%s' is not known", index + 1, words[0]);
+}
+
+static char *check_whole(const struct launch *launch) {
+        size_t readers = 0;
+
+        for (size_t i = 0; i < launch->n_apps; i++)
+                readers += launch->apps[i].stdin_kind != STDIN_NONE;
+        if (readers > 1)
+                return xstrdup("more than one app reads the standard input");
+        if (!launch->label)
+                return xstrdup("there is no 'pod' record");
+        if (!launch->argv)
+                return xstrdup("there is no 'exec' record");
+        return NULL;
+}
+
+char *launch_parse(struct launch *launch, char *text, size_t size) {
+        char *error;
+
+        *launch = (struct launch){.log_limit = LOG_LIMIT_DEFAULT};
+        if ((error = split_words(launch, text, size)))
+                return error;
+        /* No list can be longer than there are records. */
+        launch->cgroups = xalloc(launch->n_records * sizeof(char *));
+        launch->environment = xalloc((launch->n_records + 1) * sizeof(char *));
+        launch->mounts = xalloc(launch->n_records * sizeof(struct mount_spec));
+        launch->apps = xalloc(launch->n_records * sizeof(struct app_spec));
+        char **words = launch->words;
+        for (size_t index = 0; index < launch->n_records; index++) {
+                if ((error = take_record(launch, words, index)))
+                        return error;
+                words += count_words(words) + 1;
+        }
+        return check_whole(launch);
+}
+
+void launch_free(struct launch *launch) {
+        free(launch->words);
+        free(launch->cgroups);
+        free(launch->environment);
+        free(launch->mounts);
+        free(launch->apps);
+        *launch = (struct launch){};
+}

@@ -1,0 +1,51 @@
+/* run/launch: what the monitor is told to do. The file is read and judged as a whole before anything is done. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum stdin_kind { STDIN_NONE, STDIN_STREAM, STDIN_TTY };
+enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND };
+
+struct app_spec {
+        const char *name;
+        uid_t uid;
+        gid_t gid;
+        enum stdin_kind stdin_kind;
+};
+
+struct mount_spec {
+        enum mount_kind kind;
+        const char *target;
+        const char *source; /* of an overlay: the directory of its upper and work */
+        char **lowers;      /* NULL at the end, uppermost first */
+        bool read_only;
+        bool recursive;
+};
+
+/* Every pointer points into words, whose strings lie in the file's text; lists end with NULL. */
+struct launch {
+        char **words;
+        const char *label;
+        const char **cgroups;
+        size_t n_cgroups;
+        struct mount_spec *mounts;
+        size_t n_mounts;
+        struct app_spec *apps;
+        size_t n_apps;
+        const char **environment;
+        size_t n_environment;
+        uint64_t log_limit;
+        char **links; /* NULL: the pod stays when it is over */
+        char **argv;
+        size_t n_records;
+};
+
+#define LOG_LIMIT_DEFAULT (UINT64_C(64) << 20)
+#define LOG_LIMIT_MIN (UINT64_C(64) << 10)
+
+/* Takes text apart in place. Returns NULL, or what is wrong (to be freed). */
+char *launch_parse(struct launch *launch, char *text, size_t size);
+void launch_free(struct launch *launch);

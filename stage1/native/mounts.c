@@ -1,0 +1,155 @@
+#include "mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "util.h"
+
+#define STAGE "run/stage"      /* where an overlay's parts get short names, in our namespace only */
+#define MOUNT_DATA_MAX 4096    /* the kernel takes one page of mount options */
+
+static int open_beneath(int root_fd, const char *path, int flags) {
+        struct open_how how = {.flags = (unsigned) (flags | O_CLOEXEC),
+                               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+        return (int) syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+}
+
+/* Makes what is missing at path, as the kernel sees it from inside root. The last part is a directory or a file. */
+static int make_target(int root_fd, const char *path, bool directory) {
+        AUTO_FREE char *copy = xstrdup(path);
+        AUTO_CLOSE int parent = open_beneath(root_fd, ".", O_PATH | O_DIRECTORY);
+
+        for (char *part = copy; part && *part;) {
+                char *slash = strchr(part, '/');
+                bool last = !slash || slash[strspn(slash, "/")] == '\0';
+                if (slash)
+                        *slash = '\0';
+                int made = last && !directory ? mknodat(parent, part, S_IFREG | 0644, 0) : mkdirat(parent, part, 0755);
+                if (*part && made < 0 && errno != EEXIST)
+                        return -1;
+                if (last)
+                        break;
+                close(parent);
+                parent = open_beneath(root_fd, copy, O_PATH | O_DIRECTORY);
+                if (parent < 0)
+                        return -1;
+                *slash = '/';
+                part = slash + strspn(slash, "/");
+        }
+        return open_beneath(root_fd, path, O_PATH);
+}
+
+/* A target lies below the pod's root, or elsewhere in the pod directory. An image may have put links into the
+ * root, so there a path means what it means inside. */
+static int open_target(const char *target, bool directory) {
+        bool inside = strncmp(target, "rootfs/", 7) == 0;
+        AUTO_CLOSE int root = open(inside ? "rootfs" : target[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fd = root < 0 ? -1 : make_target(root, inside ? target + 7 : target, directory);
+
+        if (fd < 0)
+                die_errno("cannot make the mount point %s", target);
+        return fd;
+}
+
+/* A detached copy of the mount at path: ours to change and to put anywhere. */
+static int clone_tree(const char *path, bool recursive, bool read_only) {
+        unsigned depth = recursive ? AT_RECURSIVE : 0;
+        struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+        int fd = (int) syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
+
+        if (fd < 0)
+                die_errno("cannot take %s", path);
+        if (read_only && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | depth, &attributes, sizeof(attributes)) < 0)
+                die_errno("cannot make %s read-only", path);
+        return fd;
+}
+
+static void attach_tree(int tree, int target, const char *source, const char *name) {
+        if (syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                die_errno("cannot mount %s at %s", source, name);
+}
+
+static void make_bind(const struct mount_spec *spec) {
+        AUTO_CLOSE int tree = clone_tree(spec->source, spec->recursive, spec->read_only);
+        struct stat status;
+
+        if (fstat(tree, &status) < 0)
+                die_errno("cannot look at %s", spec->source);
+        AUTO_CLOSE int target = open_target(spec->target, S_ISDIR(status.st_mode));
+        attach_tree(tree, target, spec->source, spec->target);
+}
+
+static void stage_part(const char *name, const char *path) {
+        AUTO_CLOSE int tree = clone_tree(path, false, false);
+
+        if (mkdir(name, 0700) < 0)
+                die_errno("cannot make %s", STAGE);
+        AUTO_CLOSE int place = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (place < 0)
+                die_errno("cannot open %s", STAGE);
+        attach_tree(tree, place, path, STAGE);
+}
+
+static char *overlay_options(size_t n_lowers) {
+        char *options = xalloc(n_lowers * 8 + 64), *end = options;
+
+        end += sprintf(end, "lowerdir=");
+        for (size_t i = 0; i < n_lowers; i++)
+                end += sprintf(end, "%sl%zx", i > 0 ? ":" : "", i);
+        sprintf(end, ",upperdir=u/upper,workdir=u/work");
+        return options;
+}
+
+/* An overlay's options hold paths between ',' and ':' and have room for one page. So each part is bound to a short
+ * name first: any bytes in a path will do, and hundreds of layers fit. */
+static void make_overlay(const struct mount_spec *spec) {
+        AUTO_CLOSE int target = open_target(spec->target, true);
+        AUTO_CLOSE int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        size_t n_lowers = 0;
+        char name[32], place[64];
+
+        if (here < 0 || (mkdir(STAGE, 0700) < 0 && errno != EEXIST))
+                die_errno("cannot make %s", STAGE);
+        if (mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
+                die_errno("cannot mount a tmpfs at %s", STAGE);
+        AUTO_CLOSE int stage = open(STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        for (; spec->lowers[n_lowers]; n_lowers++) {
+                snprintf(name, sizeof(name), STAGE "/l%zx", n_lowers);
+                stage_part(name, spec->lowers[n_lowers]);
+        }
+        stage_part(STAGE "/u", spec->source);
+        AUTO_FREE char *options = overlay_options(n_lowers);
+        if (strlen(options) >= MOUNT_DATA_MAX)
+                die("%s has too many layers (%zu)", spec->target, n_lowers);
+        snprintf(place, sizeof(place), "/proc/self/fd/%d", target);
+        if (fchdir(stage) < 0 || mount("overlay", place, "overlay", 0, options) < 0)
+                die_errno("cannot mount the overlay at %s (upper %s/upper, %zu layers)", spec->target, spec->source,
+                          n_lowers);
+        if (fchdir(here) < 0 || umount2(STAGE, MNT_DETACH) < 0)
+                die_errno("cannot take %s away", STAGE);
+}
+
+void enter_mount_namespace(void) {
+        if (unshare(CLONE_NEWNS) < 0)
+                die_errno("cannot make a mount namespace");
+        if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+                die_errno("cannot turn off mount propagation to the host");
+}
+
+void make_mount(const struct mount_spec *spec) {
+        switch (spec->kind) {
+        case MOUNT_OVERLAY:
+                make_overlay(spec);
+                break;
+        case MOUNT_BIND:
+                make_bind(spec);
+                break;
+        }
+}

@@ -1,0 +1,10 @@
+/* The pod's mounts, made in a mount namespace of their own: the host's table never sees them. */
+#pragma once
+
+#include "launchfile.h"
+
+/* Leaves the host's mount namespace; what the host mounts later still comes in, nothing goes out. */
+void enter_mount_namespace(void);
+
+/* Carries out one record; dies naming the path. The current directory must be the pod's. */
+void make_mount(const struct mount_spec *spec);

@@ -1,0 +1,99 @@
+#include "probe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "util.h"
+
+#define PAUSE_MIN_MS 10
+#define PAUSE_MAX_MS 200
+
+static char *ask_systemctl(const char *app) {
+        AUTO_FREE char *unit = xasprintf("app-%s.service", app);
+        const char *argv[] = {"/usr/bin/systemctl", "show", "-p",
+                              "Type,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic", unit, NULL};
+        posix_spawn_file_actions_t actions;
+        char *text = NULL;
+        int ends[2];
+        pid_t pid;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return NULL;
+        AUTO_CLOSE int reader = ends[0];
+        AUTO_CLOSE int writer = ends[1];
+        AUTO_FREE char *path = xasprintf("/proc/self/fd/%d", reader);
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, writer, STDOUT_FILENO);
+        if (posix_spawn(&pid, argv[0], &actions, NULL, (char *const *) argv, environ) == 0) {
+                close(take_fd(&writer));
+                text = read_file(AT_FDCWD, path, NULL, 4096);
+                (void) waitpid(pid, NULL, 0);
+        }
+        posix_spawn_file_actions_destroy(&actions);
+        return text;
+}
+
+static uint64_t property(const char *text, const char *key) {
+        const char *found = strstr(text, key);
+        return found ? strtoull(found + strlen(key), NULL, 10) : 0;
+}
+
+bool program_was_executed(const char *app) {
+        AUTO_FREE char *text = ask_systemctl(app);
+
+        if (!text)
+                return true;
+        /* A unit of Type=exec is active from the moment its program is executed, and only a run that began later
+         * than it was last active never got there. One that tells when it is ready may have been executed all the
+         * same: then the status, which programs hardly use, is taken for systemd's. */
+        return property(text, "ActiveEnterTimestampMonotonic=") >= property(text, "InactiveExitTimestampMonotonic=");
+}
+
+bool program_exists(const char *app_root, const char *program) {
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+        AUTO_CLOSE int root = open(app_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        AUTO_CLOSE int fd = root < 0 ? -1 : (int) syscall(SYS_openat2, root, program, &how, sizeof(how));
+
+        return fd >= 0 || (root >= 0 && errno != ENOENT && errno != ENOTDIR);
+}
+
+static bool connects(const struct sockaddr *address, socklen_t size, int patience_ms) {
+        AUTO_CLOSE int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+        int error = 0;
+        socklen_t length = sizeof(error);
+
+        if (fd < 0)
+                return false;
+        if (connect(fd, address, size) == 0)
+                return true;
+        return errno == EINPROGRESS && poll(&poll_fd, 1, patience_ms) > 0 &&
+               getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+}
+
+bool wait_for_port(uint16_t port, unsigned seconds) {
+        struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+        struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+        struct timespec begin = time_now(CLOCK_MONOTONIC), now;
+
+        four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        for (int pause = PAUSE_MIN_MS;; pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS) {
+                if (connects((struct sockaddr *) &four, sizeof(four), PAUSE_MAX_MS) ||
+                    connects((struct sockaddr *) &six, sizeof(six), PAUSE_MAX_MS))
+                        return true;
+                now = time_now(CLOCK_MONOTONIC);
+                if (now.tv_sec - begin.tv_sec >= (time_t) seconds)
+                        return false;
+                (void) poll(NULL, 0, pause);
+        }
+}

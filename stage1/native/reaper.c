@@ -1,0 +1,269 @@
+/* reaper [--root DIR] [--app-root DIR] [--program PATH] run APP | final APP | stopping WHO | ready tcp:PORT [SECONDS]
+ *
+ * Runs inside the pod, in the pod's own root, and ends at once. `run` is an app's ExecStopPost and records each run;
+ * `final` is started by its OnFailure and records that systemd will not start it again. Who finds that the policy
+ * says so ends the pod: first the own record, then a look at all others, so that of several at once the last sees
+ * all; and one file that can be made only once says who it was. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "policy.h"
+#include "probe.h"
+#include "record.h"
+#include "util.h"
+
+#define HALT_SIGNAL       (SIGRTMIN + 3) /* systemd starts halt.target, which stage1 links to exit.target */
+#define POLICY_MAX        (1 << 20)
+#define READY_SECONDS     60
+#define EXEC_STATUS_FIRST 200 /* systemd's own exit statuses, when it cannot execute a program */
+#define EXEC_STATUS_LAST  243
+
+struct reaper {
+        const char *root; /* "" in a pod */
+        const char *app_root, *program;
+        const char *app;
+        int status_fd;
+        char *policy_text;
+        struct policy policy;
+};
+
+static const char *environment(const char *name) {
+        const char *value = getenv(name);
+        return value ? value : "";
+}
+
+static void open_pod(struct reaper *reaper, const char *app) {
+        AUTO_FREE char *status = xasprintf("%s/pod/status", reaper->root);
+        AUTO_FREE char *policy = xasprintf("%s/pod/policy", reaper->root);
+
+        reaper->app = app;
+        reaper->status_fd = open(status, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (reaper->status_fd < 0)
+                die_errno("cannot open %s", status);
+        reaper->policy_text = read_file(AT_FDCWD, policy, NULL, POLICY_MAX);
+        if (!reaper->policy_text)
+                die_errno("cannot read %s", policy);
+        policy_parse(&reaper->policy, reaper->policy_text);
+        if (!policy_find(&reaper->policy, app))
+                die("policy: there is no app '%s'", app);
+}
+
+static bool is_stopping(const struct reaper *reaper) {
+        return faccessat(reaper->status_fd, "stopping", F_OK, 0) == 0;
+}
+
+static void record_stopping(const struct reaper *reaper, const char *who) {
+        AUTO_FREE char *text = xasprintf("%s\n", who);
+        int result = create_file(reaper->status_fd, "stopping", text);
+
+        if (result < 0 && result != -EEXIST)
+                die("cannot write status/stopping: %s", strerror(-result));
+}
+
+static void end_pod(const struct reaper *reaper, const struct record *decider) {
+        bool own = strcmp(decider->app, reaper->app) == 0;
+        AUTO_FREE char *sentence = record_sentence(decider, own ? reaper->program : "");
+        AUTO_FREE char *verdict = xasprintf("%d %s %s\n", decider->status, decider->app, sentence);
+        AUTO_FREE char *who = xasprintf("app %s", decider->app);
+        int result = create_file(reaper->status_fd, "verdict", verdict);
+
+        if (result == -EEXIST)
+                return; /* another was first, and ends the pod */
+        if (result < 0)
+                die("cannot write status/verdict: %s", strerror(-result));
+        /* Before the signal: what ends from now on ends because of it. */
+        record_stopping(reaper, who);
+        if (*reaper->root)
+                printf("end %d %s\n", decider->status, decider->app);
+        else if (kill(1, HALT_SIGNAL) < 0)
+                die_errno("cannot ask the pod to end");
+}
+
+static void decide(const struct reaper *reaper, const struct record *own) {
+        struct record *records = xalloc(reaper->policy.n_apps * sizeof(*records));
+        const struct record *decider;
+
+        for (size_t i = 0; i < reaper->policy.n_apps; i++)
+                record_load(&records[i], reaper->status_fd, reaper->policy.apps[i].name);
+        decider = policy_decide(&reaper->policy, records, own);
+        if (decider)
+                end_pod(reaper, decider);
+        free(records);
+}
+
+/* Statuses that systemd uses for its own failures may also be the program's: PID 1 knows whether it ran. */
+static void look_closer(const struct reaper *reaper, struct ending *ending) {
+        AUTO_FREE char *default_root = xasprintf("%s/pod/apps/%s/rootfs", reaper->root, reaper->app);
+        uint64_t code;
+
+        if (strcmp(ending->code, "exited") != 0 || !parse_number(ending->status, 255, &code) ||
+            code < EXEC_STATUS_FIRST || code > EXEC_STATUS_LAST || strcmp(ending->result, "success") == 0)
+                return;
+        ending->never_executed = !program_was_executed(reaper->app);
+        ending->program_exists = ending->never_executed && strchr(reaper->program, '/') &&
+                                 program_exists(reaper->app_root ? reaper->app_root : default_root, reaper->program);
+}
+
+/* PID 1 makes this link anew each time it starts the unit. */
+static void take_start_time(const struct reaper *reaper, struct record *record) {
+        AUTO_FREE char *link = xasprintf("%s/run/systemd/units/invocation:app-%s.service", reaper->root, reaper->app);
+        struct stat status;
+
+        if (lstat(link, &status) == 0)
+                format_time(record->started_at, &status.st_mtim, 6);
+}
+
+static void take_end_time(struct record *record) {
+        struct timespec now = time_now(CLOCK_REALTIME);
+        format_time(record->ended_at, &now, 6);
+}
+
+static void store(const struct reaper *reaper, const struct record *record, const char *invocation) {
+        AUTO_FREE char *path = xasprintf("%s.invocation", reaper->app);
+        int result = write_file(reaper->status_fd, path, invocation);
+
+        if (result < 0)
+                warn("cannot write status/%s: %s", path, strerror(-result));
+        record_append(record, reaper->status_fd);
+        record_store(record, reaper->status_fd);
+}
+
+static bool is_final(const struct reaper *reaper, const struct record *record) {
+        enum restart_kind restart = policy_find(&reaper->policy, reaper->app)->restart;
+
+        return record->stopping || restart == RESTART_NO ||
+               (restart == RESTART_ON_FAILURE && strcmp(record->result, "success") == 0);
+}
+
+static int verb_run(struct reaper *reaper, char **words) {
+        struct ending ending = {.result = environment("SERVICE_RESULT"), .code = environment("EXIT_CODE"),
+                                .status = environment("EXIT_STATUS")};
+        struct record record;
+
+        open_pod(reaper, words[0]);
+        record_load(&record, reaper->status_fd, reaper->app);
+        record.runs++;
+        record.stopping = is_stopping(reaper);
+        record.started_at[0] = '\0';
+        take_start_time(reaper, &record);
+        take_end_time(&record);
+        look_closer(reaper, &ending);
+        record_classify(&record, &ending);
+        record.final = is_final(reaper, &record);
+        store(reaper, &record, environment("INVOCATION_ID"));
+        if (record.final)
+                decide(reaper, &record);
+        return 0;
+}
+
+/* A failure of which `run` could not tell: systemd could not even start our ExecStopPost, or never tried. */
+static void record_unseen(const struct reaper *reaper, struct record *record, const char *invocation) {
+        struct ending ending = {.result = environment("MONITOR_SERVICE_RESULT"),
+                                .code = environment("MONITOR_EXIT_CODE"), .status = environment("MONITOR_EXIT_STATUS")};
+        bool tried = *invocation && *ending.result && strcmp(ending.result, "success") != 0;
+
+        record->stopping = is_stopping(reaper);
+        record->started_at[0] = '\0';
+        take_end_time(record);
+        look_closer(reaper, &ending);
+        record_classify(record, &ending);
+        record->runs += tried;
+        if (!tried) {
+                record->reason = "dependency";
+                record->status = EXIT_RUNTIME;
+        }
+        record->final = true;
+        store(reaper, record, invocation);
+}
+
+static int verb_final(struct reaper *reaper, char **words) {
+        const char *invocation = environment("MONITOR_INVOCATION_ID");
+        struct record record;
+
+        open_pod(reaper, words[0]);
+        AUTO_FREE char *path = xasprintf("%s.invocation", reaper->app);
+        AUTO_FREE char *last = read_file(reaper->status_fd, path, NULL, 256);
+        record_load(&record, reaper->status_fd, reaper->app);
+        bool known = last && record.runs > 0 && *invocation && strcmp(last, invocation) == 0;
+        bool limit = strcmp(environment("MONITOR_SERVICE_RESULT"), "start-limit-hit") == 0;
+        if (known || (limit && record.runs > 0)) {
+                record.final = true;
+                if (limit)
+                        snprintf(record.result, sizeof(record.result), "start-limit-hit");
+                record_store(&record, reaper->status_fd);
+        } else
+                record_unseen(reaper, &record, invocation);
+        decide(reaper, &record);
+        return 0;
+}
+
+static int verb_stopping(struct reaper *reaper, char **words) {
+        AUTO_FREE char *status = xasprintf("%s/pod/status", reaper->root);
+
+        reaper->status_fd = open(status, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (reaper->status_fd < 0)
+                die_errno("cannot open %s", status);
+        record_stopping(reaper, words[0]);
+        return 0;
+}
+
+static int verb_ready(struct reaper *reaper, char **words) {
+        uint64_t port, seconds = READY_SECONDS;
+
+        (void) reaper;
+        if (strncmp(words[0], "tcp:", 4) != 0 || !parse_number(words[0] + 4, UINT16_MAX, &port) || port == 0 ||
+            (words[1] && !parse_number(words[1], UINT32_MAX, &seconds)))
+                die("'%s %s' is no readiness probe", words[0], words[1] ? words[1] : "");
+        if (wait_for_port((uint16_t) port, (unsigned) seconds))
+                return 0;
+        die("nothing listens on TCP port %u after %u seconds", (unsigned) port, (unsigned) seconds);
+}
+
+static const struct verb {
+        const char *name;
+        int least, most; /* words after the verb */
+        int (*run)(struct reaper *reaper, char **words);
+} verbs[] = {
+        {"run", 1, 1, verb_run},
+        {"final", 1, 1, verb_final},
+        {"stopping", 1, 1, verb_stopping},
+        {"ready", 1, 2, verb_ready},
+};
+
+static void parse_options(struct reaper *reaper, int argc, char **argv) {
+        static const struct option known[] = {{"root", required_argument, NULL, 'r'},
+                                              {"app-root", required_argument, NULL, 'a'},
+                                              {"program", required_argument, NULL, 'p'},
+                                              {}};
+        int option;
+
+        while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
+                if (option == 'r')
+                        reaper->root = optarg;
+                else if (option == 'a')
+                        reaper->app_root = optarg;
+                else if (option == 'p')
+                        reaper->program = optarg;
+                else
+                        exit(2);
+}
+
+int main(int argc, char **argv) {
+        struct reaper reaper = {.root = "", .program = "", .status_fd = -1};
+
+        set_program("reaper", EXIT_RUNTIME);
+        parse_options(&reaper, argc, argv);
+        for (size_t i = 0; optind < argc && i < ARRAY_LEN(verbs); i++) {
+                int words = argc - optind - 1;
+                if (strcmp(argv[optind], verbs[i].name) == 0 && words >= verbs[i].least && words <= verbs[i].most)
+                        return verbs[i].run(&reaper, argv + optind + 1);
+        }
+        warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
+             "run APP | final APP | stopping WHO | ready tcp:PORT [SECONDS]");
+        return 2;
+}

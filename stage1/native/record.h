@@ -1,0 +1,39 @@
+/* One app's result: what systemd said of a run, in the words of the contract. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "util.h"
+
+#define NAME_MAX_SIZE 129
+
+struct record {
+        char app[NAME_MAX_SIZE];
+        bool final;
+        const char *reason; /* a word of the contract */
+        int code;           /* -1: none */
+        char signal[16];    /* "": none */
+        bool core;
+        int status;
+        bool stopping;
+        char result[32];
+        unsigned long runs; /* 0: there is no record */
+        char started_at[TIME_TEXT_MAX], ended_at[TIME_TEXT_MAX]; /* "": null */
+};
+
+/* How systemd describes the end of a run ($SERVICE_RESULT, $EXIT_CODE, $EXIT_STATUS); never NULL. */
+struct ending {
+        const char *result, *code, *status;
+        bool never_executed; /* the status is systemd's own, not the program's */
+        bool program_exists;
+};
+
+void record_classify(struct record *record, const struct ending *ending);
+
+/* What a user wants to know beyond a plain exit; "" for one. To be freed. */
+char *record_sentence(const struct record *record, const char *program);
+
+/* Below the status directory. Loading leaves runs at 0 where there is no record. */
+void record_load(struct record *record, int status_fd, const char *app);
+void record_store(const struct record *record, int status_fd);
+void record_append(const struct record *record, int status_fd);

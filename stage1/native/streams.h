@@ -1,0 +1,49 @@
+/* The apps' output: from their FIFOs (or the terminal) into the log and to the user. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "display.h"
+#include "events.h"
+#include "launchfile.h"
+#include "logs.h"
+
+struct stream {
+        struct source source;
+        const char *kind; /* stdout or stderr */
+        struct log *log;
+        struct display *display; /* NULL: only logged */
+        char *prefix;            /* NULL: bytes pass unchanged */
+        bool terminal;           /* lines end with \r\n */
+        char *partial;           /* the beginning of a line whose end has not come yet */
+        size_t partial_size;
+        size_t remaining; /* while draining: what was there when the supervisor had ended */
+};
+
+struct app {
+        const struct app_spec *spec;
+        struct log log;
+        struct stream out, err;
+};
+
+/* Makes one FIFO run/streams/NAME.KIND owned by the app's user; returns it open for both ends. */
+int open_fifo(const struct app_spec *spec, const char *kind);
+
+/* Sets up an app's log and output; displays may be NULL. prefix_width 0: no prefixes. */
+void app_open(struct app *app, const struct app_spec *spec, uint64_t log_limit, struct display *out,
+              struct display *err, int prefix_width, unsigned index);
+
+/* Makes the app's stdout a terminal's master in place of its FIFO. */
+void app_use_terminal(struct app *app, int master);
+
+/* Reads from a stream only while the display it goes to takes something. */
+void app_update(struct app *app);
+
+/* After the supervisor's end: fixes what is still to be read; true when all of it has been. */
+void app_begin_drain(struct app *app);
+bool app_is_drained(const struct app *app);
+
+/* Writes lines that have no end as if they had one. */
+void app_finish(struct app *app);

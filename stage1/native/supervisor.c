@@ -1,0 +1,159 @@
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "cgroups.h"
+#include "mounts.h"
+#include "util.h"
+
+#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static char **make_environment(const struct launch *launch, pid_t monitor) {
+        char **environment = xalloc((launch->n_environment + 3) * sizeof(char *));
+        const char *path = getenv("PATH");
+        size_t count = 0;
+
+        environment[count++] = xasprintf("PATH=%s", path ? path : PATH_DEFAULT);
+        /* A socket's address is short and the pod directory's path need not be: the way through our current
+         * directory always fits. */
+        environment[count++] = xasprintf("NOTIFY_SOCKET=/proc/%d/cwd/run/notify", (int) monitor);
+        for (size_t i = 0; i < launch->n_environment; i++)
+                environment[count++] = xstrdup(launch->environment[i]);
+        return environment;
+}
+
+static void redirect(int terminal) {
+        AUTO_CLOSE int in = terminal >= 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+        AUTO_CLOSE int out = -1;
+
+        if (terminal < 0) {
+                out = open("run/console.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+                if (in < 0 || out < 0)
+                        die_errno("cannot open run/console.log");
+        } else if (ioctl(terminal, TIOCSCTTY, 0) < 0)
+                die_errno("cannot make the terminal the supervisor's own");
+        if (dup2(terminal >= 0 ? terminal : in, STDIN_FILENO) < 0 ||
+            dup2(terminal >= 0 ? terminal : out, STDOUT_FILENO) < 0 ||
+            dup2(terminal >= 0 ? terminal : out, STDERR_FILENO) < 0)
+                die_errno("cannot set up the supervisor's output");
+}
+
+static void reset_signals(void) {
+        sigset_t none;
+
+        sigemptyset(&none);
+        signal(SIGPIPE, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void run_child(const struct launch *launch, pid_t monitor, int lock_fd, int terminal)
+        __attribute__((noreturn));
+
+static void run_child(const struct launch *launch, pid_t monitor, int lock_fd, int terminal) {
+        /* If the monitor dies, systemd-nspawn stops the pod in order. */
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
+                die("the monitor is gone");
+        if (setsid() < 0)
+                die_errno("cannot make a session");
+        umask(022);
+        join_cgroups(launch->cgroups, launch->n_cgroups);
+        enter_mount_namespace();
+        for (size_t i = 0; i < launch->n_mounts; i++)
+                make_mount(&launch->mounts[i]);
+        redirect(terminal);
+        if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 || fcntl(lock_fd, F_SETFD, 0) < 0)
+                die_errno("cannot keep the pod's lock");
+        char **environment = make_environment(launch, monitor);
+        reset_signals();
+        execvpe(launch->argv[0], launch->argv, environment);
+        die_errno("cannot execute %s", launch->argv[0]);
+}
+
+/* What the child said before it could execute the supervisor; NULL when it could. */
+static char *read_failure(int fd) {
+        char text[2048];
+        size_t size = 0;
+        ssize_t got;
+
+        while (size < sizeof(text) - 1 && (got = read(fd, text + size, sizeof(text) - 1 - size)) != 0) {
+                if (got < 0 && errno != EINTR)
+                        break;
+                size += got > 0 ? (size_t) got : 0;
+        }
+        text[size] = '\0';
+        return size > 0 ? xstrdup(text) : NULL;
+}
+
+pid_t supervisor_start(const struct launch *launch, int lock_fd, int terminal, char **error) {
+        AUTO_CLOSE int reader = -1;
+        AUTO_CLOSE int writer = -1;
+        pid_t monitor = getpid(), pid;
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                die_errno("cannot make a pipe");
+        reader = ends[0];
+        writer = ends[1];
+        pid = fork();
+        if (pid < 0)
+                die_errno("cannot fork");
+        if (pid == 0) {
+                die_through(writer);
+                run_child(launch, monitor, lock_fd, terminal);
+        }
+        close(take_fd(&writer));
+        *error = read_failure(reader);
+        if (!*error)
+                return pid;
+        (void) waitpid(pid, NULL, 0);
+        return -1;
+}
+
+/* The first word after key in /proc/PID/status, or its last. */
+static char *status_field(pid_t pid, const char *key, bool last) {
+        AUTO_FREE char *path = xasprintf("/proc/%d/status", (int) pid);
+        AUTO_FREE char *text = read_file(AT_FDCWD, path, NULL, 65536);
+        char *line = text ? strstr(text, key) : NULL, *word;
+
+        if (!line)
+                return NULL;
+        line += strlen(key);
+        line[strcspn(line, "\n")] = '\0';
+        word = last ? strrchr(line, '\t') : NULL;
+        word = word ? word : line;
+        return xstrdup(word + strspn(word, " \t"));
+}
+
+pid_t supervisor_find_leader(pid_t supervisor) {
+        AUTO_FREE char *path = xasprintf("/proc/%d/task/%d/children", (int) supervisor, (int) supervisor);
+        AUTO_FREE char *text = read_file(AT_FDCWD, path, NULL, 65536);
+        char *rest = text, *word;
+
+        while (rest && (word = strsep(&rest, " "))) {
+                pid_t child = (pid_t) strtol(word, NULL, 10);
+                AUTO_FREE char *inner = child > 0 ? status_field(child, "\nNSpid:", true) : NULL;
+                /* Its own PID in the innermost namespace; a child without one of its own shows a large number. */
+                if (inner && strcmp(inner, "1") == 0)
+                        return child;
+        }
+        return 0;
+}
+
+bool process_heeds(pid_t pid, int signal_number) {
+        AUTO_FREE char *blocked = status_field(pid, "\nSigBlk:", false);
+        AUTO_FREE char *caught = status_field(pid, "\nSigCgt:", false);
+        uint64_t mask = 0;
+
+        if (blocked && caught)
+                mask = strtoull(blocked, NULL, 16) | strtoull(caught, NULL, 16);
+        return mask & (UINT64_C(1) << (signal_number - 1));
+}

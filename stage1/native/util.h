@@ -1,0 +1,67 @@
+/* What every small program here needs: one way to fail, owned resources, whole writes, times. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXIT_RUNTIME 125 /* the runtime failed, not the app; Python has the same number */
+
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#define AUTO_FREE __attribute__((cleanup(free_pointer)))
+#define AUTO_CLOSE __attribute__((cleanup(close_descriptor)))
+#define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+void free_pointer(void *pointer);
+void close_descriptor(int *fd);
+
+/* Hands a descriptor over: the variable forgets it, so that its cleanup does nothing. */
+int take_fd(int *fd);
+
+/* A message is one line `pod: …` on stderr. After die_through(fd), die() writes the bare text to fd instead and
+ * leaves without running exit handlers: a forked child must not undo what its parent set up. */
+void die_through(int fd);
+void die(const char *format, ...) __attribute__((noreturn)) PRINTF_LIKE(1, 2);
+void die_errno(const char *format, ...) __attribute__((noreturn)) PRINTF_LIKE(1, 2);
+void warn(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* The name messages begin with and the status die() leaves with; the launcher has others. */
+void set_program(const char *name, int status);
+
+void *xalloc(size_t size);
+void *xrealloc(void *pointer, size_t size);
+char *xstrdup(const char *text);
+char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* These return 0 or a negative errno, and stay silent. */
+int write_all(int fd, const void *data, size_t size);
+int write_file(int dir_fd, const char *path, const char *text);
+int append_file(int dir_fd, const char *path, const char *text, off_t limit);
+int make_dirs(const char *path, mode_t mode);
+
+/* A file made only when it does not exist yet; -EEXIST otherwise. It appears whole. */
+int create_file(int dir_fd, const char *path, const char *text);
+
+/* A whole file, with a NUL added after it; NULL and errno when it cannot be read or is larger than max. */
+char *read_file(int dir_fd, const char *path, size_t *size, size_t max);
+
+/* RFC 3339 in UTC; digits of the second's fraction: 6 or 9. */
+#define TIME_TEXT_MAX 40
+void format_time(char text[static TIME_TEXT_MAX], const struct timespec *when, int digits);
+struct timespec time_now(clockid_t clock);
+
+bool parse_number(const char *text, uint64_t max, uint64_t *value);
+
+/* Text as the inside of a JSON string; bytes that are no ASCII stay as they are when they are valid UTF-8. */
+char *json_quote(const char *text);
+
+/* When a process was started, in ticks since boot (field 22 of its stat); 0 if there is no such process. */
+uint64_t process_start_time(pid_t pid);
+
+/* Gives back the pages of the program itself that were only needed to start; the kernel reads them again if need
+ * be. A static program is small, but most of it runs once. */
+void forget_code(void);
