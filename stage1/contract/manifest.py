@@ -86,14 +86,17 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A tree that apps mount; `source` is a host path for `host`, else it lies in the pod directory."""
+    """A tree that apps mount; `source` is a host path for `host`, else it lies in the pod directory.
+
+    Mode and owner None: those of the image's directory at the place it is mounted first, else 0755 and root.
+    """
 
     name: str
     kind: VolumeKind
     source: Text | None = None
-    mode: int = 0o755
-    uid: int = 0
-    gid: int = 0
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,77 @@
+# The front door. Every rule is plain; `make help` lists them.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+BUILD := build
+NATIVE := stage1/native
+
+.DEFAULT_GOAL := help
+.PHONY: help deps venv native images demo check test test-unit test-root test-lab bench lab-shell format analyze schema dist install clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+deps: ## install the system packages that are missing (Debian; Fedora and Arch by name)
+	@.ci/deps
+
+$(VENV)/.stamp: requirements.lock pyproject.toml | deps
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+venv: $(VENV)/.stamp ## Python environment in .venv, pinned by requirements.lock
+
+native: ## the C programs
+	@$(MAKE) --no-print-directory -C $(NATIVE)
+
+images: | deps ## build the images of images/ into build/images
+	@images/build $(BUILD)/images
+
+demo: venv native ## run a real pod of two apps and a client, visibly
+	@images/build $(BUILD)/images web store client
+	@docs/demo $(BUILD)
+
+check: venv ## everything that needs no privilege, under a minute
+	$(VENV)/bin/ruff format --check --quiet stage0 stage1 tests
+	$(VENV)/bin/ruff check --quiet stage0 stage1 tests
+	$(VENV)/bin/mypy
+	@$(MAKE) --no-print-directory -C $(NATIVE) WERROR=1
+	$(PYTHON) -m pytest -q tests/unit tests/golden tests/test_layering.py tests/test_linters.py
+
+test-unit: venv native ## unit and golden tests
+	$(PYTHON) -m pytest -q tests/unit tests/golden tests/test_layering.py
+
+test-root: venv native images ## tests that need uid 0
+	$(PYTHON) -m pytest -q tests/root
+
+test-lab: venv native images ## tests in a really booted systemd host
+	$(PYTHON) -m pytest -q tests/lab
+
+test: check native images ## everything, lab included
+	$(PYTHON) -m pytest -q tests/root tests/lab tests/test_install.py
+
+bench: venv native images ## ratios against podman and raw systemd-nspawn
+	$(PYTHON) tests/bench/bench.py
+
+lab-shell: venv native ## a shell in a systemd host booted for you
+	@tests/lab/shell
+
+format: venv ## write the one format
+	$(VENV)/bin/ruff format stage0 stage1 tests
+	$(VENV)/bin/ruff check --fix --quiet stage0 stage1 tests
+
+analyze: ## static analysis and sanitizer builds of the C programs
+	@$(MAKE) --no-print-directory -C $(NATIVE) analyze
+
+schema: venv ## write the JSON Schemas of pod.json and of manifests
+	$(PYTHON) -m stage1.contract.schema
+
+dist: venv native ## sdist and wheel into dist/
+	$(PYTHON) -m hatchling build
+
+install: venv native ## put `pod` where root finds it
+	ln -sfn $(abspath $(VENV))/bin/pod /usr/local/bin/pod
+
+clean: ## remove what was built
+	rm -rf $(BUILD) $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@$(MAKE) --no-print-directory -C $(NATIVE) clean

@@ -1,0 +1,119 @@
+"""EFFECT. The command line: dispatch, and the only place where an error becomes text and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from stage0 import settings
+from stage0.parsing import Parser
+from stage1.contract import EXIT_RUNTIME, EXIT_USAGE, PodError, UsageError
+
+VERSION = "0.1.0"
+
+# Verb, module below stage0.verbs, one line of help. A verb's module is imported when it is called and not before.
+VERBS: dict[str, tuple[str, str]] = {
+    "run": ("run", "make a pod from images and run it"),
+    "prepare": ("prepare", "make a pod, to be started later"),
+    "start": ("start", "start a prepared or ended pod"),
+    "stop": ("stop", "end pods in order and wait"),
+    "kill": ("kill", "end pods at once, or send their apps a signal"),
+    "wait": ("wait", "wait until pods have ended and tell their status"),
+    "rm": ("rm", "remove pods and all they wrote"),
+    "gc": ("gc", "remove ended pods and whatever was left half done"),
+    "ps": ("ps", "list pods"),
+    "list": ("ps", "the same as ps"),
+    "status": ("status", "how a pod and each of its apps is doing"),
+    "inspect": ("inspect", "everything known of a pod, as JSON"),
+    "logs": ("logs", "what the apps of a pod printed"),
+    "image": ("image", "import, list, inspect and remove images"),
+    "render": ("render", "write a pod's units and systemd-nspawn arguments, run nothing"),
+    "doctor": ("doctor", "what this host lacks, and how to get it"),
+    "completion": ("completion", "print completion for bash, zsh or fish"),
+    "version": ("version", "print versions"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; the exit status is documented in pod(1)."""
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except PodError as error:
+        _complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has gone; the interpreter must not complain when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        _complain(PodError(_os_error(error)))
+        return EXIT_RUNTIME
+
+
+def _main(argv: list[str]) -> int:
+    directory, rest = _global_options(argv)
+    if not rest or rest[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(overview())
+        return 0 if rest else EXIT_USAGE
+    if rest[0] == "--version":
+        rest = ["version"]
+    if rest[0] not in VERBS:
+        raise UsageError(f"there is no command {rest[0]!r}", hint="see `pod --help`")
+    verb = import_module(f"stage0.verbs.{VERBS[rest[0]][0]}")
+    chosen = settings.from_environment(os.environ, directory)
+    parser = verb_parser(rest[0])
+    try:
+        arguments = parser.parse_args(rest[1:])
+    except SystemExit as done:  # --help
+        return int(done.code or 0)
+    if os.geteuid() != 0 and getattr(verb, "NEEDS_ROOT", True):
+        raise PodError(f"pod {rest[0]} needs root", hint=f"try `sudo pod {rest[0]} …`")
+    status: int = verb.run(arguments, chosen)
+    sys.stdout.flush()
+    return status
+
+
+def verb_parser(name: str) -> Parser:
+    """The parser of one verb, with its options."""
+    module, summary = VERBS[name]
+    verb = import_module(f"stage0.verbs.{module}")
+    parser = Parser(f"pod {name}", description=summary[0].upper() + summary[1:] + ".", usage=getattr(verb, "USAGE", None))
+    verb.add_arguments(parser)
+    return parser
+
+
+def _global_options(argv: list[str]) -> tuple[str | None, list[str]]:
+    """`--dir DIR` before the verb; everything else belongs to the verb."""
+    directory = None
+    while argv and argv[0].startswith("--dir"):
+        name, equals, value = argv[0].partition("=")
+        if name != "--dir" or (not equals and len(argv) < 2):
+            break
+        directory, argv = (value, argv[1:]) if equals else (argv[1], argv[2:])
+    return directory, argv
+
+
+def overview() -> str:
+    """The text of `pod --help`."""
+    width = max(map(len, VERBS))
+    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in VERBS.items()]
+    return (
+        "usage: pod [--dir DIR] COMMAND …\n\nRun pods: OCI images under a systemd of their own, in one systemd-nspawn machine.\n\n"
+        + "\n".join(lines)
+        + "\n\n  --dir DIR  data root (POD_DIR, default /var/lib/pod)\n\n"
+        "`pod COMMAND --help` tells the options; pod(1) tells the rest.\n"
+    )
+
+
+def _os_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _complain(error: PodError) -> None:
+    sys.stderr.write(f"pod: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"     {error.hint}\n")

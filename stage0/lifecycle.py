@@ -1,0 +1,221 @@
+"""EFFECT. Where a pod is in its life: the directory it lies in, and whether that directory's flock is held.
+
+No daemon and no database: transitions are rename(2), liveness is the lock, and losing a race means looking again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stage1.contract import ConflictError, DataRoot, NotFoundError, PodDir, State
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod as it was when looked at."""
+
+    directory: PodDir
+    state: State
+    running: bool
+
+    @property
+    def uuid(self) -> str:
+        """The pod's UUID."""
+        return self.directory.uuid
+
+    @property
+    def word(self) -> str:
+        """The state as people are told it."""
+        match self.state:
+            case State.RUN:
+                return "running" if self.running else "exited"
+            case State.EMBRYO | State.PREPARING:
+                return "preparing" if self.running else "aborted"
+            case State.PREPARED | State.EXITED | State.GARBAGE:
+                return "deleting" if self.state is State.GARBAGE else self.state.value
+
+
+def new_uuid() -> str:
+    """A random UUID (RFC 9562, version 4), without the 8 ms that importing uuid costs."""
+    octets = bytearray(os.urandom(16))
+    octets[6] = octets[6] & 0x0F | 0x40
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = octets.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def create(root: DataRoot, uuid: str) -> tuple[PodDir, int]:
+    """Make the directory of a new pod, locked; return it in `preparing` and the descriptor that holds the lock."""
+    for state in State:
+        root.state(state).mkdir(mode=0o700, parents=True, exist_ok=True)
+    embryo = root.pod(State.EMBRYO, uuid)
+    embryo.path.mkdir(mode=0o700)
+    lock = lock_exclusive(embryo)
+    if lock is None:
+        raise ConflictError(f"pod {uuid} was taken by a gc while it was made", hint="try again")
+    return move(embryo, State.PREPARING), lock
+
+
+def move(directory: PodDir, state: State, *, durable: bool = False) -> PodDir:
+    """Rename a pod into another state; FileNotFoundError when someone else moved it first.
+
+    `durable` syncs both parents: wanted where a power cut must not undo the step (`prepared`). A pod that runs does
+    not survive a power cut anyway, and whatever the disk then says it is, its lock is free.
+    """
+    target = directory.root.pod(state, directory.uuid)
+    directory.path.rename(target.path)
+    if durable:
+        sync_directory(target.path.parent)
+        sync_directory(directory.path.parent)
+    return target
+
+
+def sync_directory(path: Path) -> None:
+    """fsync(2) a directory, so that the names in it survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lock_exclusive(directory: PodDir) -> int | None:
+    """The pod's lock if nobody has it: an open descriptor, released when its last copy is closed."""
+    return _lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lock(directory: PodDir, how: int) -> int | None:
+    try:
+        descriptor = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno != errno.EWOULDBLOCK:
+            raise
+        return None
+    return descriptor
+
+
+def is_running(directory: PodDir) -> bool:
+    """Probe the lock without keeping it."""
+    try:
+        descriptor = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def wait_for_end(directory: PodDir) -> None:
+    """Sleep in the kernel until the pod's lock is free."""
+    descriptor = _lock(directory, fcntl.LOCK_SH)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def pods(root: DataRoot) -> Iterator[Pod]:
+    """Every pod, in life order: one that moves on while we look is seen at least once, and told once."""
+    seen: set[str] = set()
+    for state in State:
+        try:
+            names = sorted(os.listdir(root.state(state)))  # noqa: PTH208  1,000 pods: half the time of iterdir
+        except FileNotFoundError:
+            continue
+        for name in names:
+            if name not in seen and _UUID.fullmatch(name):
+                directory = root.pod(state, name)
+                running = is_running(directory)
+                if directory.path.exists():
+                    seen.add(name)
+                    yield Pod(directory, state, running)
+
+
+def find(root: DataRoot, reference: str) -> Pod:
+    """A pod by name, UUID or unique beginning of a UUID."""
+    for _ in range(10):
+        uuid = _uuid_of(root, reference)
+        for state in State:
+            directory = root.pod(state, uuid)
+            running = is_running(directory)
+            if directory.path.exists():
+                return Pod(directory, state, running)
+    raise NotFoundError(f"no pod {reference!r}", hint="`pod ps --all` lists the pods there are")
+
+
+def _uuid_of(root: DataRoot, reference: str) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return os.readlink(root.names / reference)
+    if _UUID.fullmatch(reference):
+        return reference
+    found = {name for state in State for name in _listing(root.state(state)) if name.startswith(reference)}
+    if len(found) > 1:
+        raise ConflictError(f"{reference!r} begins {len(found)} UUIDs", hint="write more of it")
+    if not found or not re.fullmatch(r"[0-9a-f-]+", reference):
+        raise NotFoundError(f"no pod {reference!r}", hint="`pod ps --all` lists the pods there are")
+    return found.pop()
+
+
+def _listing(path: Path) -> list[str]:
+    try:
+        return os.listdir(path)  # noqa: PTH208
+    except FileNotFoundError:
+        return []
+
+
+def take_name(root: DataRoot, name: str, uuid: str) -> None:
+    """Give a pod a name; ConflictError if another pod has it. The name of a pod that is gone is free."""
+    root.names.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for _ in range(10):
+        try:
+            os.symlink(uuid, root.names / name)
+            return
+        except FileExistsError:
+            owner = _uuid_of(root, name)
+            if any(root.pod(state, owner).path.exists() for state in State if state is not State.GARBAGE):
+                break
+            release_name(root, name, owner)
+    raise ConflictError(f"the name {name!r} is taken by pod {owner}", hint=f"choose another, or `pod rm {name}`")
+
+
+def release_name(root: DataRoot, name: str, uuid: str) -> None:
+    """Free a name if this pod still has it."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.readlink(root.names / name) == uuid:
+            (root.names / name).unlink()
+
+
+def read_manifest(directory: PodDir) -> dict[str, object]:
+    """`pod.json` as it is, unvalidated: for listing, where one damaged pod must not hide the others."""
+    try:
+        found = json.loads(directory.manifest.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def images_in_use(root: Path) -> frozenset[str]:
+    """Manifest digests of the images that pods were made from."""
+    found: set[str] = set()
+    for pod in pods(DataRoot(root)):
+        apps = read_manifest(pod.directory).get("apps", [])
+        if isinstance(apps, list):
+            found |= {app["image"]["digest"] for app in apps if isinstance(app, dict) and isinstance(app.get("image"), dict)}
+    return frozenset(found)

@@ -1,0 +1,26 @@
+"""PURE. argparse, speaking in our errors."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from stage1.contract import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises UsageError where argparse would print and exit; no abbreviated options."""
+
+    def __init__(self, prog: str, *, description: str = "", usage: str | None = None, epilog: str = "") -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            usage=usage,
+            epilog=epilog or None,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is."""
+        raise UsageError(message, hint=f"see `{self.prog} --help`")

@@ -1,0 +1,49 @@
+"""PURE. Numbers with units, as people write them; parsed once, at the border."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from stage1.contract import UsageError
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_LONGEST = 10 * 365 * 86400.0
+_LARGEST = 2**63 - 1
+
+
+def seconds(text: str, *, where: str) -> float:
+    """`90`, `1.5s`, `500ms`, `2m`, `1h`, `1d`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip())
+    if not found or found[2] not in _SECONDS or (value := float(found[1]) * _SECONDS[found[2]]) > _LONGEST:
+        raise UsageError(f"{where}: {text!r} is not a time", hint="write seconds, or a number with ms, s, m, h or d")
+    return value
+
+
+def size(text: str, *, where: str) -> int:
+    """`4096`, `64k`, `16M`, `2G`: powers of 1024, an i and a B may follow."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
+    if not found or (value := float(found[1]) * 1024 ** _BYTES[found[2]]) > _LARGEST:
+        raise UsageError(f"{where}: {text!r} is not a size", hint="write bytes, or a number with K, M, G or T")
+    return int(value)
+
+
+def signal_name(text: str, *, where: str) -> str:
+    """`TERM`, `SIGTERM`, `15` and `RTMIN+3` all become a name systemd knows."""
+    name = text.strip().upper().removeprefix("SIG")
+    real_time = re.fullmatch(r"RTMIN(?:\+(\d{1,2}))?|RTMAX(?:-(\d{1,2}))?", name)
+    if real_time and int(real_time[1] or real_time[2] or 0) <= signal.SIGRTMAX - signal.SIGRTMIN:
+        return f"SIG{name}"
+    if name.isdigit() and int(name) in {item.value for item in signal.Signals}:
+        return signal.Signals(int(name)).name
+    if f"SIG{name}" in signal.Signals.__members__:
+        return signal.Signals[f"SIG{name}"].name
+    raise UsageError(f"{where}: {text!r} is not a signal", hint="write a name such as SIGTERM, or its number")
+
+
+def signal_number(name: str) -> int:
+    """The number of a name that `signal_name` gave."""
+    if name.startswith(("SIGRTMIN+", "SIGRTMAX-")):
+        return int(signal.Signals[name[:8]]) + int(name[8:])
+    return int(signal.Signals[name])

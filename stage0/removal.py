@@ -1,0 +1,53 @@
+"""EFFECT. Taking pods away: first a rename to `garbage`, so that nobody meets half a pod, then the files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from stage0 import lifecycle
+from stage0.lifecycle import Pod
+from stage1.contract import DataRoot, PodDir, State
+
+_CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
+
+
+def remove(pod: Pod) -> bool:
+    """Remove a pod that does not run, with its name and cgroups; False if it runs or someone else has it."""
+    lock = lifecycle.lock_exclusive(pod.directory)
+    if lock is None:
+        return False
+    try:
+        manifest = lifecycle.read_manifest(pod.directory)
+        garbage = pod.directory if pod.state is State.GARBAGE else lifecycle.move(pod.directory, State.GARBAGE)
+        if isinstance(name := manifest.get("name"), str):
+            lifecycle.release_name(pod.directory.root, name, pod.uuid)
+        remove_cgroups(pod.uuid)
+        shutil.rmtree(garbage.path)
+    except FileNotFoundError:
+        return False  # another gc was faster
+    finally:
+        os.close(lock)
+    return True
+
+
+def remove_cgroups(uuid: str) -> None:
+    """Cgroups left by a monitor that was killed; the kernel lets go only of empty ones, which these are by then."""
+    for hierarchy in _CGROUPS:
+        group = Path(hierarchy, f"pod-{uuid}")
+        for path, _, _ in os.walk(group, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(path).rmdir()
+
+
+def stale_names(root: DataRoot) -> list[str]:
+    """Names whose pod is gone."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for link in root.names.iterdir():
+            uuid = os.readlink(link)
+            if not any(PodDir(root.state(state) / uuid).path.exists() for state in State):
+                found.append(link.name)
+    return found

@@ -1,0 +1,48 @@
+"""PURE. What a user asks for, before any image is known: the same values from the command line and from a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stage1.contract import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppRequest:
+    """One app; None and empty mean: as the image says, or the default."""
+
+    image: str
+    name: str | None = None
+    exec: Text | None = None
+    args: tuple[Text, ...] | None = None
+    user: str | None = None
+    group: str | None = None
+    workdir: Text | None = None
+    env: dict[Text, Text] | tuple[Text, ...] = ()
+    env_file: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    ready: str | None = None
+    restart: str = "no"
+    stop_signal: str | None = None
+    stop_time: str = "10s"
+    init: bool = False
+    volume: tuple[Text, ...] = ()
+    mount: tuple[Text, ...] = ()
+    socket: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodRequest:
+    """A pod: its apps and what they share."""
+
+    app: tuple[AppRequest, ...]
+    name: str | None = None
+    hostname: str | None = None
+    net: str = "host"
+    exit_policy: str = "any-failure"
+    volume: tuple[Text, ...] = ()
+    log_size: str = "64M"
+    interactive: bool = False
+    tty: bool = False
+    rm: bool = False

@@ -1,0 +1,69 @@
+"""EFFECT. `-f FILE`: a pod's manifest in TOML, JSON or YAML, one schema for the three."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from stage0.request import PodRequest
+from stage1.contract import PodError, UsageError
+from stage1.contract.codec import adapter, complaints
+
+_HINT = "the keys are the options of `pod run` with _ for -; apps are a list called app"
+
+
+def read(name: str) -> PodRequest:
+    """The request in a file; UsageError with the path of every bad or unknown key."""
+    from pydantic import ValidationError  # noqa: PLC0415  50 ms
+
+    document = _parse(name, _bytes(name))
+    if not isinstance(document, dict):
+        raise UsageError(f"{name}: not a table of keys", hint=_HINT)
+    try:
+        request: PodRequest = adapter(PodRequest).validate_python(document)
+    except ValidationError as error:
+        raise UsageError(f"{name}: {complaints(error)}", hint=_HINT) from None
+    return request
+
+
+def _bytes(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}", hint="name a TOML, JSON or YAML file, or - for stdin") from None
+
+
+def _parse(name: str, data: bytes) -> Any:  # noqa: ANN401
+    """By the file's ending; without one (stdin) JSON, then TOML, then YAML, the strictest first."""
+    endings = {".json": [_json], ".toml": [_toml], ".yaml": [_yaml], ".yml": [_yaml]}
+    readers = endings.get(Path(name).suffix, [_json, _toml, _yaml])
+    errors = []
+    for reader in readers:
+        try:
+            return reader(data.decode())
+        except (ValueError, RecursionError) as error:
+            errors.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    raise UsageError(f"{name}: cannot be read: {errors[0]}", hint="it must be TOML, JSON or YAML in UTF-8")
+
+
+def _json(text: str) -> Any:  # noqa: ANN401
+    return json.loads(text)
+
+
+def _toml(text: str) -> Any:  # noqa: ANN401
+    import tomllib  # noqa: PLC0415
+
+    return tomllib.loads(text)
+
+
+def _yaml(text: str) -> Any:  # noqa: ANN401
+    try:
+        import yaml  # noqa: PLC0415
+    except ImportError:
+        raise PodError("PyYAML is not installed", hint="install it, or write the manifest in TOML") from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None

@@ -1,0 +1,134 @@
+"""EFFECT. What a pod directory says about how the pod and its apps are doing; facts on disk and in /proc only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stage0 import lifecycle
+from stage0.lifecycle import Pod
+from stage1.contract import EXIT_RUNTIME, PodDir
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a pod ended; `reason` is `lost` if its monitor could not say (it was killed, or the host went down)."""
+
+    status: int
+    reason: str
+    by: str | None
+    started_at: str | None
+    ready_at: str | None
+    ended_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppState:
+    """One app: `state` is created, starting, running, restarting, exited, or lost (the pod went without a result)."""
+
+    name: str
+    image: str
+    digest: str
+    state: str
+    pid: int | None
+    result: Mapping[str, Any] | None
+
+
+def outcome(directory: PodDir) -> Outcome:
+    """The monitor's record, or what can be said without one."""
+    found = _json(directory.outcome)
+    return Outcome(
+        status=int(found.get("status", EXIT_RUNTIME)),
+        reason=str(found.get("reason", "lost")),
+        by=found.get("by"),
+        started_at=found.get("started_at"),
+        ready_at=found.get("ready_at"),
+        ended_at=found.get("ended_at"),
+    )
+
+
+def app_states(pod: Pod) -> list[AppState]:
+    """Each app of a pod, in the manifest's order."""
+    apps = lifecycle.read_manifest(pod.directory).get("apps", [])
+    leader = live_process(pod.directory.leader) if pod.word == "running" else None
+    return [_app_state(pod, app, leader) for app in (apps if isinstance(apps, list) else [])]
+
+
+def _app_state(pod: Pod, app: Mapping[str, Any], leader: int | None) -> AppState:
+    result = _json(pod.directory.result(app["name"])) or None
+    pid = main_process(leader, app["name"]) if leader else None
+    return AppState(
+        name=app["name"],
+        image=app["image"]["name"],
+        digest=app["image"]["digest"],
+        state=_state_word(pod, result, pid),
+        pid=pid,
+        result=result,
+    )
+
+
+def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> str:
+    if result and result.get("final"):
+        return "exited"
+    if pod.word == "running":
+        return "running" if pid else "restarting" if result else "starting"
+    if pod.word == "exited":
+        return "lost"
+    return "created"
+
+
+def live_process(record: Path) -> int | None:
+    """The process of a `PID STARTTIME` file if it is still the same one."""
+    try:
+        pid, start = record.read_text().split()
+        stat = Path(f"/proc/{int(pid)}/stat").read_text()
+    except (OSError, ValueError):
+        return None
+    return int(pid) if stat.rpartition(")")[2].split()[19] == start else None
+
+
+def main_process(leader: int, app: str) -> int | None:
+    """The host's pid of an app's main process: in the app's cgroup, the oldest child of the pod's PID 1."""
+    group = app_cgroup(leader, app)
+    best: tuple[int, int] | None = None
+    for pid in _pids(group) if group else ():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) == leader:
+                best = min(best or (int(fields[19]), pid), (int(fields[19]), pid))
+    return best[1] if best else None
+
+
+def app_cgroup(leader: int, app: str) -> Path | None:
+    """The directory of an app's cgroup: beside that of the pod's PID 1, in the hierarchy systemd uses."""
+    try:
+        lines = Path(f"/proc/{leader}/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    for prefix, place in (("name=systemd:", "/sys/fs/cgroup/systemd"), (":", "/sys/fs/cgroup")):
+        for line in lines:
+            controllers = line.partition(":")[2]
+            if controllers.startswith(prefix):
+                own = controllers.removeprefix(prefix)
+                return Path(place + os.path.dirname(own)) / "system.slice" / f"app-{app}.service"  # noqa: PTH120
+    return None
+
+
+def _pids(group: Path) -> list[int]:
+    try:
+        return [int(line) for line in (group / "cgroup.procs").read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,37 @@
+"""PURE. Tables and JSON for people and programs: the same facts, two clothes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need to be."""
+    widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows]]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(value: object) -> str:
+    """Indented JSON; text that is not UTF-8 stays readable by programs."""
+    return json.dumps(value, indent=1, ensure_ascii=True) + "\n"
+
+
+def ago(moment: str | None, now: datetime | None = None) -> str:
+    """`2026-11-22T06:13:00Z` as `5 minutes`."""
+    if not moment:
+        return "-"
+    then = datetime.fromisoformat(moment)
+    seconds = int(((now or datetime.now(UTC)) - then).total_seconds())
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {word}{'s' if count > 1 else ''}"
+    return f"{max(seconds, 0)} s"
+
+
+def printable(text: str) -> str:
+    """Text of an image or a user on a terminal: control characters shown, not obeyed."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

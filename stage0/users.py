@@ -1,0 +1,53 @@
+"""PURE. Who an app is: names looked up in the image's own passwd and group texts, never in the host's."""
+
+from __future__ import annotations
+
+from stage1.contract import User
+
+_NOBODY_ABOVE = 2**32 - 2
+
+
+def resolve(user: str, group: str | None, passwd: str, groups: str) -> User:
+    """`USER[:GROUP]` of an image or of `--user`; `group` (`--group`) wins. An unknown name gives None as its id."""
+    name, _, own_group = user.partition(":")
+    entry = _passwd_entry(name or "0", passwd)
+    uid = int(entry[2]) if entry else _number(name or "0")
+    wanted = group if group is not None else own_group
+    if wanted:
+        gid = _gid(wanted, groups)
+    else:
+        gid = int(entry[3]) if entry else 0
+    return User(
+        name=user or "0",
+        uid=uid,
+        gid=gid,
+        groups=() if wanted or not entry else _memberships(entry[0], gid, groups),
+        home=(entry[5] or "/") if entry else "/",
+    )
+
+
+def _lines(text: str, fields: int) -> list[list[str]]:
+    """Well-formed lines only: an image's files may hold anything."""
+    rows = [line.split(":") for line in text.splitlines()]
+    return [row for row in rows if len(row) >= fields and _number(row[2]) is not None]
+
+
+def _passwd_entry(name: str, passwd: str) -> list[str] | None:
+    rows = [row for row in _lines(passwd, 6) if _number(row[3]) is not None]
+    by_name = next((row for row in rows if row[0] == name), None)
+    return by_name or next((row for row in rows if _number(name) is not None and int(row[2]) == int(name)), None)
+
+
+def _gid(name: str, groups: str) -> int | None:
+    return next((int(row[2]) for row in _lines(groups, 3) if row[0] == name), _number(name))
+
+
+def _memberships(name: str, gid: int | None, groups: str) -> tuple[int, ...]:
+    found = {int(row[2]) for row in _lines(groups, 4) if name in row[3].split(",")}
+    return tuple(sorted(found - {gid}))
+
+
+def _number(text: str) -> int | None:
+    if text.isascii() and text.isdigit() and int(text) <= _NOBODY_ABOVE:
+        return int(text)
+    return None

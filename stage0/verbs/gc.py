@@ -1,0 +1,76 @@
+"""EFFECT. `pod gc`: remove ended pods and whatever was left half done."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from stage0 import lifecycle, quantities, removal
+from stage0.image import Store
+from stage0.lifecycle import Pod
+from stage0.settings import Settings
+from stage1.contract import DataRoot, State
+
+_DAY = 86400.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to spare."""
+    parser.add_argument("--older-than", metavar="TIME", default="0", help="spare pods that ended less than TIME ago")
+    parser.add_argument("--prepared-older-than", metavar="TIME", help="also remove pods prepared longer ago than TIME")
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not list what was removed")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print the UUIDs of the pods removed."""
+    age = quantities.seconds(arguments.older_than, where="--older-than")
+    prepared = arguments.prepared_older_than and quantities.seconds(arguments.prepared_older_than, where="--prepared-older-than")
+    for pod in list(lifecycle.pods(settings.data)):
+        if not pod.running and _old_enough(pod, age, prepared or None) and removal.remove(pod) and not arguments.quiet:
+            sys.stdout.write(f"{pod.uuid}\n")
+    for name in removal.stale_names(settings.data):
+        (settings.data.names / name).unlink(missing_ok=True)
+    Store(settings.root).gc()
+    _leftovers(settings.data)
+    return 0
+
+
+def _old_enough(pod: Pod, ended: float, prepared: float | None) -> bool:
+    """What was never whole goes at once; an ended pod by the time of its end, a prepared one only if asked."""
+    match pod.state:
+        case State.EMBRYO | State.PREPARING | State.GARBAGE:
+            return True
+        case State.PREPARED:
+            return prepared is not None and _age(pod.directory.manifest) >= prepared
+        case State.RUN | State.EXITED:
+            return ended == 0 or _age(pod.directory.outcome, pod.directory.manifest) >= ended
+
+
+def _age(*paths: Path) -> float:
+    """Seconds since the first of these files that exists was written."""
+    for path in paths:
+        try:
+            return time.time() - path.stat().st_mtime
+        except FileNotFoundError:
+            continue
+    return float("inf")
+
+
+def _leftovers(root: DataRoot) -> None:
+    """Base roots and renderings that no pod was started with for a while, or that were never finished.
+
+    A start renews the times of what it uses, so nothing is taken from under a pod that is just being started.
+    """
+    for directory, spare in ((root.base, _DAY), (root.cache / "rendered", _DAY)):
+        with contextlib.suppress(FileNotFoundError):
+            for path in directory.iterdir():
+                if _age(path) > spare and not (directory == root.base and _in_use(root)):
+                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _in_use(root: DataRoot) -> bool:
+    return any(pod.running for pod in lifecycle.pods(root))

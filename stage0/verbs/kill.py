@@ -1,0 +1,44 @@
+"""EFFECT. `pod kill`: end pods at once, or send their apps a signal."""
+
+from __future__ import annotations
+
+import argparse
+
+from stage0 import lifecycle, quantities, signals
+from stage0.settings import Settings
+from stage1.contract import ConflictError, NotFoundError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which pods, which signal, whom."""
+    parser.add_argument("pods", metavar="POD", nargs="+", help="name, UUID or the beginning of one")
+    parser.add_argument("-s", "--signal", metavar="SIGNAL", help="send this to the main process of each app instead")
+    parser.add_argument("--app", metavar="APP", help="only this app (SIGKILL unless --signal says otherwise)")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Without --signal and --app the pod ends at once, status 137."""
+    name = quantities.signal_name(arguments.signal or "KILL", where="--signal")
+    for reference in arguments.pods:
+        pod = lifecycle.find(settings.data, reference)
+        if not pod.running:
+            raise ConflictError(f"pod {pod.uuid} is not running", hint="`pod ps` lists the pods that are")
+        if arguments.signal is None and arguments.app is None:
+            signals.kill(pod.directory)
+        else:
+            signals.signal_apps(pod.directory, _apps(pod, arguments.app), quantities.signal_number(name))
+    return 0
+
+
+def _apps(pod: lifecycle.Pod, wanted: str | None) -> list[str]:
+    apps = lifecycle.read_manifest(pod.directory).get("apps", [])
+    names = [app["name"] for app in apps] if isinstance(apps, list) else []
+    if wanted is None:
+        return [name for name in names if not _ended(pod, name)]
+    if wanted not in names:
+        raise NotFoundError(f"pod {pod.uuid} has no app {wanted!r}", hint=f"its apps: {', '.join(names)}")
+    return [wanted]
+
+
+def _ended(pod: lifecycle.Pod, app: str) -> bool:
+    return pod.directory.result(app).exists()

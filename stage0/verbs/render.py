@@ -1,0 +1,32 @@
+"""EFFECT. `pod render`: write a pod's units and systemd-nspawn arguments, run nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from stage0 import handoff, lifecycle
+from stage0.settings import Settings
+from stage1.contract import ConflictError, PodDir, codec
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which pod."""
+    parser.add_argument("pod", metavar="POD|DIR", help="a pod, or any directory with a pod.json")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print where the files are; a running pod is left alone."""
+    given = Path(arguments.pod)
+    directory = PodDir(given.absolute()) if (given / "pod.json").exists() else lifecycle.find(settings.data, arguments.pod).directory
+    lock = lifecycle.lock_exclusive(directory)
+    if lock is None:
+        raise ConflictError(f"pod {directory.uuid} is running", hint=f"its files are in {directory.run}")
+    try:
+        handoff.render(codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest)), directory)
+    finally:
+        os.close(lock)
+    sys.stdout.write(f"{directory.run}\n")
+    return 0

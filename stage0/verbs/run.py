@@ -1,0 +1,50 @@
+"""EFFECT. `pod run`: make a pod from images and run it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from stage0 import handoff, lifecycle
+from stage0.arguments import add_pod_options, request_of
+from stage0.making import making, planned, write_uuid
+from stage0.settings import Settings
+from stage1.contract import PodManifest, State, codec
+
+USAGE = "pod run [POD OPTIONS] IMAGE [APP OPTIONS] [-- ARGS] [--- IMAGE …]\n       pod run [POD OPTIONS] -f FILE"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Pod options; those of apps are parsed after their images."""
+    parser.add_argument("-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID")
+    parser.add_argument("--rm", action="store_true", help="remove the pod when it is over")
+    parser.add_argument("-i", "--interactive", action="store_true", help="give the only app this standard input")
+    parser.add_argument("-t", "--tty", action="store_true", help="give the only app a terminal")
+    parser.add_argument("--dry-run", action="store_true", help="print the pod's manifest and make nothing")
+    add_pod_options(parser)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """In the foreground this process becomes the pod's monitor and ends with the pod's status."""
+    pod = planned(request_of(arguments, os.environ), settings)
+    if arguments.dry_run:
+        sys.stdout.write(codec.encode(pod).decode(errors="surrogateescape"))
+        return 0
+    write_uuid(arguments.uuid_file, pod.uuid)
+    with making(pod, settings) as (preparing, lock):
+        handoff.require_native(preparing)
+        directory = lifecycle.move(preparing, State.RUN)
+        if not arguments.detach:
+            handoff.foreground(pod, directory, lock)
+        ready = handoff.detached(pod, directory, lock)
+    os.close(lock)
+    sys.stdout.write(f"{pod.uuid}\n")
+    return 0 if ready else ended_early(pod, settings)
+
+
+def ended_early(pod: PodManifest, settings: Settings) -> int:
+    """The status of a pod that was over before it was ready: that may be as it should be."""
+    from stage0.results import outcome  # noqa: PLC0415  rare
+
+    return outcome(lifecycle.find(settings.data, pod.uuid).directory).status

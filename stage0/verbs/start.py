@@ -1,0 +1,47 @@
+"""EFFECT. `pod start`: start a prepared or ended pod."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from stage0 import handoff, lifecycle
+from stage0.lifecycle import Pod
+from stage0.settings import Settings
+from stage0.verbs.run import ended_early
+from stage1.contract import ConflictError, PodDir, PodManifest, State, codec
+
+STARTABLE = {State.PREPARED, State.RUN, State.EXITED}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which pod, and how."""
+    parser.add_argument("pod", metavar="POD", help="name, UUID or the beginning of one")
+    parser.add_argument("-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """An ended pod starts with the files it left; results and logs of the last time make room."""
+    found = lifecycle.find(settings.data, arguments.pod)
+    directory, lock = claim(found)
+    pod: PodManifest = codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
+    handoff.require_native(directory)
+    if not arguments.detach:
+        handoff.foreground(pod, directory, lock)
+    ready = handoff.detached(pod, directory, lock)
+    os.close(lock)
+    sys.stdout.write(f"{pod.uuid}\n")
+    return 0 if ready else ended_early(pod, settings)
+
+
+def claim(pod: Pod) -> tuple[PodDir, int]:
+    """Take the pod's lock and move it to `run`; ConflictError if it runs or is not whole."""
+    lock = lifecycle.lock_exclusive(pod.directory) if pod.state in STARTABLE else None
+    if lock is None:
+        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="only a prepared or ended pod can be started")
+    try:
+        return (pod.directory if pod.state is State.RUN else lifecycle.move(pod.directory, State.RUN)), lock
+    except FileNotFoundError:
+        os.close(lock)
+        raise ConflictError(f"pod {pod.uuid} was moved by someone else", hint="look again: pod ps --all") from None

@@ -1,0 +1,78 @@
+"""EFFECT. `pod status`: how a pod and each of its apps is doing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from stage0 import lifecycle, results, show
+from stage0.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which pod."""
+    parser.add_argument("pod", metavar="POD", help="name, UUID or the beginning of one")
+    parser.add_argument("--json", action="store_true", help="one object")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """A few lines on the pod and a table of its apps."""
+    facts = status_of(lifecycle.find(settings.data, arguments.pod))
+    sys.stdout.write(show.as_json(facts) if arguments.json else _text(facts))
+    return 0
+
+
+def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
+    """Every fact of the status, for JSON and for people."""
+    manifest: dict[str, Any] = lifecycle.read_manifest(pod.directory)
+    ended = results.outcome(pod.directory) if pod.word == "exited" else None
+    apps = results.app_states(pod)
+    return {
+        "uuid": pod.uuid,
+        "name": manifest.get("name"),
+        "state": pod.word,
+        "ready": pod.word == "running" and pod.directory.ready.exists(),
+        "status": ended.status if ended else None,
+        "reason": ended.reason if ended else None,
+        "by": ended.by if ended else None,
+        "leader": results.live_process(pod.directory.leader) if pod.word == "running" else None,
+        "created": manifest.get("created"),
+        "started_at": ended.started_at if ended else None,
+        "ended_at": ended.ended_at if ended else None,
+        "apps": [
+            {
+                "name": app.name,
+                "state": app.state,
+                "pid": app.pid,
+                "image": app.image,
+                "digest": app.digest,
+                "result": app.result,
+            }
+            for app in apps
+        ],
+    }
+
+
+def _text(facts: dict[str, Any]) -> str:
+    lines = [f"pod      {facts['uuid']}" + (f" ({facts['name']})" if facts["name"] else "")]
+    lines.append(f"state    {facts['state']}{', ready' if facts['ready'] else ''}")
+    if facts["status"] is not None:
+        lines.append(f"status   {facts['status']} ({facts['reason']}{' by ' + facts['by'] if facts['by'] else ''})")
+    lines.append(f"created  {facts['created']}")
+    rows = [(app["name"], app["state"], describe(app["result"]), str(app["pid"] or "-"), app["image"]) for app in facts["apps"]]
+    return "\n".join(lines) + "\n\n" + show.table(("APP", "STATE", "RESULT", "PID", "IMAGE"), rows)
+
+
+def describe(result: dict[str, Any] | None) -> str:
+    """A result in a few words."""
+    if not result:
+        return "-"
+    how = f"exit {result['code']}" if result.get("code") is not None else f"SIG{result['signal']}" if result.get("signal") else ""
+    match result.get("reason"):
+        case "exited" | "signal":
+            words = how
+        case reason:
+            words = f"{str(reason).replace('-', ' ')}{f' ({how})' if how else ''}"
+    runs = result.get("runs", 1)
+    return f"{words}, run {runs}" if runs > 1 else words

@@ -1,0 +1,138 @@
+"""EFFECT. The base root: what a pod boots, gathered from the host's own systemd and kept under a key of its inputs.
+
+A base is never changed once it has its name, so it is safe as the lower layer of any number of running pods; a newer
+systemd on the host gives another key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stage1 import host, resources
+from stage1.contract import DataRoot, HostError
+
+_LOADER_CACHE = Path("/etc/ld.so.cache")
+_HELPERS = ("reaper", "launcher")
+_LIBRARY_DIRECTORIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the recipe: a verb and its words."""
+
+    verb: str
+    words: tuple[str, ...]
+
+
+def ensure(root: DataRoot) -> Path:
+    """The base root for this host as it is now, built if no pod needed it before."""
+    recipe = resources.base_recipe()
+    entries = tuple(parse(recipe.read_text()))
+    place = root.base / _key(recipe, entries)
+    try:
+        os.utime(place)  # gc spares what was used of late
+    except FileNotFoundError:
+        _build(place, entries)
+    return place
+
+
+def parse(text: str) -> Iterator[Entry]:
+    """Lines of words; `#` begins a comment."""
+    for line in text.splitlines():
+        words = line.split("#", 1)[0].split()
+        if words:
+            yield Entry(words[0], tuple(words[1:]))
+
+
+def _key(recipe: Path, entries: tuple[Entry, ...]) -> str:
+    inputs = [recipe, _LOADER_CACHE, *(resources.native(helper) for helper in _HELPERS)]
+    inputs += [Path(entry.words[0]) for entry in entries if entry.verb == "program"]
+    digest = hashlib.sha256()
+    for path in inputs:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        digest.update(f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{status.st_ino}\0".encode())
+    return digest.hexdigest()[:32]
+
+
+def _build(place: Path, entries: tuple[Entry, ...]) -> None:
+    temporary = place.with_name(f"{place.name}.{os.getpid()}")
+    temporary.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(mode=0o755)
+    try:
+        for entry in entries:
+            _VERBS[entry.verb](temporary, *entry.words)
+        for helper in _HELPERS:
+            _copy(resources.native(helper), temporary / "pod/bin" / helper)
+        os.sync()  # a base half on disk after a power cut would break every later pod
+        temporary.rename(place)
+    except OSError as error:
+        if not place.is_dir():
+            raise HostError(f"cannot build the base root {place}: {error}", hint="check space and the recipe") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)
+
+
+def _program(root: Path, path: str, optional: str = "") -> None:
+    if not Path(path).exists():
+        if optional:
+            return
+        raise HostError(f"{path} is not installed", hint="install systemd (253 packages on some systems: systemd-container)")
+    _copy(Path(path), _inside(root, path))
+    for library in _libraries(path):
+        _copy(Path(library), _inside(root, library))
+
+
+def _libraries(path: str) -> Iterator[str]:
+    """Every shared object a program needs, the dynamic loader among them, as ldd(1) lists them."""
+    for line in host.run(["ldd", path]).splitlines():
+        yield from (word for word in line.split() if word.startswith("/"))
+
+
+def _library(root: Path, name: str, optional: str = "") -> None:
+    """A library that systemd loads by dlopen(3), which ldd cannot see."""
+    for directory in _LIBRARY_DIRECTORIES:
+        for found in sorted([*Path(directory).glob(name), *Path(directory).glob(f"*-linux-gnu*/{name}")]):
+            _program(root, str(found))
+            return
+    if not optional:
+        raise HostError(f"the library {name} is not installed", hint="`pod doctor` says what to install")
+
+
+def _inside(root: Path, path: str) -> Path:
+    """The same path below the root, by way of its merged /usr."""
+    first, _, rest = path.lstrip("/").partition("/")
+    return root / ("usr" if first in {"bin", "sbin", "lib", "lib64"} else "") / first / rest
+
+
+def _directory(root: Path, path: str, mode: str = "0755") -> None:
+    target = root / path.lstrip("/")
+    target.mkdir(parents=True, exist_ok=True)
+    target.chmod(int(mode, 8))
+
+
+def _link(root: Path, path: str, target: str) -> None:
+    (root / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+    (root / path.lstrip("/")).symlink_to(target)
+
+
+def _file(root: Path, path: str, *words: str) -> None:
+    target = root / path.lstrip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(" ".join(words) + "\n" if words else "")
+
+
+_VERBS = {"program": _program, "library": _library, "dir": _directory, "link": _link, "file": _file}

@@ -1,0 +1,110 @@
+"""EFFECT. Facts about this host, asked once a boot; and stage1's door to other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stage1.contract import HostError
+
+SYSTEMD_FLOOR = 252
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What the plan needs to know of the host; `cgroups` are hierarchies in which a pod gets a group of its own."""
+
+    nspawn: str
+    systemd: int
+    booted: bool
+    machined: bool
+    cgroups: tuple[str, ...]
+
+
+def facts(cache: Path) -> HostFacts:
+    """The facts, from the cache if this boot and this systemd-nspawn wrote them."""
+    entry = cache / "host.json"
+    stamp = _stamp()
+    try:
+        known = json.loads(entry.read_bytes())
+        if known["stamp"] == stamp:
+            return HostFacts(**{**known["facts"], "cgroups": tuple(known["facts"]["cgroups"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = _ask()
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = entry.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps({"stamp": stamp, "facts": asdict(found)}))
+    temporary.replace(entry)
+    return found
+
+
+def main_process_of_a_unit(environment: dict[str, str], pid: int) -> bool:
+    """True in a process that systemd itself started: the pod then stays in that unit's cgroup."""
+    return environment.get("SYSTEMD_EXEC_PID") == str(pid)
+
+
+def _stamp() -> str:
+    """Changes with each boot, with each systemd, and where systemd becomes PID 1 of a namespace."""
+    nspawn = shutil.which("systemd-nspawn") or ""
+    changed = Path(nspawn).stat().st_mtime_ns if nspawn else 0
+    machined = _machined()
+    return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {_booted()} {machined} {_cgroup_mounts()}"
+
+
+def _ask() -> HostFacts:
+    nspawn = shutil.which("systemd-nspawn")
+    if nspawn is None:
+        raise HostError("systemd-nspawn is not installed", hint="install systemd-container (Debian, Fedora) or systemd (Arch)")
+    version = _version(run([nspawn, "--version"]))
+    if version < SYSTEMD_FLOOR:
+        raise HostError(f"systemd-nspawn is version {version}, older than {SYSTEMD_FLOOR}", hint="update systemd")
+    return HostFacts(
+        nspawn=nspawn, systemd=version, booted=_booted(), machined=_machined(), cgroups=() if _booted() else _cgroup_mounts()
+    )
+
+
+def _version(text: str) -> int:
+    """`systemd 252 (252.39-1~deb12u2)` is 252."""
+    words = text.split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+def _booted() -> bool:
+    """See sd_booted(3)."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def _machined() -> bool:
+    return _booted() and any(
+        Path(place, "dbus-org.freedesktop.machine1.service").exists()
+        for place in ("/run/systemd/system", "/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+    )
+
+
+def _cgroup_mounts() -> tuple[str, ...]:
+    """Where systemd-nspawn needs a group of its own: the unified hierarchy and, beside v1, systemd's named one."""
+    places = ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
+    legacy = tuple(place for place in places if Path(place, "cgroup.procs").exists())
+    if legacy:
+        return legacy
+    return ("/sys/fs/cgroup",) if Path("/sys/fs/cgroup/cgroup.controllers").exists() else ()
+
+
+def run(argv: Sequence[str]) -> str:
+    """Run a program to its end and return what it printed; HostError if it cannot start or fails."""
+    import subprocess  # noqa: PLC0415, TID251  12 ms that most runs do not need
+
+    try:
+        done = subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except OSError as error:
+        raise HostError(f"cannot run {argv[0]}: {error.strerror}", hint="`pod doctor` says what to install") from None
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or [f"exit status {error.returncode}"]
+        raise HostError(f"{Path(argv[0]).name} failed: {lines[-1]}", hint=f"the command was: {' '.join(argv)}") from None
+    return done.stdout

@@ -1,0 +1,64 @@
+"""EFFECT. The story of stage1: load, ask the host, plan, render, install, become the monitor."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import NoReturn
+
+from stage1 import base, host, plan, resources
+from stage1.contract import HostError, PodDir, PodManifest, codec
+from stage1.install import install
+from stage1.render import render
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorOptions:
+    """What the monitor is told on its command line: inherited descriptors, and whether to print."""
+
+    lock: int | None = None
+    ready: int | None = None
+    quiet: bool = False
+
+
+def load(directory: PodDir) -> PodManifest:
+    """The manifest of a pod directory; UsageError if it is not one."""
+    try:
+        data = directory.manifest.read_bytes()
+    except OSError as error:
+        raise HostError(f"{directory.manifest}: {error.strerror}", hint="is this a pod directory?") from None
+    return codec.decode(data, where=str(directory.manifest))
+
+
+def prepare(pod: PodManifest, directory: PodDir, *, keep_unit: bool | None = None) -> None:
+    """Write everything below `run/`; afterwards the monitor needs no Python."""
+    cache = directory.root.cache
+    facts = host.facts(cache)
+    if keep_unit is None:
+        keep_unit = host.main_process_of_a_unit(dict(os.environ), os.getpid())
+    texts = render(plan.jobs(pod, facts, keep_unit=keep_unit), resources.template_path(), cache / "rendered")
+    install(plan.launch_plan(pod, directory, facts, texts, base.ensure(directory.root)), directory)
+
+
+def monitor_argv(directory: PodDir, options: MonitorOptions) -> list[str]:
+    """The monitor's command line."""
+    argv = [str(resources.native("monitor"))]
+    if options.lock is not None:
+        argv += ["--lock-fd", str(options.lock)]
+    if options.ready is not None:
+        argv += ["--ready-fd", str(options.ready)]
+    if options.quiet:
+        argv += ["--quiet"]
+    return [*argv, str(directory.path)]
+
+
+def become_monitor(directory: PodDir, options: MonitorOptions) -> NoReturn:
+    """Replace this process; the descriptors named in `options` go along."""
+    argv = monitor_argv(directory, options)
+    for descriptor in (options.lock, options.ready):
+        if descriptor is not None:
+            os.set_inheritable(descriptor, True)
+    try:
+        os.execv(argv[0], argv)  # noqa: S606  no shell wanted
+    except OSError as error:
+        raise HostError(f"cannot run {argv[0]}: {error.strerror}", hint="build it with `make native`") from None

@@ -1,0 +1,58 @@
+"""PURE. The systemd-nspawn argv: the rendered template with this pod's own values filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from stage1.contract import NetworkMode, PodDir, PodManifest, Stdin
+from stage1.quoting import Escaped
+from stage1.render import Job
+
+TEMPLATE = "pod/nspawn.args.j2"
+RESULT = "nspawn.args"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NspawnArguments:
+    """The context of nspawn.args. The first four are marks that `argv` replaces, so that renderings can be cached."""
+
+    directory: Escaped = Escaped("@directory@")
+    machine: Escaped = Escaped("@machine@")
+    uuid: Escaped = Escaped("@uuid@")
+    hostname: Escaped = Escaped("@hostname@")
+    console: Escaped
+    register: bool
+    keep_unit: bool
+    private_network: bool
+
+
+def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
+    """What to render for this pod's supervisor."""
+    tty = any(app.stdin is Stdin.TTY for app in pod.apps)
+    context = NspawnArguments(
+        console=Escaped("interactive" if tty else "read-only"),
+        register=register,
+        keep_unit=keep_unit,
+        private_network=pod.network is NetworkMode.NONE,
+    )
+    return Job(TEMPLATE, RESULT, "nspawn", context)
+
+
+def argv(program: str, rendered: str, pod: PodManifest, directory: PodDir) -> tuple[str, ...]:
+    """One argument a line; comments and empty lines are for readers."""
+    values = {
+        "@directory@": str(directory.rootfs),
+        "@machine@": pod.machine,
+        "@uuid@": pod.uuid,
+        "@hostname@": pod.hostname,
+    }
+    arguments = [line for line in rendered.splitlines() if line and not line.startswith("#")]
+    return (program, *(_fill(argument, values) for argument in arguments))
+
+
+def _fill(argument: str, values: dict[str, str]) -> str:
+    name, equals, value = argument.partition("=")
+    return f"{name}{equals}{values.get(value, value)}"
+
+
+CONTEXT_FIELDS = {"nspawn": tuple(field.name for field in fields(NspawnArguments))}

@@ -1,0 +1,148 @@
+"""PURE. From a manifest to everything that will be written below `run/`: nothing is done here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stage1 import nspawn, units
+from stage1.contract import App, NetworkMode, PodDir, PodManifest, Stdin, Volume, VolumeKind
+from stage1.contract.paths import APP_ROOTS, POLICY, STATUS, STREAMS, UNITS, VOLUMES, WORDS
+from stage1.host import HostFacts
+from stage1.render import Job
+
+# Units without a value of their own; the aliases are what systemd-nspawn and machined ask the pod's PID 1 for.
+STATIC_UNITS = ("exit.target", "shutdown.target", "systemd-exit.service")
+ALIASES = ("halt.target", "poweroff.target", "reboot.target", "ctrl-alt-del.target")
+
+# systemd-nspawn's own filter costs 100 ms to compile; every app's unit has one at least as strict, and nothing else
+# in the pod runs an image's code.
+NSPAWN_ENVIRONMENT = ("SYSTEMD_SECCOMP=0",)
+
+Record = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchPlan:
+    """What install writes: files and links by path below `run/`."""
+
+    files: Mapping[str, bytes]
+    links: Mapping[str, str]
+    argv: tuple[str, ...]
+
+
+def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
+    """Every text of this pod that comes from a template."""
+    everyone = units.pod_units(pod)
+    found = [Job(f"pod/{name}.j2", name) for name in STATIC_UNITS]
+    found.append(Job("pod/default.target.j2", "default.target", "pod", everyone))
+    found.append(Job("pod/pod-up.service.j2", "pod-up.service", "pod", everyone))
+    for app in pod.apps:
+        unit = units.app_unit(app, pod, facts.systemd)
+        found.append(Job("pod/app.service.j2", units.service_name(app.name), "app", unit))
+        found.append(Job("pod/reaper.service.j2", f"reaper-{app.name}.service", "app", unit))
+        for socket in app.sockets:
+            name = units.socket_unit_name(app.name, socket.name)
+            found.append(Job("pod/app.socket.j2", name, "socket", units.socket_unit(app, socket)))
+    found.append(nspawn.job(pod, register=facts.booted, keep_unit=keep_unit or not facts.booted))
+    return found
+
+
+def launch_plan(
+    pod: PodManifest, directory: PodDir, facts: HostFacts, texts: Mapping[str, str], base: Path
+) -> LaunchPlan:
+    """Put rendered texts, tables and the monitor's instructions in their places."""
+    argv = nspawn.argv(facts.nspawn, texts[nspawn.RESULT], pod, directory)
+    files = {f"units/{name}": text.encode() for name, text in texts.items() if name != nspawn.RESULT}
+    files |= {f"etc/{name}": text.encode() for name, text in user_database(pod).items()}
+    files |= {f"apps/{app.name}/words": block for app in pod.apps if (block := units.command(app).words)}
+    files["nspawn.json"] = json.dumps({"argv": argv, "environment": NSPAWN_ENVIRONMENT}, indent=1).encode() + b"\n"
+    files["policy"] = policy(pod).encode()
+    files["launch"] = encode_records(records(pod, directory, facts, argv, base))
+    return LaunchPlan(files=files, links={f"units/{alias}": "exit.target" for alias in ALIASES}, argv=argv)
+
+
+def policy(pod: PodManifest) -> str:
+    """What the reaper decides by, one fact a line."""
+    lines = [f"policy {pod.exit_policy}"]
+    lines += [f"app {app.name} {app.restart.when.value} {'init' if app.init else 'main'}" for app in pod.apps]
+    return "\n".join(lines) + "\n"
+
+
+def user_database(pod: PodManifest) -> dict[str, str]:
+    """passwd and group of the pod's own root: systemd refuses even a numeric User= it cannot look up."""
+    uids = {app.user.uid: app.user.gid for app in pod.apps if app.user.uid is not None}
+    gids = {gid for app in pod.apps for gid in (app.user.gid, *app.user.groups) if gid is not None}
+    passwd = [f"u{uid}:x:{uid}:{gid or 0}::/:/" for uid, gid in sorted(uids.items()) if uid != 0]
+    group = [f"g{gid}:x:{gid}:" for gid in sorted(gids) if gid != 0]
+    return {
+        "passwd": "\n".join(["root:x:0:0:root:/:/", *passwd]) + "\n",
+        "group": "\n".join(["root:x:0:", *group]) + "\n",
+    }
+
+
+def records(
+    pod: PodManifest, directory: PodDir, facts: HostFacts, argv: tuple[str, ...], base: Path
+) -> Iterator[Record]:
+    """The monitor's instructions in the order it carries them out."""
+    yield ("version", "1")
+    yield ("pod", pod.label)
+    for hierarchy in facts.cgroups:
+        yield ("cgroup", f"{hierarchy}/pod-{pod.uuid}")
+    yield from _mounts(pod, directory, base)
+    for app in pod.apps:
+        # the FIFOs of an app without a user belong to root: its failure is systemd's to report
+        yield ("app", app.name, str(app.user.uid or 0), str(app.user.gid or 0), app.stdin.value)
+    yield ("log-limit", str(pod.log_limit))
+    for assignment in NSPAWN_ENVIRONMENT:
+        yield ("env", assignment)
+    if pod.remove:
+        names = (str(directory.root.names / pod.name),) if pod.name else ()
+        yield ("remove", *names)
+    yield ("exec", *argv)
+
+
+def _mounts(pod: PodManifest, directory: PodDir, base: Path) -> Iterator[Record]:
+    yield ("overlay", "rootfs", "base", str(base))
+    for app in pod.apps:
+        layers = [str(directory.root.layer(diff_id)) for diff_id in reversed(app.layers)]
+        yield ("overlay", f"rootfs{APP_ROOTS}/{app.name}/rootfs", f"apps/{app.name}", *layers)
+    yield ("bind", "run/units", f"rootfs{UNITS}", "ro")
+    yield ("bind", "run/etc/passwd", "rootfs/etc/passwd", "ro")
+    yield ("bind", "run/etc/group", "rootfs/etc/group", "ro")
+    yield ("bind", "run/policy", f"rootfs{POLICY}", "ro")
+    yield ("bind", "run/streams", f"rootfs{STREAMS}", "-")
+    yield ("bind", "run/status", f"rootfs{STATUS}", "-")
+    if any(units.command(app).words for app in pod.apps):
+        yield ("bind", "run/apps", f"rootfs{WORDS}", "ro")
+    if pod.network is NetworkMode.HOST:
+        for name in ("hosts", "resolv.conf"):
+            yield ("bind", f"/etc/{name}", f"rootfs/pod/etc/{name}", "ro")
+    for volume in pod.volumes:
+        yield ("bind", _source(volume), f"rootfs{VOLUMES}/{volume.name}", _bind_options(volume, pod.apps))
+
+
+def _source(volume: Volume) -> str:
+    return volume.source if volume.kind is VolumeKind.HOST and volume.source else f"volumes/{volume.name}"
+
+
+def _bind_options(volume: Volume, apps: tuple[App, ...]) -> str:
+    """A host tree comes with its submounts; it is read-only in the pod if no app may write to it."""
+    uses = [mount for app in apps for mount in app.mounts if mount.volume == volume.name]
+    words = ["ro"] if uses and all(mount.read_only for mount in uses) else []
+    words += ["rec"] if volume.kind is VolumeKind.HOST else []
+    return ",".join(words) or "-"
+
+
+def encode_records(found: Iterator[Record]) -> bytes:
+    """Words end with NUL, records with one more."""
+    return b"".join(
+        b"".join(word.encode(errors="surrogateescape") + b"\0" for word in record) + b"\0" for record in found
+    )
+
+
+def wants_terminal(pod: PodManifest) -> bool:
+    """True if an app of this pod talks to a terminal."""
+    return any(app.stdin is Stdin.TTY for app in pod.apps)

@@ -1,0 +1,108 @@
+"""EFFECT. Jinja2's door: contexts in, text out; what was rendered before is read back from a cache.
+
+Importing Jinja2 costs more than the rest of `pod run` does before systemd-nspawn (60 ms), and the same app renders to
+the same units every time. So the result of a list of jobs is kept under a hash of the templates and all values, and
+a second run of the same pod never imports Jinja2. What differs from pod to pod (its UUID, its paths) is therefore
+not rendered but filled in afterwards, see `stage1.nspawn`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stage1.contract import HostError
+from stage1.quoting import Escaped
+
+_FORMAT = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One text to render: `template` from the search path with `value` under the name `variable`."""
+
+    template: str
+    result: str
+    variable: str = ""
+    value: object = None
+
+
+def render(jobs: Sequence[Job], search: Sequence[Path], cache: Path | None) -> dict[str, str]:
+    """Result name to text for every job; `cache` is a directory, made when needed."""
+    if cache is None:
+        return _render(jobs, search)
+    entry = cache / f"{_key(jobs, search)}.json"
+    try:
+        found: dict[str, str] = json.loads(entry.read_bytes())
+    except (OSError, ValueError):
+        found = _render(jobs, search)
+        _keep(entry, found)
+    return found
+
+
+def _key(jobs: Sequence[Job], search: Sequence[Path]) -> str:
+    digest = hashlib.sha256(_FORMAT.encode())
+    for path in sorted({_find(job.template, search) for job in jobs}):
+        status = path.stat()
+        digest.update(f"{path}\0{status.st_ino}\0{status.st_mtime_ns}\0{status.st_size}\0".encode())
+    digest.update(repr(list(jobs)).encode())
+    return digest.hexdigest()
+
+
+def _find(template: str, search: Sequence[Path]) -> Path:
+    for directory in search:
+        path = directory / template
+        if path.is_file():
+            return path
+    raise HostError(f"template {template} is nowhere in {', '.join(map(str, search))}", hint="reinstall unitpod")
+
+
+def _keep(entry: Path, texts: dict[str, str]) -> None:
+    entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = entry.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(texts))
+    temporary.replace(entry)
+
+
+def _render(jobs: Sequence[Job], search: Iterable[Path]) -> dict[str, str]:
+    import jinja2  # noqa: PLC0415  see the docstring
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([str(path) for path in search]),
+        undefined=jinja2.StrictUndefined,
+        finalize=_only_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  unit files are not HTML; `finalize` is what keeps them safe
+    )
+    try:
+        return {
+            job.result: _tidy(environment.get_template(job.template).render({job.variable: job.value} if job.variable else {}))
+            for job in jobs
+        }
+    except jinja2.TemplateError as error:
+        raise HostError(f"template does not render: {error}", hint="check the files in /etc/pod/unit-templates") from None
+
+
+def _only_escaped(value: Any) -> Any:  # noqa: ANN401  Jinja2 hands over whatever an expression gives
+    """Refuse any text that did not go through `stage1.quoting`: nothing reaches a unit by accident."""
+    if isinstance(value, Escaped | int) and not isinstance(value, bool):
+        return value
+    raise TypeError(f"a template printed {value!r}, which is not escaped")
+
+
+def _tidy(text: str) -> str:
+    """At most one empty line in a row, none at the end: conditional blocks leave gaps."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line or (lines and lines[-1]):
+            lines.append(line)
+    while lines and not lines[-1]:
+        lines.pop()
+    return "\n".join(lines) + "\n"

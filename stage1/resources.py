@@ -1,0 +1,28 @@
+"""PURE. Where the files that ship with the program are: beside the package when installed, in the tree otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_ADMIN_TEMPLATES = Path("/etc/pod/unit-templates")
+
+
+def _shipped(name: str) -> Path:
+    installed = _HERE / name
+    return installed if installed.is_dir() else _HERE.parent / name
+
+
+def template_path() -> tuple[Path, ...]:
+    """Directories with templates, the first hit wins: the administrator's, then ours."""
+    return (_ADMIN_TEMPLATES, _shipped("unit-templates"))
+
+
+def base_recipe() -> Path:
+    """The list of what the pod's own root holds."""
+    return _shipped("images") / "base" / "contents"
+
+
+def native(program: str) -> Path:
+    """One of the C programs."""
+    return _HERE / "native" / program

@@ -1,0 +1,296 @@
+"""PURE. From an app of the manifest to the typed values its unit templates take."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, fields
+
+from stage1.contract import App, Mount, NetworkMode, PodManifest, Restart, Socket, Stdin, Tmpfs
+from stage1.contract.paths import (
+    APP_ROOTS,
+    LAUNCHER,
+    LAUNCHER_IN_APP,
+    STREAMS,
+    VOLUMES,
+    WORDS,
+    WORDS_IN_APP,
+)
+from stage1.quoting import Escaped, Unquotable, assignment, executable, lossy, path_word, rest_of_line, words
+
+# What systemd puts into the environment of a service by itself (systemd.exec(5), "Environment variables in
+# spawned processes"). NOTIFY_SOCKET, LISTEN_* and WATCHDOG_* stay: an app that gets them asked for them.
+SYSTEMD_VARIABLES = (
+    "HOME", "INVOCATION_ID", "JOURNAL_STREAM", "LANG", "LOGNAME", "MANAGERPID", "PATH", "SHELL", "SYSTEMD_EXEC_PID",
+    "TERM", "USER",
+)  # fmt: skip
+# A valid name that no image can put into the pod's own passwd: systemd then fails with 217/USER or 216/GROUP.
+MISSING_ID = "no-such-id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppUnit:
+    """The context of app.service and reaper.service."""
+
+    name: Escaped
+    description: Escaped
+    after: tuple[Escaped, ...]
+    requires: tuple[Escaped, ...]
+    sockets: tuple[Escaped, ...]
+    start_limit: int
+    type: Escaped
+    notify_access: Escaped
+    root: Escaped
+    workdir: Escaped
+    search_path: Escaped
+    program: Escaped
+    argv: Escaped
+    init: bool
+    ready_port: int
+    ready_timeout: int
+    restart: Escaped
+    restart_delay: Escaped
+    restart_backoff: bool
+    restart_direct: bool
+    stop_signal: Escaped
+    stop_time: Escaped
+    environment: tuple[Escaped, ...]
+    unset_environment: Escaped
+    stdin: Escaped
+    stdout: Escaped
+    stderr: Escaped
+    tty: bool
+    user: Escaped
+    group: Escaped
+    groups: Escaped
+    capabilities: Escaped
+    ambient: Escaped
+    no_new_privileges: bool
+    binds: tuple[Escaped, ...]
+    read_only_binds: tuple[Escaped, ...]
+    tmpfs: tuple[Escaped, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketUnit:
+    """The context of app.socket."""
+
+    name: Escaped
+    app: Escaped
+    service: Escaped
+    listen: Escaped
+    datagram: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodUnits:
+    """The context of the units that know all apps."""
+
+    description: Escaped
+    units: tuple[Escaped, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What ExecStart= runs; `words` is the launcher's block when the unit cannot carry the app's own words."""
+
+    program: Escaped
+    argv: Escaped
+    environment: tuple[Escaped, ...]
+    workdir: Escaped
+    words: bytes | None = None
+
+
+def service_name(app: str) -> str:
+    """An app called `shutdown` is just an app: all units of apps have a prefix."""
+    return f"app-{app}.service"
+
+
+def socket_unit_name(app: str, socket: str) -> str:
+    """The unit of one of an app's sockets."""
+    return f"app-{app}-{socket}.socket"
+
+
+def command(app: App) -> Command:
+    """The app's own words in the unit if systemd can carry them, else the launcher with a block of words."""
+    try:
+        return Command(
+            program=executable(program_path(app)),
+            argv=words(app.argv),
+            environment=tuple(assignment(text) for text in app.env),
+            workdir=rest_of_line(app.workdir),
+        )
+    except Unquotable:
+        launcher = LAUNCHER_IN_APP
+        return Command(
+            program=executable(launcher),
+            argv=words((launcher, WORDS_IN_APP)),
+            environment=(),
+            workdir=Escaped(),
+            words=launcher_words(app),
+        )
+
+
+def program_path(app: App) -> str:
+    """A bare name stays one (ExecSearchPath= is the app's PATH); a relative path starts at the working directory."""
+    program = app.argv[0]
+    if "/" not in program or program.startswith("/"):
+        return program
+    return posixpath.join(app.workdir, program)
+
+
+def launcher_words(app: App) -> bytes:
+    """The block that stage1/native/launcher reads: directory, number of arguments, program, arguments, environment."""
+    texts = (app.workdir, str(len(app.argv)), program_path(app), *app.argv, *app.env)
+    return b"".join(text.encode(errors="surrogateescape") + b"\0" for text in texts)
+
+
+def search_path(app: App) -> Escaped:
+    """The directories a bare program name is looked for in: the absolute ones of the app's PATH."""
+    path = next((text.removeprefix("PATH=") for text in app.env if text.startswith("PATH=")), "")
+    try:
+        return rest_of_line(":".join(part for part in path.split(":") if part.startswith("/")))
+    except Unquotable:
+        return Escaped()
+
+
+def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
+    """Every value of app.service for this app; `systemd` is the version that will read it."""
+    run = command(app)
+    return AppUnit(
+        name=Escaped(app.name),
+        description=lossy(f"app {app.name} of pod {pod.label} ({app.image.name})"),
+        after=_units(*app.after, *app.requires, *init_apps_before(app, pod)),
+        requires=_units(*app.requires, *init_apps_before(app, pod)),
+        sockets=tuple(Escaped(socket_unit_name(app.name, socket.name)) for socket in app.sockets),
+        root=Escaped(f"{APP_ROOTS}/{app.name}/rootfs"),
+        workdir=run.workdir,
+        search_path=search_path(app),
+        program=run.program,
+        argv=run.argv,
+        environment=run.environment,
+        unset_environment=Escaped(" ".join(unset_variables(app) if run.words is None else ())),
+        stop_signal=Escaped(app.stop_signal),
+        stop_time=_seconds(app.stop_time),
+        no_new_privileges=app.no_new_privileges,
+        tmpfs=tuple(tmpfs_word(tmpfs) for tmpfs in app.tmpfs),
+        **_start(app),
+        **_restarts(app, systemd),
+        **_streams(app),
+        **_identity(app),
+        **_binds(app, run, pod.network),
+    )
+
+
+def init_apps_before(app: App, pod: PodManifest) -> tuple[str, ...]:
+    """Init apps run one after the other in the order they were named; the others wait for all of them."""
+    names = [other.name for other in pod.apps if other.init]
+    return tuple(names[: names.index(app.name)][-1:] if app.init else names)
+
+
+def unset_variables(app: App) -> tuple[str, ...]:
+    """systemd's own variables, but those that the app is meant to have."""
+    own = {text.partition("=")[0] for text in app.env}
+    return tuple(name for name in SYSTEMD_VARIABLES if name not in own)
+
+
+def tmpfs_word(tmpfs: Tmpfs) -> Escaped:
+    """One TemporaryFileSystem= entry; `size` without a unit is bytes."""
+    size = f",size={tmpfs.size}" if tmpfs.size is not None else ""
+    return Escaped(f"{path_word(tmpfs.target)}:mode={tmpfs.mode:o}{size}")
+
+
+def socket_unit(app: App, socket: Socket) -> SocketUnit:
+    """Every value of app.socket."""
+    return SocketUnit(
+        name=Escaped(socket.name),
+        app=Escaped(app.name),
+        service=Escaped(service_name(app.name)),
+        listen=rest_of_line(socket.listen),
+        datagram=socket.datagram,
+    )
+
+
+def pod_units(pod: PodManifest) -> PodUnits:
+    """Every value of the units that know all apps."""
+    return PodUnits(description=lossy(f"pod {pod.label}"), units=_units(*(app.name for app in pod.apps)))
+
+
+def _units(*apps: str) -> tuple[Escaped, ...]:
+    return tuple(Escaped(service_name(app)) for app in dict.fromkeys(apps))
+
+
+def _seconds(value: float) -> Escaped:
+    return Escaped(f"{value:g}s" if value else "0")
+
+
+def _start(app: App) -> dict[str, object]:
+    ready = app.readiness
+    return {
+        "type": Escaped("oneshot" if app.init else "notify" if ready.notify else "exec"),
+        "notify_access": Escaped("all" if ready.notify and not app.init else ""),
+        "init": app.init,
+        "ready_port": 0 if app.init or ready.port is None else ready.port,
+        "ready_timeout": max(1, round(ready.timeout)),
+    }
+
+
+def _restarts(app: App, systemd: int) -> dict[str, object]:
+    policy = app.restart
+    again = policy.when is not Restart.NO
+    return {
+        "restart": Escaped(policy.when.value),
+        "start_limit": policy.limit + 1 if again and policy.limit is not None else 0,
+        "restart_delay": _seconds(policy.delay) if again else Escaped(),
+        "restart_backoff": again and systemd >= 254,
+        "restart_direct": again and systemd >= 254,
+    }
+
+
+def _streams(app: App) -> dict[str, object]:
+    tty = app.stdin is Stdin.TTY
+    fifo = {name: Escaped(f"file:{STREAMS}/{app.name}.{name}") for name in ("in", "out", "err")}
+    stdin = {Stdin.NONE: Escaped("null"), Stdin.STREAM: fifo["in"], Stdin.TTY: Escaped("tty-force")}[app.stdin]
+    return {
+        "tty": tty,
+        "stdin": stdin,
+        "stdout": Escaped("tty") if tty else fifo["out"],
+        "stderr": Escaped("tty") if tty else fifo["err"],
+    }
+
+
+def _identity(app: App) -> dict[str, object]:
+    user, root = app.user, app.user.uid == 0
+    capabilities = Escaped(" ".join(app.capabilities))
+    return {
+        # User= is left out for root: systemd then asks no user database and adds no variables
+        "user": Escaped("" if root else MISSING_ID if user.uid is None else str(user.uid)),
+        "group": Escaped("" if root and user.gid == 0 else MISSING_ID if user.gid is None else str(user.gid)),
+        "groups": Escaped(" ".join(str(gid) for gid in user.groups)),
+        "capabilities": capabilities,
+        "ambient": Escaped(),
+    }
+
+
+def _binds(app: App, run: Command, network: NetworkMode) -> dict[str, tuple[Escaped, ...]]:
+    own = (f"{LAUNCHER}:{LAUNCHER_IN_APP}", f"{WORDS}/{app.name}/words:{WORDS_IN_APP}") if run.words else ()
+    names = ("hosts", "resolv.conf") if network is NetworkMode.HOST else ()
+    taken = {mount.target for mount in app.mounts}
+    return {
+        "binds": tuple(_bind(mount) for mount in app.mounts if not mount.read_only),
+        "read_only_binds": (
+            *(_bind(mount) for mount in app.mounts if mount.read_only),
+            *(Escaped(bind) for bind in own),
+            *(Escaped(f"/pod/etc/{name}:/etc/{name}") for name in names if f"/etc/{name}" not in taken),
+        ),
+    }
+
+
+def _bind(mount: Mount) -> Escaped:
+    return Escaped(f"{VOLUMES}/{mount.volume}:{path_word(mount.target)}")
+
+
+CONTEXT_FIELDS = {
+    "app": tuple(field.name for field in fields(AppUnit)),
+    "socket": tuple(field.name for field in fields(SocketUnit)),
+    "pod": tuple(field.name for field in fields(PodUnits)),
+}
