@@ -22,9 +22,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def stay(lab: LabHost, command: str | None) -> int:
     """Run the shell and wait for its end; its exit status is ours."""
-    words = (
-        ["bash", "-c", command] if command else ["bash", "--norc", "-i"]
-    )  # an rc file may put other paths first
+    # An rc file may put other paths before the project's.
+    words = ["bash", "-c", command] if command else ["bash", "--norc", "-i"]
     if sys.stdin.isatty() and command is None:
         return connect(lab, words)
     process = subprocess.Popen(lab.enter_argv(words))
