@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
@@ -25,14 +26,20 @@ _LISTS = {"env", "env_file", "after", "requires", "volume", "mount", "socket"}
 
 def add_pod_options(parser: argparse.ArgumentParser) -> None:
     """Options of the pod, then the first image and the rest, which is parsed by `request_of`."""
-    parser.add_argument("-f", "--file", metavar="FILE", help="take the pod from a manifest (TOML, JSON or YAML; - for stdin)")
+    parser.add_argument(
+        "-f", "--file", metavar="FILE", help="take the pod from a manifest (TOML, JSON or YAML; - for stdin)"
+    )
     parser.add_argument("--name", help="name of the pod, unique on this host")
     parser.add_argument("--hostname", help="host name inside (default: the pod's name)")
     parser.add_argument("--net", metavar="MODE", help="host (default) or none")
-    parser.add_argument("--exit-policy", metavar="POLICY", help="any-failure (default), all, first, app:NAME or never")
+    parser.add_argument(
+        "--exit-policy", metavar="POLICY", help="any-failure (default), all, first, app:NAME or never"
+    )
     parser.add_argument("--volume", metavar="SOURCE:TARGET[:ro]", action="append", help="mount in every app")
     parser.add_argument("--log-size", metavar="SIZE", help="bound of each app's log (default 64M)")
-    parser.add_argument("--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts")
+    parser.add_argument(
+        "--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts"
+    )
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.epilog = app_parser().format_help().partition("\n\n")[2]
 
@@ -51,28 +58,59 @@ def app_parser() -> Parser:
     add("--env-file", metavar="FILE", action="append", help="NAME=VALUE lines; # begins a comment")
     add("--after", metavar="APP", action="append", help="start when APP has started or is ready")
     add("--requires", metavar="APP", action="append", help="as --after, and only if APP did start")
-    add("--ready", metavar="WHEN", help="what counts as started: started (default), notify (sd_notify) or tcp:PORT")
+    add(
+        "--ready",
+        metavar="WHEN",
+        help="what counts as started: started (default), notify (sd_notify) or tcp:PORT",
+    )
     add("--restart", metavar="POLICY", help="no (default), on-failure[:TIMES] or always[:TIMES]")
     add("--stop-signal", metavar="SIGNAL", help="asks the app to end (default: the image's, else TERM)")
     add("--stop-time", metavar="TIME", help="how long it may take to end before SIGKILL (default 10s)")
     add("--init", action="store_true", default=None, help="run to its end before the other apps start")
-    add("--volume", metavar="SOURCE:TARGET[:ro]", action="append", help="host path, or a volume of the pod by name")
-    add("--mount", metavar="KEY=VALUE,…", action="append", help="type=bind|empty|tmpfs,source=…,target=…[,ro][,size=…]")
-    add("--socket", metavar="[NAME=]ADDRESS", action="append", help="a listening socket, passed to the app (LISTEN_FDS)")
+    add(
+        "--volume",
+        metavar="SOURCE:TARGET[:ro]",
+        action="append",
+        help="host path, or a volume of the pod by name",
+    )
+    add(
+        "--mount",
+        metavar="KEY=VALUE,…",
+        action="append",
+        help="type=bind|empty|tmpfs,source=…,target=…[,ro][,size=…]",
+    )
+    add(
+        "--socket",
+        metavar="[NAME=]ADDRESS",
+        action="append",
+        help="a listening socket, passed to the app (LISTEN_FDS)",
+    )
     return parser
 
 
 def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> PodRequest:
     """The pod the parsed command line asks for."""
-    given = {
+    given: dict[str, Any] = {
         name: value
-        for name in ("name", "hostname", "net", "exit_policy", "volume", "log_size", "interactive", "tty", "rm")
+        for name in (
+            "name",
+            "hostname",
+            "net",
+            "exit_policy",
+            "volume",
+            "log_size",
+            "interactive",
+            "tty",
+            "rm",
+        )
         if (value := getattr(arguments, name, None)) not in {None, False} or value
     }
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     if arguments.file is not None:
         if arguments.words:
-            raise UsageError("-f and images on the command line exclude each other", hint="put the apps into the file")
+            raise UsageError(
+                "-f and images on the command line exclude each other", hint="put the apps into the file"
+            )
         from stage0.requestfile import read  # noqa: PLC0415  pydantic and a parser, only when asked for
 
         request = replace(read(arguments.file), **given)
@@ -86,18 +124,24 @@ def apps_of(words: Sequence[str]) -> Iterator[AppRequest]:
     for group in _groups(words):
         image, *rest = group
         if image.startswith("-"):
-            raise UsageError(f"{image}: not an option of the pod", hint="options of an app come after its image")
+            raise UsageError(
+                f"{image}: not an option of the pod", hint="options of an app come after its image"
+            )
         split = rest.index(ARGUMENTS) if ARGUMENTS in rest else len(rest)
-        options = vars(app_parser().parse_args(rest[:split]))
+        options: dict[str, Any] = vars(app_parser().parse_args(rest[:split]))
         given = {
-            name: tuple(value) if name in _LISTS else value for name, value in options.items() if value is not None
+            name: tuple(value) if name in _LISTS else value
+            for name, value in options.items()
+            if value is not None
         }
         yield AppRequest(image=image, args=tuple(rest[split + 1 :]) if split < len(rest) else None, **given)
 
 
 def _groups(words: Sequence[str]) -> Iterator[list[str]]:
     if not words:
-        raise UsageError("no image named", hint="pod run IMAGE; `pod image ls` lists the images of this host")
+        raise UsageError(
+            "no image named", hint="pod run IMAGE; `pod image ls` lists the images of this host"
+        )
     group: list[str] = []
     for word in [*words, NEXT_APP]:
         if word != NEXT_APP:
@@ -114,7 +158,9 @@ def _with_files(app: AppRequest, environment: Mapping[str, str]) -> AppRequest:
     if isinstance(app.env, dict):
         own = tuple(f"{name}={value}" for name, value in app.env.items())
     else:
-        own = tuple(_from_caller(text, environment) for text in app.env if "=" in text or text in environment)
+        own = tuple(
+            _from_caller(text, environment) for text in app.env if "=" in text or text in environment
+        )
     files = tuple(text for name in app.env_file for text in _env_file(name, environment))
     return replace(app, env=(*files, *own), env_file=())
 
@@ -128,7 +174,9 @@ def _env_file(name: str, environment: Mapping[str, str]) -> Iterator[str]:
     try:
         lines = os.fsdecode(Path(name).read_bytes()).splitlines()
     except OSError as error:
-        raise UsageError(f"--env-file {name}: {error.strerror}", hint="name a file of NAME=VALUE lines") from None
+        raise UsageError(
+            f"--env-file {name}: {error.strerror}", hint="name a file of NAME=VALUE lines"
+        ) from None
     for line in lines:
         text = line.lstrip()
         if text and not text.startswith("#") and ("=" in text or text in environment):

@@ -80,7 +80,9 @@ def verb_parser(name: str) -> Parser:
     """The parser of one verb, with its options."""
     module, summary = VERBS[name]
     verb = import_module(f"stage0.verbs.{module}")
-    parser = Parser(f"pod {name}", description=summary[0].upper() + summary[1:] + ".", usage=getattr(verb, "USAGE", None))
+    parser = Parser(
+        f"pod {name}", description=summary[0].upper() + summary[1:] + ".", usage=getattr(verb, "USAGE", None)
+    )
     verb.add_arguments(parser)
     return parser
 
@@ -101,7 +103,8 @@ def overview() -> str:
     width = max(map(len, VERBS))
     lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in VERBS.items()]
     return (
-        "usage: pod [--dir DIR] COMMAND …\n\nRun pods: OCI images under a systemd of their own, in one systemd-nspawn machine.\n\n"
+        "usage: pod [--dir DIR] COMMAND …\n\n"
+        "Run pods: OCI images under a systemd of their own, in one systemd-nspawn machine.\n\n"
         + "\n".join(lines)
         + "\n\n  --dir DIR  data root (POD_DIR, default /var/lib/pod)\n\n"
         "`pod COMMAND --help` tells the options; pod(1) tells the rest.\n"

@@ -41,9 +41,13 @@ def detached(pod: PodManifest, directory: PodDir, lock: int) -> bool:
     """
     if os.path.isdir("/run/systemd/system"):  # noqa: PTH112  sd_booted(3)
         _stage1("launch").prepare(pod, directory, keep_unit=True)
-        argv = _stage1("launch").monitor_argv(directory, _stage1("launch").MonitorOptions(lock=0, quiet=True))
+        argv = _stage1("launch").monitor_argv(
+            directory, _stage1("launch").MonitorOptions(lock=0, quiet=True)
+        )
         stop_time = max((app.stop_time for app in pod.apps), default=0.0)
-        return bool(_stage1("manager").start_transient(f"pod-{pod.label}.service", argv, lock, stop_time, pod.label))
+        return bool(
+            _stage1("manager").start_transient(f"pod-{pod.label}.service", argv, lock, stop_time, pod.label)
+        )
     _stage1("launch").prepare(pod, directory)
     return _fork_monitor(lambda ready: _become(directory, lock, ready))
 

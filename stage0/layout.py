@@ -8,14 +8,26 @@ import stat
 from pathlib import Path
 
 from stage0.image import MergedTree
-from stage1.contract import App, HostError, NotFoundError, PodDir, PodManifest, Stdin, Volume, VolumeKind, codec
+from stage1.contract import (
+    App,
+    HostError,
+    NotFoundError,
+    PodDir,
+    PodManifest,
+    Stdin,
+    Volume,
+    VolumeKind,
+    codec,
+)
 
 
 def check_sources(pod: PodManifest) -> None:
     """Every host path that will be mounted exists: found out before anything is made."""
     for volume in pod.volumes:
         if volume.kind is VolumeKind.HOST and volume.source and not os.path.lexists(volume.source):
-            raise NotFoundError(f"volume source {volume.source} does not exist", hint="make it first, or mend the path")
+            raise NotFoundError(
+                f"volume source {volume.source} does not exist", hint="make it first, or mend the path"
+            )
 
 
 def lay_out(pod: PodManifest, directory: PodDir) -> None:
@@ -48,7 +60,10 @@ def _tree(app: App, directory: PodDir) -> MergedTree:
     layers = [directory.root.layer(diff_id) for diff_id in app.layers]
     for layer in layers:
         if not layer.is_dir():
-            raise HostError(f"layer {layer.name} of image {app.image.name} is not unpacked", hint="import the image again")
+            raise HostError(
+                f"layer {layer.name} of image {app.image.name} is not unpacked",
+                hint="import the image again",
+            )
     return MergedTree(layers)
 
 

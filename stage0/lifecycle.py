@@ -136,7 +136,7 @@ def pods(root: DataRoot) -> Iterator[Pod]:
     seen: set[str] = set()
     for state in State:
         try:
-            names = sorted(os.listdir(root.state(state)))  # noqa: PTH208  1,000 pods: half the time of iterdir
+            names = sorted(os.listdir(root.state(state)))
         except FileNotFoundError:
             continue
         for name in names:
@@ -175,7 +175,7 @@ def _uuid_of(root: DataRoot, reference: str) -> str:
 
 def _listing(path: Path) -> list[str]:
     try:
-        return os.listdir(path)  # noqa: PTH208
+        return os.listdir(path)
     except FileNotFoundError:
         return []
 
@@ -183,6 +183,7 @@ def _listing(path: Path) -> list[str]:
 def take_name(root: DataRoot, name: str, uuid: str) -> None:
     """Give a pod a name; ConflictError if another pod has it. The name of a pod that is gone is free."""
     root.names.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner = ""
     for _ in range(10):
         try:
             os.symlink(uuid, root.names / name)
@@ -192,7 +193,9 @@ def take_name(root: DataRoot, name: str, uuid: str) -> None:
             if any(root.pod(state, owner).path.exists() for state in State if state is not State.GARBAGE):
                 break
             release_name(root, name, owner)
-    raise ConflictError(f"the name {name!r} is taken by pod {owner}", hint=f"choose another, or `pod rm {name}`")
+    raise ConflictError(
+        f"the name {name!r} is taken by pod {owner}", hint=f"choose another, or `pod rm {name}`"
+    )
 
 
 def release_name(root: DataRoot, name: str, uuid: str) -> None:
@@ -217,5 +220,9 @@ def images_in_use(root: Path) -> frozenset[str]:
     for pod in pods(DataRoot(root)):
         apps = read_manifest(pod.directory).get("apps", [])
         if isinstance(apps, list):
-            found |= {app["image"]["digest"] for app in apps if isinstance(app, dict) and isinstance(app.get("image"), dict)}
+            found |= {
+                app["image"]["digest"]
+                for app in apps
+                if isinstance(app, dict) and isinstance(app.get("image"), dict)
+            }
     return frozenset(found)

@@ -86,7 +86,13 @@ def _empty(keys: dict[str, str], target: str, where: str) -> MountRequest:
     )
 
 
-_ALIASES = {"src": "source", "dst": "target", "destination": "target", "readonly": "ro", "tmpfs-size": "size"}
+_ALIASES = {
+    "src": "source",
+    "dst": "target",
+    "destination": "target",
+    "readonly": "ro",
+    "tmpfs-size": "size",
+}
 
 
 def _keys(text: str, where: str) -> dict[str, str]:

@@ -11,7 +11,9 @@ from stage1.contract import UsageError
 class Parser(argparse.ArgumentParser):
     """A parser that raises UsageError where argparse would print and exit; no abbreviated options."""
 
-    def __init__(self, prog: str, *, description: str = "", usage: str | None = None, epilog: str = "") -> None:
+    def __init__(
+        self, prog: str, *, description: str = "", usage: str | None = None, epilog: str = ""
+    ) -> None:
         super().__init__(
             prog=prog,
             description=description,

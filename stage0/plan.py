@@ -107,7 +107,9 @@ def _names(request: PodRequest) -> tuple[str, ...]:
     names = [_checked_name(wish.name, "app") if wish.name else _name_of(wish.image) for wish in request.app]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"two apps are called {name!r}", hint="give one of them another name: IMAGE --name NAME")
+            raise UsageError(
+                f"two apps are called {name!r}", hint="give one of them another name: IMAGE --name NAME"
+            )
     return tuple(names)
 
 
@@ -116,7 +118,9 @@ def _name_of(image: str) -> str:
     path = image.partition("@")[0].rstrip("/")
     last = path.rpartition("/")[2]
     last = last if ":" not in last or not last.partition(":")[0] else last.partition(":")[0]
-    name = re.sub(r"[^a-zA-Z0-9_-]+", "-", last.rpartition(":")[2] if last.startswith(":") else last).strip("-_")
+    name = re.sub(r"[^a-zA-Z0-9_-]+", "-", last.rpartition(":")[2] if last.startswith(":") else last).strip(
+        "-_"
+    )
     return name[:63] or "app"
 
 
@@ -133,7 +137,9 @@ def _checked_hostname(name: str) -> str:
     text = name.replace("_", "-")
     label = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
     if len(text) > 64 or not re.fullmatch(rf"{label}(?:\.{label})*", text):
-        raise UsageError(f"{name!r} is not a host name", hint="letters, digits and -, up to 64; see --hostname")
+        raise UsageError(
+            f"{name!r} is not a host name", hint="letters, digits and -, up to 64; see --hostname"
+        )
     return text
 
 
@@ -149,18 +155,32 @@ def _exit_policy(text: str, names: Sequence[str]) -> ExitPolicy:
     if rule == ExitRule.APP and app in names:
         return ExitPolicy(rule=ExitRule.APP, app=app)
     if rule == ExitRule.APP:
-        raise UsageError(f"--exit-policy={text}: no app is called {app!r}", hint=f"the apps are {', '.join(names)}")
+        raise UsageError(
+            f"--exit-policy={text}: no app is called {app!r}", hint=f"the apps are {', '.join(names)}"
+        )
     if app or rule not in set(ExitRule):
-        raise UsageError(f"--exit-policy={text}: no such policy", hint="any-failure, all, first, app:NAME or never")
+        raise UsageError(
+            f"--exit-policy={text}: no such policy", hint="any-failure, all, first, app:NAME or never"
+        )
     return ExitPolicy(rule=ExitRule(rule))
 
 
-def _app(  # noqa: PLR0913, PLR0917
-    pod: PodRequest, wish: AppRequest, image: Image, name: str, hostname: str, book: VolumeBook, now: Circumstances
+def _app(
+    pod: PodRequest,
+    wish: AppRequest,
+    image: Image,
+    name: str,
+    hostname: str,
+    book: VolumeBook,
+    now: Circumstances,
 ) -> App:
     config = image.config
-    user = users.resolve(wish.user if wish.user is not None else config.user, wish.group, image.passwd, image.group)
-    mounts, tmpfs = _mounts((*pod.volume, *wish.volume), wish.mount, config.volumes, name, book, now.directory)
+    user = users.resolve(
+        wish.user if wish.user is not None else config.user, wish.group, image.passwd, image.group
+    )
+    mounts, tmpfs = _mounts(
+        (*pod.volume, *wish.volume), wish.mount, config.volumes, name, book, now.directory
+    )
     stdin = Stdin.TTY if pod.tty else Stdin.STREAM if pod.interactive else Stdin.NONE
     return App(
         name=name,
@@ -170,7 +190,9 @@ def _app(  # noqa: PLR0913, PLR0917
         env=environment(config.env, wish.env, user, hostname, now.term if pod.tty else ""),
         user=user,
         workdir=_workdir(wish.workdir or config.workdir or "/", name),
-        stop_signal=quantities.signal_name(wish.stop_signal or config.stop_signal or "SIGTERM", where=f"app {name}"),
+        stop_signal=quantities.signal_name(
+            wish.stop_signal or config.stop_signal or "SIGTERM", where=f"app {name}"
+        ),
         stop_time=quantities.seconds(wish.stop_time, where="--stop-time"),
         restart=_restart(wish.restart),
         readiness=_readiness(wish.ready),
@@ -194,7 +216,10 @@ def _argv(wish: AppRequest, image: Image, name: str) -> tuple[str, ...]:
     else:
         argv = (*image.config.entrypoint, *(wish.args if wish.args is not None else image.config.cmd))
     if not argv or not argv[0]:
-        raise UsageError(f"app {name}: the image {image.name} names no program", hint="say one: --exec PROGRAM, or -- PROGRAM")
+        raise UsageError(
+            f"app {name}: the image {image.name} names no program",
+            hint="say one: --exec PROGRAM, or -- PROGRAM",
+        )
     return argv
 
 
@@ -202,23 +227,38 @@ def environment(
     image: Sequence[str], wish: dict[str, str] | tuple[str, ...], user: User, hostname: str, term: str
 ) -> tuple[str, ...]:
     """The complete environment of an app: defaults, then the image's, then the user's."""
-    defaults = {"PATH": DEFAULT_PATH, "HOME": user.home, "HOSTNAME": hostname, **({"TERM": term} if term else {})}
-    asked = wish.items() if isinstance(wish, dict) else (tuple(text.partition("=")[::2]) for text in wish)
-    own = (tuple(text.partition("=")[::2]) for text in image)
-    merged = {**defaults, **dict(own), **dict(asked)}
+    defaults = {
+        "PATH": DEFAULT_PATH,
+        "HOME": user.home,
+        "HOSTNAME": hostname,
+        **({"TERM": term} if term else {}),
+    }
+    asked = wish if isinstance(wish, dict) else _assignments(wish)
+    merged = {**defaults, **_assignments(image), **asked}
     if bad := [name for name in merged if not name or "=" in name]:
         raise UsageError(f"{bad[0]!r} is not the name of a variable", hint="write --env NAME=VALUE")
     return tuple(f"{name}={value}" for name, value in merged.items())
 
 
+def _assignments(texts: Sequence[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
 def _workdir(path: str, name: str) -> str:
     if not path.startswith("/"):
-        raise UsageError(f"app {name}: the working directory {path!r} is not absolute", hint="give --workdir /PATH")
+        raise UsageError(
+            f"app {name}: the working directory {path!r} is not absolute", hint="give --workdir /PATH"
+        )
     return "/" + posixpath.normpath(path).lstrip("/")
 
 
-def _mounts(  # noqa: PLR0913, PLR0917
-    volumes: Sequence[str], mounts: Sequence[str], implicit: Sequence[str], app: str, book: VolumeBook, directory: str
+def _mounts(
+    volumes: Sequence[str],
+    mounts: Sequence[str],
+    implicit: Sequence[str],
+    app: str,
+    book: VolumeBook,
+    directory: str,
 ) -> tuple[tuple[Mount, ...], tuple[Tmpfs, ...]]:
     """Targets are sorted, so that a nested one is mounted after the one it lies in."""
     wishes: list[MountRequest | Tmpfs] = [parse_volume(text, directory=directory) for text in volumes]
@@ -241,7 +281,9 @@ def _mounts(  # noqa: PLR0913, PLR0917
 def _restart(text: str) -> RestartPolicy:
     when, colon, limit = text.partition(":")
     if when not in set(Restart) or (colon and (not limit.isdigit() or when == Restart.NO)):
-        raise UsageError(f"--restart={text}: no such policy", hint="no, on-failure[:TIMES] or always[:TIMES]")
+        raise UsageError(
+            f"--restart={text}: no such policy", hint="no, on-failure[:TIMES] or always[:TIMES]"
+        )
     return RestartPolicy(when=Restart(when), limit=int(limit) if colon else None)
 
 
@@ -259,7 +301,9 @@ def _socket(text: str, index: int) -> Socket:
     name, equals, address = text.rpartition("=")
     listen = address.removesuffix("/udp")
     if (equals and not NAME.fullmatch(name)) or not re.fullmatch(r"[!-~]+", listen) or "%" in listen:
-        raise UsageError(f"--socket={text}: not an address", hint="write [NAME=]PORT, [NAME=]IP:PORT or [NAME=]/PATH")
+        raise UsageError(
+            f"--socket={text}: not an address", hint="write [NAME=]PORT, [NAME=]IP:PORT or [NAME=]/PATH"
+        )
     return Socket(name=name or f"s{index}", listen=listen, datagram=listen != address)
 
 
@@ -268,23 +312,32 @@ def _check_order(apps: Sequence[App]) -> None:
     waits = {app.name: {*app.after, *app.requires} for app in apps}
     for name, others in waits.items():
         if unknown := others - waits.keys():
-            raise UsageError(f"app {name} waits for {sorted(unknown)[0]!r}, which is no app of this pod", hint="see --after")
+            raise UsageError(
+                f"app {name} waits for {min(unknown)!r}, which is no app of this pod",
+                hint="see --after",
+            )
     inits = {app.name for app in apps if app.init}
     for app in apps:
         if app.init and not waits[app.name] <= inits:
-            raise UsageError(f"init app {app.name} cannot wait for an app that starts after it", hint="see --init")
+            raise UsageError(
+                f"init app {app.name} cannot wait for an app that starts after it", hint="see --init"
+            )
     ready: set[str] = set()
     while waits.keys() - ready:
         free = {name for name in waits.keys() - ready if waits[name] <= ready}
         if not free:
-            raise UsageError(f"apps wait for each other: {', '.join(sorted(waits.keys() - ready))}", hint="see --after")
+            raise UsageError(
+                f"apps wait for each other: {', '.join(sorted(waits.keys() - ready))}", hint="see --after"
+            )
         ready |= free
 
 
 def _check_streams(request: PodRequest, apps: Sequence[App]) -> None:
     option = "--tty" if request.tty else "--interactive"
     if (request.tty or request.interactive) and len(apps) != 1:
-        raise UsageError(f"{option} needs a pod of one app", hint="leave it out, or run the others in another pod")
+        raise UsageError(
+            f"{option} needs a pod of one app", hint="leave it out, or run the others in another pod"
+        )
     if (request.tty or request.interactive) and apps[0].restart.when is not Restart.NO:
         raise UsageError(f"{option} and --restart exclude each other", hint="input cannot be read twice")
 

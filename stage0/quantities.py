@@ -17,7 +17,9 @@ def seconds(text: str, *, where: str) -> float:
     """`90`, `1.5s`, `500ms`, `2m`, `1h`, `1d`."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip())
     if not found or found[2] not in _SECONDS or (value := float(found[1]) * _SECONDS[found[2]]) > _LONGEST:
-        raise UsageError(f"{where}: {text!r} is not a time", hint="write seconds, or a number with ms, s, m, h or d")
+        raise UsageError(
+            f"{where}: {text!r} is not a time", hint="write seconds, or a number with ms, s, m, h or d"
+        )
     return value
 
 
@@ -25,7 +27,9 @@ def size(text: str, *, where: str) -> int:
     """`4096`, `64k`, `16M`, `2G`: powers of 1024, an i and a B may follow."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
     if not found or (value := float(found[1]) * 1024 ** _BYTES[found[2]]) > _LARGEST:
-        raise UsageError(f"{where}: {text!r} is not a size", hint="write bytes, or a number with K, M, G or T")
+        raise UsageError(
+            f"{where}: {text!r} is not a size", hint="write bytes, or a number with K, M, G or T"
+        )
     return int(value)
 
 
@@ -39,7 +43,9 @@ def signal_name(text: str, *, where: str) -> str:
         return signal.Signals(int(name)).name
     if f"SIG{name}" in signal.Signals.__members__:
         return signal.Signals[f"SIG{name}"].name
-    raise UsageError(f"{where}: {text!r} is not a signal", hint="write a name such as SIGTERM, or its number")
+    raise UsageError(
+        f"{where}: {text!r} is not a signal", hint="write a name such as SIGTERM, or its number"
+    )
 
 
 def signal_number(name: str) -> int:

@@ -21,7 +21,9 @@ def remove(pod: Pod) -> bool:
         return False
     try:
         manifest = lifecycle.read_manifest(pod.directory)
-        garbage = pod.directory if pod.state is State.GARBAGE else lifecycle.move(pod.directory, State.GARBAGE)
+        garbage = (
+            pod.directory if pod.state is State.GARBAGE else lifecycle.move(pod.directory, State.GARBAGE)
+        )
         if isinstance(name := manifest.get("name"), str):
             lifecycle.release_name(pod.directory.root, name, pod.uuid)
         remove_cgroups(pod.uuid)

@@ -32,7 +32,9 @@ def _bytes(name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}", hint="name a TOML, JSON or YAML file, or - for stdin") from None
+        raise UsageError(
+            f"{name}: {error.strerror}", hint="name a TOML, JSON or YAML file, or - for stdin"
+        ) from None
 
 
 def _parse(name: str, data: bytes) -> Any:  # noqa: ANN401

@@ -13,10 +13,8 @@ def resolve(user: str, group: str | None, passwd: str, groups: str) -> User:
     entry = _passwd_entry(name or "0", passwd)
     uid = int(entry[2]) if entry else _number(name or "0")
     wanted = group if group is not None else own_group
-    if wanted:
-        gid = _gid(wanted, groups)
-    else:
-        gid = int(entry[3]) if entry else 0
+    primary = int(entry[3]) if entry else 0
+    gid = _gid(wanted, groups) if wanted else primary
     return User(
         name=user or "0",
         uid=uid,
@@ -35,7 +33,9 @@ def _lines(text: str, fields: int) -> list[list[str]]:
 def _passwd_entry(name: str, passwd: str) -> list[str] | None:
     rows = [row for row in _lines(passwd, 6) if _number(row[3]) is not None]
     by_name = next((row for row in rows if row[0] == name), None)
-    return by_name or next((row for row in rows if _number(name) is not None and int(row[2]) == int(name)), None)
+    return by_name or next(
+        (row for row in rows if _number(name) is not None and int(row[2]) == int(name)), None
+    )
 
 
 def _gid(name: str, groups: str) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,9 @@ def _build(place: Path, entries: tuple[Entry, ...]) -> None:
         temporary.rename(place)
     except OSError as error:
         if not place.is_dir():
-            raise HostError(f"cannot build the base root {place}: {error}", hint="check space and the recipe") from error
+            raise HostError(
+                f"cannot build the base root {place}: {error}", hint="check space and the recipe"
+            ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -90,7 +92,10 @@ def _program(root: Path, path: str, optional: str = "") -> None:
     if not Path(path).exists():
         if optional:
             return
-        raise HostError(f"{path} is not installed", hint="install systemd (253 packages on some systems: systemd-container)")
+        raise HostError(
+            f"{path} is not installed",
+            hint="install systemd (253 packages on some systems: systemd-container)",
+        )
     _copy(Path(path), _inside(root, path))
     for library in _libraries(path):
         _copy(Path(library), _inside(root, library))
@@ -135,4 +140,10 @@ def _file(root: Path, path: str, *words: str) -> None:
     target.write_text(" ".join(words) + "\n" if words else "")
 
 
-_VERBS = {"program": _program, "library": _library, "dir": _directory, "link": _link, "file": _file}
+_VERBS: dict[str, Callable[..., None]] = {
+    "program": _program,
+    "library": _library,
+    "dir": _directory,
+    "link": _link,
+    "file": _file,
+}

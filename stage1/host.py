@@ -60,12 +60,21 @@ def _stamp() -> str:
 def _ask() -> HostFacts:
     nspawn = shutil.which("systemd-nspawn")
     if nspawn is None:
-        raise HostError("systemd-nspawn is not installed", hint="install systemd-container (Debian, Fedora) or systemd (Arch)")
+        raise HostError(
+            "systemd-nspawn is not installed",
+            hint="install systemd-container (Debian, Fedora) or systemd (Arch)",
+        )
     version = _version(run([nspawn, "--version"]))
     if version < SYSTEMD_FLOOR:
-        raise HostError(f"systemd-nspawn is version {version}, older than {SYSTEMD_FLOOR}", hint="update systemd")
+        raise HostError(
+            f"systemd-nspawn is version {version}, older than {SYSTEMD_FLOOR}", hint="update systemd"
+        )
     return HostFacts(
-        nspawn=nspawn, systemd=version, booted=_booted(), machined=_machined(), cgroups=() if _booted() else _cgroup_mounts()
+        nspawn=nspawn,
+        systemd=version,
+        booted=_booted(),
+        machined=_machined(),
+        cgroups=() if _booted() else _cgroup_mounts(),
     )
 
 
@@ -83,7 +92,12 @@ def _booted() -> bool:
 def _machined() -> bool:
     return _booted() and any(
         Path(place, "dbus-org.freedesktop.machine1.service").exists()
-        for place in ("/run/systemd/system", "/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+        for place in (
+            "/run/systemd/system",
+            "/etc/systemd/system",
+            "/usr/lib/systemd/system",
+            "/lib/systemd/system",
+        )
     )
 
 
@@ -98,13 +112,17 @@ def _cgroup_mounts() -> tuple[str, ...]:
 
 def run(argv: Sequence[str]) -> str:
     """Run a program to its end and return what it printed; HostError if it cannot start or fails."""
-    import subprocess  # noqa: PLC0415, TID251  12 ms that most runs do not need
+    import subprocess  # noqa: PLC0415  12 ms that most runs do not need
 
     try:
         done = subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except OSError as error:
-        raise HostError(f"cannot run {argv[0]}: {error.strerror}", hint="`pod doctor` says what to install") from None
+        raise HostError(
+            f"cannot run {argv[0]}: {error.strerror}", hint="`pod doctor` says what to install"
+        ) from None
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines() or [f"exit status {error.returncode}"]
-        raise HostError(f"{Path(argv[0]).name} failed: {lines[-1]}", hint=f"the command was: {' '.join(argv)}") from None
+        raise HostError(
+            f"{Path(argv[0]).name} failed: {lines[-1]}", hint=f"the command was: {' '.join(argv)}"
+        ) from None
     return done.stdout

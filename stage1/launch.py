@@ -61,4 +61,6 @@ def become_monitor(directory: PodDir, options: MonitorOptions) -> NoReturn:
     try:
         os.execv(argv[0], argv)  # noqa: S606  no shell wanted
     except OSError as error:
-        raise HostError(f"cannot run {argv[0]}: {error.strerror}", hint="build it with `make native`") from None
+        raise HostError(
+            f"cannot run {argv[0]}: {error.strerror}", hint="build it with `make native`"
+        ) from None

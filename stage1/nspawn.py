@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from stage1.contract import NetworkMode, PodDir, PodManifest, Stdin
 from stage1.quoting import Escaped
@@ -53,6 +53,3 @@ def argv(program: str, rendered: str, pod: PodManifest, directory: PodDir) -> tu
 def _fill(argument: str, values: dict[str, str]) -> str:
     name, equals, value = argument.partition("=")
     return f"{name}{equals}{values.get(value, value)}"
-
-
-CONTEXT_FIELDS = {"nspawn": tuple(field.name for field in fields(NspawnArguments))}

@@ -58,7 +58,9 @@ def launch_plan(
     files = {f"units/{name}": text.encode() for name, text in texts.items() if name != nspawn.RESULT}
     files |= {f"etc/{name}": text.encode() for name, text in user_database(pod).items()}
     files |= {f"apps/{app.name}/words": block for app in pod.apps if (block := units.command(app).words)}
-    files["nspawn.json"] = json.dumps({"argv": argv, "environment": NSPAWN_ENVIRONMENT}, indent=1).encode() + b"\n"
+    files["nspawn.json"] = (
+        json.dumps({"argv": argv, "environment": NSPAWN_ENVIRONMENT}, indent=1).encode() + b"\n"
+    )
     files["policy"] = policy(pod).encode()
     files["launch"] = encode_records(records(pod, directory, facts, argv, base))
     return LaunchPlan(files=files, links={f"units/{alias}": "exit.target" for alias in ALIASES}, argv=argv)
@@ -67,7 +69,9 @@ def launch_plan(
 def policy(pod: PodManifest) -> str:
     """What the reaper decides by, one fact a line."""
     lines = [f"policy {pod.exit_policy}"]
-    lines += [f"app {app.name} {app.restart.when.value} {'init' if app.init else 'main'}" for app in pod.apps]
+    lines += [
+        f"app {app.name} {app.restart.when.value} {'init' if app.init else 'main'}" for app in pod.apps
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -139,7 +143,8 @@ def _bind_options(volume: Volume, apps: tuple[App, ...]) -> str:
 def encode_records(found: Iterator[Record]) -> bytes:
     """Words end with NUL, records with one more."""
     return b"".join(
-        b"".join(word.encode(errors="surrogateescape") + b"\0" for word in record) + b"\0" for record in found
+        b"".join(word.encode(errors="surrogateescape") + b"\0" for word in record) + b"\0"
+        for record in found
     )
 
 

@@ -59,7 +59,9 @@ def _find(template: str, search: Sequence[Path]) -> Path:
         path = directory / template
         if path.is_file():
             return path
-    raise HostError(f"template {template} is nowhere in {', '.join(map(str, search))}", hint="reinstall unitpod")
+    raise HostError(
+        f"template {template} is nowhere in {', '.join(map(str, search))}", hint="reinstall unitpod"
+    )
 
 
 def _keep(entry: Path, texts: dict[str, str]) -> None:
@@ -83,11 +85,17 @@ def _render(jobs: Sequence[Job], search: Iterable[Path]) -> dict[str, str]:
     )
     try:
         return {
-            job.result: _tidy(environment.get_template(job.template).render({job.variable: job.value} if job.variable else {}))
+            job.result: _tidy(
+                environment.get_template(job.template).render(
+                    {job.variable: job.value} if job.variable else {}
+                )
+            )
             for job in jobs
         }
     except jinja2.TemplateError as error:
-        raise HostError(f"template does not render: {error}", hint="check the files in /etc/pod/unit-templates") from None
+        raise HostError(
+            f"template does not render: {error}", hint="check the files in /etc/pod/unit-templates"
+        ) from None
 
 
 def _only_escaped(value: Any) -> Any:  # noqa: ANN401  Jinja2 hands over whatever an expression gives

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from stage1.contract import App, Mount, NetworkMode, PodManifest, Restart, Socket, Stdin, Tmpfs
 from stage1.contract.paths import (
@@ -25,6 +25,71 @@ SYSTEMD_VARIABLES = (
 )  # fmt: skip
 # A valid name that no image can put into the pod's own passwd: systemd then fails with 217/USER or 216/GROUP.
 MISSING_ID = "no-such-id"
+# RestartSteps=, RestartMaxDelaySec= and RestartMode= came with systemd 254.
+WITH_BACKOFF = 254
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What ExecStart= runs; `words` is the launcher's block when the unit cannot carry the app's own words."""
+
+    program: Escaped
+    argv: Escaped
+    environment: tuple[Escaped, ...]
+    workdir: Escaped
+    words: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """When the app counts as started."""
+
+    type: Escaped
+    notify_access: Escaped
+    init: bool
+    ready_port: int
+    ready_timeout: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarts:
+    """When it is started again; `limit` counts all starts, 0 for no limit."""
+
+    when: Escaped
+    limit: int
+    delay: Escaped
+    backoff: bool
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """What it reads from and writes to."""
+
+    tty: bool
+    stdin: Escaped
+    stdout: Escaped
+    stderr: Escaped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who it is and what it may do."""
+
+    user: Escaped
+    group: Escaped
+    groups: Escaped
+    capabilities: Escaped
+    no_new_privileges: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What is mounted into its root."""
+
+    binds: tuple[Escaped, ...]
+    read_only_binds: tuple[Escaped, ...]
+    tmpfs: tuple[Escaped, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,38 +101,17 @@ class AppUnit:
     after: tuple[Escaped, ...]
     requires: tuple[Escaped, ...]
     sockets: tuple[Escaped, ...]
-    start_limit: int
-    type: Escaped
-    notify_access: Escaped
     root: Escaped
-    workdir: Escaped
     search_path: Escaped
-    program: Escaped
-    argv: Escaped
-    init: bool
-    ready_port: int
-    ready_timeout: int
-    restart: Escaped
-    restart_delay: Escaped
-    restart_backoff: bool
-    restart_direct: bool
+    unset_environment: Escaped
     stop_signal: Escaped
     stop_time: Escaped
-    environment: tuple[Escaped, ...]
-    unset_environment: Escaped
-    stdin: Escaped
-    stdout: Escaped
-    stderr: Escaped
-    tty: bool
-    user: Escaped
-    group: Escaped
-    groups: Escaped
-    capabilities: Escaped
-    ambient: Escaped
-    no_new_privileges: bool
-    binds: tuple[Escaped, ...]
-    read_only_binds: tuple[Escaped, ...]
-    tmpfs: tuple[Escaped, ...]
+    command: Command
+    start: Start
+    restart: Restarts
+    streams: Streams
+    identity: Identity
+    files: Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,17 +131,6 @@ class PodUnits:
 
     description: Escaped
     units: tuple[Escaped, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """What ExecStart= runs; `words` is the launcher's block when the unit cannot carry the app's own words."""
-
-    program: Escaped
-    argv: Escaped
-    environment: tuple[Escaped, ...]
-    workdir: Escaped
-    words: bytes | None = None
 
 
 def service_name(app: str) -> str:
@@ -156,28 +189,24 @@ def search_path(app: App) -> Escaped:
 def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
     """Every value of app.service for this app; `systemd` is the version that will read it."""
     run = command(app)
+    inits = init_apps_before(app, pod)
     return AppUnit(
         name=Escaped(app.name),
-        description=lossy(f"app {app.name} of pod {pod.label} ({app.image.name})"),
-        after=_units(*app.after, *app.requires, *init_apps_before(app, pod)),
-        requires=_units(*app.requires, *init_apps_before(app, pod)),
+        description=lossy(f"app {app.name} ({app.image.name})"),
+        after=_units(*app.after, *app.requires, *inits),
+        requires=_units(*app.requires, *inits),
         sockets=tuple(Escaped(socket_unit_name(app.name, socket.name)) for socket in app.sockets),
         root=Escaped(f"{APP_ROOTS}/{app.name}/rootfs"),
-        workdir=run.workdir,
         search_path=search_path(app),
-        program=run.program,
-        argv=run.argv,
-        environment=run.environment,
         unset_environment=Escaped(" ".join(unset_variables(app) if run.words is None else ())),
         stop_signal=Escaped(app.stop_signal),
         stop_time=_seconds(app.stop_time),
-        no_new_privileges=app.no_new_privileges,
-        tmpfs=tuple(tmpfs_word(tmpfs) for tmpfs in app.tmpfs),
-        **_start(app),
-        **_restarts(app, systemd),
-        **_streams(app),
-        **_identity(app),
-        **_binds(app, run, pod.network),
+        command=run,
+        start=_start(app),
+        restart=_restarts(app, systemd),
+        streams=_streams(app),
+        identity=_identity(app),
+        files=_files(app, run, pod.network),
     )
 
 
@@ -223,74 +252,67 @@ def _seconds(value: float) -> Escaped:
     return Escaped(f"{value:g}s" if value else "0")
 
 
-def _start(app: App) -> dict[str, object]:
+def _start(app: App) -> Start:
     ready = app.readiness
-    return {
-        "type": Escaped("oneshot" if app.init else "notify" if ready.notify else "exec"),
-        "notify_access": Escaped("all" if ready.notify and not app.init else ""),
-        "init": app.init,
-        "ready_port": 0 if app.init or ready.port is None else ready.port,
-        "ready_timeout": max(1, round(ready.timeout)),
-    }
+    return Start(
+        type=Escaped("oneshot" if app.init else "notify" if ready.notify else "exec"),
+        notify_access=Escaped("all" if ready.notify and not app.init else ""),
+        init=app.init,
+        ready_port=0 if app.init or ready.port is None else ready.port,
+        ready_timeout=max(1, round(ready.timeout)),
+    )
 
 
-def _restarts(app: App, systemd: int) -> dict[str, object]:
+def _restarts(app: App, systemd: int) -> Restarts:
     policy = app.restart
     again = policy.when is not Restart.NO
-    return {
-        "restart": Escaped(policy.when.value),
-        "start_limit": policy.limit + 1 if again and policy.limit is not None else 0,
-        "restart_delay": _seconds(policy.delay) if again else Escaped(),
-        "restart_backoff": again and systemd >= 254,
-        "restart_direct": again and systemd >= 254,
-    }
+    return Restarts(
+        when=Escaped(policy.when.value),
+        limit=policy.limit + 1 if again and policy.limit is not None else 0,
+        delay=_seconds(policy.delay) if again else Escaped(),
+        backoff=again and systemd >= WITH_BACKOFF,
+        direct=again and systemd >= WITH_BACKOFF,
+    )
 
 
-def _streams(app: App) -> dict[str, object]:
+def _streams(app: App) -> Streams:
     tty = app.stdin is Stdin.TTY
     fifo = {name: Escaped(f"file:{STREAMS}/{app.name}.{name}") for name in ("in", "out", "err")}
-    stdin = {Stdin.NONE: Escaped("null"), Stdin.STREAM: fifo["in"], Stdin.TTY: Escaped("tty-force")}[app.stdin]
-    return {
-        "tty": tty,
-        "stdin": stdin,
-        "stdout": Escaped("tty") if tty else fifo["out"],
-        "stderr": Escaped("tty") if tty else fifo["err"],
-    }
+    stdin = {Stdin.NONE: Escaped("null"), Stdin.STREAM: fifo["in"], Stdin.TTY: Escaped("tty-force")}
+    return Streams(
+        tty=tty,
+        stdin=stdin[app.stdin],
+        stdout=Escaped("tty") if tty else fifo["out"],
+        stderr=Escaped("tty") if tty else fifo["err"],
+    )
 
 
-def _identity(app: App) -> dict[str, object]:
+def _identity(app: App) -> Identity:
+    """User= is left out for root: systemd then asks no user database and adds no variables."""
     user, root = app.user, app.user.uid == 0
-    capabilities = Escaped(" ".join(app.capabilities))
-    return {
-        # User= is left out for root: systemd then asks no user database and adds no variables
-        "user": Escaped("" if root else MISSING_ID if user.uid is None else str(user.uid)),
-        "group": Escaped("" if root and user.gid == 0 else MISSING_ID if user.gid is None else str(user.gid)),
-        "groups": Escaped(" ".join(str(gid) for gid in user.groups)),
-        "capabilities": capabilities,
-        "ambient": Escaped(),
-    }
+    return Identity(
+        user=Escaped("" if root else MISSING_ID if user.uid is None else str(user.uid)),
+        group=Escaped("" if root and user.gid == 0 else MISSING_ID if user.gid is None else str(user.gid)),
+        groups=Escaped(" ".join(str(gid) for gid in user.groups)),
+        capabilities=Escaped(" ".join(app.capabilities)),
+        no_new_privileges=app.no_new_privileges,
+    )
 
 
-def _binds(app: App, run: Command, network: NetworkMode) -> dict[str, tuple[Escaped, ...]]:
+def _files(app: App, run: Command, network: NetworkMode) -> Files:
     own = (f"{LAUNCHER}:{LAUNCHER_IN_APP}", f"{WORDS}/{app.name}/words:{WORDS_IN_APP}") if run.words else ()
     names = ("hosts", "resolv.conf") if network is NetworkMode.HOST else ()
     taken = {mount.target for mount in app.mounts}
-    return {
-        "binds": tuple(_bind(mount) for mount in app.mounts if not mount.read_only),
-        "read_only_binds": (
+    return Files(
+        binds=tuple(_bind(mount) for mount in app.mounts if not mount.read_only),
+        read_only_binds=(
             *(_bind(mount) for mount in app.mounts if mount.read_only),
             *(Escaped(bind) for bind in own),
             *(Escaped(f"/pod/etc/{name}:/etc/{name}") for name in names if f"/etc/{name}" not in taken),
         ),
-    }
+        tmpfs=tuple(tmpfs_word(tmpfs) for tmpfs in app.tmpfs),
+    )
 
 
 def _bind(mount: Mount) -> Escaped:
     return Escaped(f"{VOLUMES}/{mount.volume}:{path_word(mount.target)}")
-
-
-CONTEXT_FIELDS = {
-    "app": tuple(field.name for field in fields(AppUnit)),
-    "socket": tuple(field.name for field in fields(SocketUnit)),
-    "pod": tuple(field.name for field in fields(PodUnits)),
-}

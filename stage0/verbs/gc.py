@@ -20,17 +20,28 @@ _DAY = 86400.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to spare."""
-    parser.add_argument("--older-than", metavar="TIME", default="0", help="spare pods that ended less than TIME ago")
-    parser.add_argument("--prepared-older-than", metavar="TIME", help="also remove pods prepared longer ago than TIME")
+    parser.add_argument(
+        "--older-than", metavar="TIME", default="0", help="spare pods that ended less than TIME ago"
+    )
+    parser.add_argument(
+        "--prepared-older-than", metavar="TIME", help="also remove pods prepared longer ago than TIME"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="do not list what was removed")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the UUIDs of the pods removed."""
     age = quantities.seconds(arguments.older_than, where="--older-than")
-    prepared = arguments.prepared_older_than and quantities.seconds(arguments.prepared_older_than, where="--prepared-older-than")
+    prepared = arguments.prepared_older_than and quantities.seconds(
+        arguments.prepared_older_than, where="--prepared-older-than"
+    )
     for pod in list(lifecycle.pods(settings.data)):
-        if not pod.running and _old_enough(pod, age, prepared or None) and removal.remove(pod) and not arguments.quiet:
+        if (
+            not pod.running
+            and _old_enough(pod, age, prepared or None)
+            and removal.remove(pod)
+            and not arguments.quiet
+        ):
             sys.stdout.write(f"{pod.uuid}\n")
     for name in removal.stale_names(settings.data):
         (settings.data.names / name).unlink(missing_ok=True)
@@ -69,7 +80,9 @@ def _leftovers(root: DataRoot) -> None:
         with contextlib.suppress(FileNotFoundError):
             for path in directory.iterdir():
                 if _age(path) > spare and not (directory == root.base and _in_use(root)):
-                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(
+                        missing_ok=True
+                    )
 
 
 def _in_use(root: DataRoot) -> bool:

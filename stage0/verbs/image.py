@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="image_verb", metavar="VERB", required=True)
     importing = verbs.add_parser("import", help="bring an image of this host's disk into the store")
     sources = ", ".join(f"{transport}:PATH" for transport in TRANSPORTS)
-    importing.add_argument("source", metavar="SOURCE", help=f"{sources}; the first three may end in :REFERENCE")
+    importing.add_argument(
+        "source", metavar="SOURCE", help=f"{sources}; the first three may end in :REFERENCE"
+    )
     importing.add_argument("--name", metavar="NAME[:TAG]", help="name it; otherwise the source says")
     listing = verbs.add_parser("ls", help="list images")
     listing.add_argument("--json", action="store_true", help="write JSON")

@@ -12,8 +12,12 @@ from stage1.contract import ConflictError, NotFoundError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which pods, which signal, whom."""
     parser.add_argument("pods", metavar="POD", nargs="+", help="name, UUID or the beginning of one")
-    parser.add_argument("-s", "--signal", metavar="SIGNAL", help="send this to the main process of each app instead")
-    parser.add_argument("--app", metavar="APP", help="only this app (SIGKILL unless --signal says otherwise)")
+    parser.add_argument(
+        "-s", "--signal", metavar="SIGNAL", help="send this to the main process of each app instead"
+    )
+    parser.add_argument(
+        "--app", metavar="APP", help="only this app (SIGKILL unless --signal says otherwise)"
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -12,7 +12,10 @@ from stage0.making import making, planned, write_uuid
 from stage0.settings import Settings
 from stage1.contract import State
 
-USAGE = "pod prepare [POD OPTIONS] IMAGE [APP OPTIONS] [-- ARGS] [--- IMAGE …]\n       pod prepare [POD OPTIONS] -f FILE"
+USAGE = (
+    "pod prepare [POD OPTIONS] IMAGE [APP OPTIONS] [-- ARGS] [--- IMAGE …]\n"
+    "       pod prepare [POD OPTIONS] -f FILE"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

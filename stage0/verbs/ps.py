@@ -29,7 +29,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         sys.stdout.write(show.as_json(rows))
     else:
-        sys.stdout.write(show.table(("UUID", "NAME", "STATE", "STATUS", "APPS", "CREATED"), [_row(row) for row in rows]))
+        sys.stdout.write(
+            show.table(("UUID", "NAME", "STATE", "STATUS", "APPS", "CREATED"), [_row(row) for row in rows])
+        )
     return 0
 
 
@@ -55,6 +57,15 @@ def summary(pod: Pod) -> dict[str, Any]:
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    status = row["status"] if row["status"] is not None else row["reason"] or ("ready" if row["ready"] else "-")
+    status = (
+        row["status"] if row["status"] is not None else row["reason"] or ("ready" if row["ready"] else "-")
+    )
     apps = ",".join(app["name"] for app in row["apps"])
-    return (row["uuid"][:13], row["name"] or "-", row["state"], str(status), apps or "-", show.ago(row["created"]))
+    return (
+        row["uuid"][:13],
+        row["name"] or "-",
+        row["state"],
+        str(status),
+        apps or "-",
+        show.ago(row["created"]),
+    )

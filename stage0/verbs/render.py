@@ -20,12 +20,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print where the files are; a running pod is left alone."""
     given = Path(arguments.pod)
-    directory = PodDir(given.absolute()) if (given / "pod.json").exists() else lifecycle.find(settings.data, arguments.pod).directory
+    directory = (
+        PodDir(given.absolute())
+        if (given / "pod.json").exists()
+        else lifecycle.find(settings.data, arguments.pod).directory
+    )
     lock = lifecycle.lock_exclusive(directory)
     if lock is None:
         raise ConflictError(f"pod {directory.uuid} is running", hint=f"its files are in {directory.run}")
     try:
-        handoff.render(codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest)), directory)
+        handoff.render(
+            codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest)), directory
+        )
     finally:
         os.close(lock)
     sys.stdout.write(f"{directory.run}\n")

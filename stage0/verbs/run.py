@@ -12,14 +12,20 @@ from stage0.making import making, planned, write_uuid
 from stage0.settings import Settings
 from stage1.contract import PodManifest, State, codec
 
-USAGE = "pod run [POD OPTIONS] IMAGE [APP OPTIONS] [-- ARGS] [--- IMAGE …]\n       pod run [POD OPTIONS] -f FILE"
+USAGE = (
+    "pod run [POD OPTIONS] IMAGE [APP OPTIONS] [-- ARGS] [--- IMAGE …]\n       pod run [POD OPTIONS] -f FILE"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Pod options; those of apps are parsed after their images."""
-    parser.add_argument("-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID")
+    parser.add_argument(
+        "-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID"
+    )
     parser.add_argument("--rm", action="store_true", help="remove the pod when it is over")
-    parser.add_argument("-i", "--interactive", action="store_true", help="give the only app this standard input")
+    parser.add_argument(
+        "-i", "--interactive", action="store_true", help="give the only app this standard input"
+    )
     parser.add_argument("-t", "--tty", action="store_true", help="give the only app a terminal")
     parser.add_argument("--dry-run", action="store_true", help="print the pod's manifest and make nothing")
     add_pod_options(parser)

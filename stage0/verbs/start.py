@@ -18,7 +18,9 @@ STARTABLE = {State.PREPARED, State.RUN, State.EXITED}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which pod, and how."""
     parser.add_argument("pod", metavar="POD", help="name, UUID or the beginning of one")
-    parser.add_argument("-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID")
+    parser.add_argument(
+        "-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID"
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -39,9 +41,13 @@ def claim(pod: Pod) -> tuple[PodDir, int]:
     """Take the pod's lock and move it to `run`; ConflictError if it runs or is not whole."""
     lock = lifecycle.lock_exclusive(pod.directory) if pod.state in STARTABLE else None
     if lock is None:
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="only a prepared or ended pod can be started")
+        raise ConflictError(
+            f"pod {pod.uuid} is {pod.word}", hint="only a prepared or ended pod can be started"
+        )
     try:
         return (pod.directory if pod.state is State.RUN else lifecycle.move(pod.directory, State.RUN)), lock
     except FileNotFoundError:
         os.close(lock)
-        raise ConflictError(f"pod {pod.uuid} was moved by someone else", hint="look again: pod ps --all") from None
+        raise ConflictError(
+            f"pod {pod.uuid} was moved by someone else", hint="look again: pod ps --all"
+        ) from None

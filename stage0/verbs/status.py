@@ -58,9 +58,14 @@ def _text(facts: dict[str, Any]) -> str:
     lines = [f"pod      {facts['uuid']}" + (f" ({facts['name']})" if facts["name"] else "")]
     lines.append(f"state    {facts['state']}{', ready' if facts['ready'] else ''}")
     if facts["status"] is not None:
-        lines.append(f"status   {facts['status']} ({facts['reason']}{' by ' + facts['by'] if facts['by'] else ''})")
+        lines.append(
+            f"status   {facts['status']} ({facts['reason']}{' by ' + facts['by'] if facts['by'] else ''})"
+        )
     lines.append(f"created  {facts['created']}")
-    rows = [(app["name"], app["state"], describe(app["result"]), str(app["pid"] or "-"), app["image"]) for app in facts["apps"]]
+    rows = [
+        (app["name"], app["state"], describe(app["result"]), str(app["pid"] or "-"), app["image"])
+        for app in facts["apps"]
+    ]
     return "\n".join(lines) + "\n\n" + show.table(("APP", "STATE", "RESULT", "PID", "IMAGE"), rows)
 
 
@@ -68,7 +73,13 @@ def describe(result: dict[str, Any] | None) -> str:
     """A result in a few words."""
     if not result:
         return "-"
-    how = f"exit {result['code']}" if result.get("code") is not None else f"SIG{result['signal']}" if result.get("signal") else ""
+    how = (
+        f"exit {result['code']}"
+        if result.get("code") is not None
+        else f"SIG{result['signal']}"
+        if result.get("signal")
+        else ""
+    )
     match result.get("reason"):
         case "exited" | "signal":
             words = how

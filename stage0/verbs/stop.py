@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which pods, how long."""
     parser.add_argument("pods", metavar="POD", nargs="+", help="name, UUID or the beginning of one")
     parser.add_argument(
-        "--time", metavar="TIME", help="kill the pod if it has not ended by then (default: the apps' own stop times decide)"
+        "--time",
+        metavar="TIME",
+        help="kill the pod if it has not ended by then (default: the apps' own stop times decide)",
     )
 
 

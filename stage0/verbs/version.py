@@ -29,5 +29,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG0
         "kernel": platform.release(),
         "python": platform.python_version(),
     }
-    sys.stdout.write(show.as_json(facts) if arguments.json else "".join(f"{name} {text}\n" for name, text in facts.items()))
+    sys.stdout.write(
+        show.as_json(facts)
+        if arguments.json
+        else "".join(f"{name} {text}\n" for name, text in facts.items())
+    )
     return 0

@@ -29,5 +29,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _started(pod: lifecycle.Pod) -> PodDir:
     if pod.state is not State.RUN:
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}, not running", hint=f"start it: pod start {pod.uuid[:8]}")
+        raise ConflictError(
+            f"pod {pod.uuid} is {pod.word}, not running", hint=f"start it: pod start {pod.uuid[:8]}"
+        )
     return pod.directory

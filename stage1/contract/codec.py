@@ -47,7 +47,8 @@ def encode(manifest: PodManifest) -> bytes:
 
 def decode(data: bytes, *, where: str) -> PodManifest:
     """Read a `pod.json`; UsageError with the path of every bad field."""
-    return validate(adapter(PodManifest), data, where=where)
+    found: PodManifest = validate(adapter(PodManifest), data, where=where)
+    return found
 
 
 @cache
@@ -65,7 +66,7 @@ def _forbid_unknown(kind: Any, config: Any, seen: set[Any]) -> None:  # noqa: AN
 
     if is_dataclass(kind) and kind not in seen:
         seen.add(kind)
-        kind.__pydantic_config__ = config  # type: ignore[attr-defined,union-attr]
+        kind.__pydantic_config__ = config  # type: ignore[union-attr]
         for hint in typing.get_type_hints(kind).values():
             _forbid_unknown(hint, config, seen)
     for inner in typing.get_args(kind):
@@ -79,15 +80,20 @@ def validate(validator: TypeAdapter[Any], data: bytes, *, where: str) -> Any:  #
     try:
         return validator.validate_python(json.loads(data))
     except ValidationError as error:
-        raise UsageError(f"{where}: {complaints(error)}", hint="see the manifest's schema in the manual") from None
+        raise UsageError(
+            f"{where}: {complaints(error)}", hint="see the manifest's schema in the manual"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: not JSON: {error}", hint="the file is damaged; remove the pod or restore it") from None
+        raise UsageError(
+            f"{where}: not JSON: {error}", hint="the file is damaged; remove the pod or restore it"
+        ) from None
 
 
 def complaints(error: ValidationError) -> str:
     """Each bad field by its path, in one line."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg'].lower()}" for item in error.errors()
+        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg'].lower()}"
+        for item in error.errors()
     )
 
 
@@ -100,7 +106,9 @@ def text_schema() -> Any:  # noqa: ANN401
         json_schema_input_schema=core_schema.union_schema(
             [
                 core_schema.str_schema(),
-                core_schema.typed_dict_schema({"base64": core_schema.typed_dict_field(core_schema.str_schema())}),
+                core_schema.typed_dict_schema(
+                    {"base64": core_schema.typed_dict_field(core_schema.str_schema())}
+                ),
             ]
         ),
     )
@@ -112,7 +120,9 @@ def _text(value: object) -> str:
 
         value = base64.b64decode(value["base64"], validate=True).decode(errors="surrogateescape")
     if not isinstance(value, str):
-        raise ValueError("should be text, or base64 in a table of that name")  # noqa: TRY004  pydantic turns only ValueError into a complaint
+        raise ValueError(
+            "should be text, or base64 in a table of that name"
+        )  # pydantic turns only ValueError into a complaint
     if "\0" in value:
         raise ValueError("holds a NUL byte, which no argument, name or path can")
     return value
