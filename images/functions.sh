@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What recipes are written with. A recipe fills the directory $tree and calls `layer` for each layer of the image,
-# then `configure`. `from NAME` starts with another image's layers; it stands alone on a line.
+# What recipes are written with. A recipe fills the directory $tree and calls `layer` for each layer of the
+# image, then `configure`. `from NAME` starts with another image's layers; it stands alone on a line.
 # Set by images/build: $here (the recipes), $out (the results), $cache.
 : "${here:?}" "${out:?}" "${cache:?}"
 
@@ -38,7 +38,7 @@ from() {
         cp -a --reflink=auto "$out/$1" "$layout"
 }
 
-# own UID:GID PATH…: files below $tree that do not belong to root. tar writes the owner: nobody needs to be root for it.
+# own UID:GID PATH…: files below $tree that do not belong to root. Only tar writes it down: no right is needed.
 own() {
         local path
         for path in "${@:2}"; do
@@ -58,14 +58,16 @@ whiteout() {
 # layer WHAT: packs $tree as the next layer and empties it
 layer() {
         local archive=$work/layer.tar owner path
-        local options=(-C "$tree" --format=posix "--pax-option=delete=atime,delete=ctime" --sort=name --mtime="$stamp"
-                --numeric-owner)
+        local options=(-C "$tree" --format=posix "--pax-option=delete=atime,delete=ctime" --sort=name
+                --mtime="$stamp" --numeric-owner)
         tar "${options[@]}" --owner=0 --group=0 --exclude-from=<(sed 's|^[^ ]* |./|' "$owners") \
                 --anchored -cf "$archive" .
         while read -r owner path; do
-                tar "${options[@]}" --owner="app:${owner%:*}" --group="app:${owner#*:}" -rf "$archive" "./$path"
+                tar "${options[@]}" --owner="app:${owner%:*}" --group="app:${owner#*:}" \
+                        -rf "$archive" "./$path"
         done < "$owners"
-        umoci raw add-layer --image "$layout:latest" --history.created="$stamp" --history.created_by="$1" "$archive"
+        umoci raw add-layer --image "$layout:latest" --history.created="$stamp" --history.created_by="$1" \
+                "$archive"
         rm -rf "$tree" "$archive"
         mkdir "$tree"
         : > "$owners"
@@ -100,14 +102,14 @@ pick_package() {
         done
 }
 
-# packages NAME…: unpacks Debian packages, as this machine's apt has them, into $tree; none of their scripts runs
+# packages NAME…: unpacks Debian packages, as this machine's apt has them, into $tree; no script of theirs runs
 packages() {
         local wanted=() name file files=()
         for name; do
                 wanted+=("$(pick_package "$name")")
         done
-        # The cache may hold other versions of these packages: apt says which files are meant, but in a directory
-        # where they lie already it says nothing.
+        # The cache may hold other versions of these packages: apt says which files are meant, but in a
+        # directory where they lie already it says nothing.
         mapfile -t files < <(cd "$tree" && apt-get download --print-uris "${wanted[@]}" | cut -d' ' -f2)
         (cd "$cache/packages" && apt-get -qq -o APT::Sandbox::User=root download "${wanted[@]}") ||
                 die "cannot download ${wanted[*]}; does apt need an update?"
@@ -115,7 +117,8 @@ packages() {
         merge_usr
         for file in "${files[@]}"; do
                 dpkg-deb --fsys-tarfile "$cache/packages/$file" |
-                        tar -C "$tree" -x --keep-directory-symlink --no-same-owner --exclude-from="$here/excluded"
+                        tar -C "$tree" -xp --keep-directory-symlink --no-same-owner \
+                                --exclude-from="$here/excluded"
         done
 }
 
@@ -156,6 +159,7 @@ busybox_links() {
 static_busybox() {
         local program
         program=$(command -v busybox) || die "no busybox here; install busybox-static"
-        file -L "$program" | grep -q 'statically linked' || die "$program is not static; install busybox-static"
+        file -L "$program" | grep -q 'statically linked' ||
+                die "$program is not static; install busybox-static"
         install -D -m 755 "$program" "$tree/bin/busybox"
 }

@@ -91,12 +91,14 @@ static const Word *find_word(const char *name) {
         return NULL;
 }
 
-/* Optional arguments end where the next known word begins. */
+/* Optional arguments end where the next known word begins; ALL_THE_REST does not. */
 static int count_arguments(const Word *word, char **rest, int left) {
         int count = word->required;
 
         if (left < count)
                 return -1;
+        if (word->optional == ALL_THE_REST)
+                return left;
         while (count < word->required + word->optional && count < left && !find_word(rest[count]))
                 count++;
         return count;

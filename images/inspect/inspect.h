@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define ALL_THE_REST -1
+
 /* One word of the command line with its arguments. A word returns 0, or an exit status that is remembered.
  */
 typedef struct Word {

@@ -179,6 +179,6 @@ const Word process_words[] = {
         {"fork", 1, 0, fork_children, "N children that wait"},
         {"allocate", 1, 0, allocate, "BYTES of memory, touched"},
         {"notify", 1, 0, notify, "STATE to NOTIFY_SOCKET"},
-        {"exec", 1, 1 << 20, execute, "PROGRAM [ARGUMENT…] up to the next word"},
+        {"exec", 1, ALL_THE_REST, execute, "PROGRAM [ARGUMENT…] in place of itself, with all that follows"},
         {NULL, 0, 0, NULL, NULL},
 };
