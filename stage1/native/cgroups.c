@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include "util.h"
 
 #define REMOVE_PATIENCE_MS 5000
+#define PROCS_MAX          ((size_t) 1 << 20)
 
 void make_cgroups(const char **paths, size_t count) {
         for (size_t i = 0; i < count; i++) {
@@ -36,17 +36,14 @@ void join_cgroups(const char **paths, size_t count) {
 }
 
 static void kill_listed(int dir_fd) {
-        AUTO_CLOSE int fd = openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-        FILE *list = fd < 0 ? NULL : fdopen(take_fd(&fd), "re");
-        int pid;
+        AUTO_FREE char *text = read_file(dir_fd, "cgroup.procs", NULL, PROCS_MAX);
 
-        if (!list)
-                return;
-        /* 0 is a process of another pid namespace, and would mean our own group to kill(2). */
-        while (fscanf(list, "%d", &pid) == 1)
+        for (char *rest = text, *line; rest && (line = strsep(&rest, "\n"));) {
+                pid_t pid = (pid_t) strtol(line, NULL, 10);
+                /* 0 is a process of another pid namespace, and would mean our own group to kill(2). */
                 if (pid > 1 && pid != getpid())
                         (void) kill(pid, SIGKILL);
-        (void) fclose(list);
+        }
 }
 
 /* Walks a cgroup and all below it, the deepest first. */

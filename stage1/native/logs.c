@@ -8,7 +8,7 @@
 
 #include "util.h"
 
-#define BATCH_MAX ((size_t) 64 << 10)
+#define BATCH_MAX ((size_t) 32 << 10) /* more than one line with its stamp */
 
 static char batch[BATCH_MAX];
 static size_t batch_size;
@@ -54,14 +54,9 @@ static void write_batch(struct log *log) {
 }
 
 void log_begin(void) {
-        static time_t second = -1;
         struct timespec now = time_now(CLOCK_REALTIME);
 
-        if (now.tv_sec != second)
-                format_time(stamp, &now, 9);
-        else
-                snprintf(stamp + 20, sizeof(stamp) - 20, "%09ldZ", now.tv_nsec);
-        second = now.tv_sec;
+        format_time(stamp, &now, 9);
         batch_size = 0;
 }
 
@@ -88,4 +83,8 @@ void log_line(struct log *log, const char *stream, const struct line *line) {
 
 void log_end(struct log *log) {
         write_batch(log);
+}
+
+void log_forget(void) {
+        forget_pages(batch, sizeof(batch));
 }

@@ -26,3 +26,6 @@ void log_open(struct log *log, const char *app, uint64_t limit);
 void log_begin(void);
 void log_line(struct log *log, const char *stream, const struct line *line);
 void log_end(struct log *log);
+
+/* Between batches: gives the memory of the batch back. */
+void log_forget(void);

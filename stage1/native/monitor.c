@@ -30,7 +30,8 @@
 
 #define LAUNCH_MAX     ((size_t) 4 << 20)
 #define HALT_SIGNAL    (SIGRTMIN + 3) /* to a systemd that is PID 1: start halt.target */
-#define HALT_RETRY_MS  50
+#define HALT_RETRY_MS  10
+#define IDLE_MS        500 /* nothing for so long: memory goes back */
 #define TERMINAL_WAIT_MS 1000
 
 struct options {
@@ -315,18 +316,39 @@ static int turn(struct monitor *monitor, int timeout_ms) {
         return serve_sources(timeout_ms);
 }
 
-static void run(struct monitor *monitor) {
+static void start(struct monitor *monitor) {
         int terminal = has_terminal(monitor) ? monitor->terminal.slave : -1;
+        int *inherited = xalloc((2 * monitor->launch.n_apps + 2) * sizeof(int)), *next = inherited;
 
+        *next++ = monitor->options.lock_fd;
+        for (size_t i = 0; i < monitor->launch.n_apps; i++) {
+                const struct app *app = &monitor->apps[i];
+                if (!app->out.terminal)
+                        *next++ = app->out.source.fd;
+                *next++ = app->err.source.fd;
+        }
+        *next = -1;
         monitor->outcome.started = time_now(CLOCK_REALTIME);
-        monitor->supervisor = supervisor_start(&monitor->launch, monitor->options.lock_fd, terminal,
-                                               &monitor->outcome.start_error);
+        monitor->supervisor =
+                supervisor_start(&monitor->launch, inherited, terminal, &monitor->outcome.start_error);
         monitor->ended = monitor->supervisor < 0;
-        forget_code();
+        free(inherited);
+}
+
+static void run(struct monitor *monitor) {
+        bool idle = false;
+
+        start(monitor);
         while (!monitor->ended) {
                 if (monitor->halt_pending)
                         hand_on_halt(monitor);
-                (void) turn(monitor, monitor->halt_pending ? HALT_RETRY_MS : -1);
+                if (turn(monitor, monitor->halt_pending ? HALT_RETRY_MS : idle ? -1 : IDLE_MS) != 0)
+                        idle = false;
+                else if (!idle) {
+                        idle = true;
+                        streams_forget();
+                        forget_code();
+                }
         }
         monitor->outcome.ended = time_now(CLOCK_REALTIME);
 }

@@ -28,6 +28,7 @@ struct reaper {
         const char *app_root, *program;
         const char *app;
         int status_fd;
+        bool gave_up; /* systemd could not get the app to run well, however often it tried */
         char *policy_text;
         struct policy policy;
 };
@@ -67,7 +68,7 @@ static void record_stopping(const struct reaper *reaper, const char *who) {
 
 static void end_pod(const struct reaper *reaper, const struct record *decider) {
         bool own = strcmp(decider->app, reaper->app) == 0;
-        AUTO_FREE char *sentence = record_sentence(decider, own ? reaper->program : "");
+        AUTO_FREE char *sentence = record_sentence(decider, own ? reaper->program : "", own && reaper->gave_up);
         AUTO_FREE char *verdict = xasprintf("%d %s %s\n", decider->status, decider->app, sentence);
         AUTO_FREE char *who = xasprintf("app %s", decider->app);
         int result = create_file(reaper->status_fd, "verdict", verdict);
@@ -181,6 +182,15 @@ static void record_unseen(const struct reaper *reaper, struct record *record, co
         store(reaper, record, invocation);
 }
 
+/* An app that ended well, but so often that systemd no longer starts it, has failed all the same. */
+static void mark_limit(struct record *record) {
+        snprintf(record->result, sizeof(record->result), "start-limit-hit");
+        if (record->status == 0) {
+                record->reason = "start-limit";
+                record->status = EXIT_RUNTIME;
+        }
+}
+
 static int verb_final(struct reaper *reaper, char **words) {
         const char *invocation = environment("MONITOR_INVOCATION_ID");
         struct record record;
@@ -192,9 +202,10 @@ static int verb_final(struct reaper *reaper, char **words) {
         bool known = last && record.runs > 0 && *invocation && strcmp(last, invocation) == 0;
         bool limit = strcmp(environment("MONITOR_SERVICE_RESULT"), "start-limit-hit") == 0;
         if (known || (limit && record.runs > 0)) {
+                reaper->gave_up = !record.final;
                 record.final = true;
                 if (limit)
-                        snprintf(record.result, sizeof(record.result), "start-limit-hit");
+                        mark_limit(&record);
                 record_store(&record, reaper->status_fd);
         } else
                 record_unseen(reaper, &record, invocation);

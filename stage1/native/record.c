@@ -163,12 +163,12 @@ static char *plain_sentence(const struct record *record, const char *program) {
         return xasprintf("failed (%s)", record->result);
 }
 
-char *record_sentence(const struct record *record, const char *program) {
+char *record_sentence(const struct record *record, const char *program, bool gave_up) {
         char *sentence = plain_sentence(record, program);
 
-        if (strcmp(record->result, "start-limit-hit") == 0 && strcmp(record->reason, "start-limit") != 0) {
+        if (gave_up && record->runs > 1) {
                 AUTO_FREE char *first = sentence;
-                return xasprintf("%s%srestarted too often", first, *first ? ", " : "");
+                return xasprintf("%s%sgiven up after %lu runs", first, *first ? ", " : "", record->runs);
         }
         return sentence;
 }

@@ -30,8 +30,9 @@ struct ending {
 
 void record_classify(struct record *record, const struct ending *ending);
 
-/* What a user wants to know beyond a plain exit; "" for one. To be freed. */
-char *record_sentence(const struct record *record, const char *program);
+/* What a user wants to know beyond a plain exit; "" for one. gave_up: systemd does not start it again although it
+ * was told to. To be freed. */
+char *record_sentence(const struct record *record, const char *program, bool gave_up);
 
 /* Below the status directory. Loading leaves runs at 0 where there is no record. */
 void record_load(struct record *record, int status_fd, const char *app);

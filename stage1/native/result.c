@@ -43,22 +43,35 @@ static bool read_verdict(struct outcome *outcome) {
         return true;
 }
 
+/* systemd-nspawn may say this last whatever ended it, where /run is no tmpfs. */
+static const char console_noise[] = "Attempted to remove disk file system";
+
+/* Cuts the last line with something to say off the text. */
+static char *last_line(char *text) {
+        for (char *end = text + strlen(text); end > text; *end = '\0') {
+                while (end > text && strchr("\r\n", end[-1]))
+                        *--end = '\0';
+                while (end > text && end[-1] != '\n')
+                        end--;
+                if (*end && strncmp(end, console_noise, strlen(console_noise)) != 0)
+                        return end;
+        }
+        return NULL;
+}
+
 static char *last_console_line(void) {
         AUTO_CLOSE int fd = open("run/console.log", O_RDONLY | O_CLOEXEC);
-        char text[1024], *end;
+        char text[2048], *line;
         struct stat status;
         ssize_t size;
 
         if (fd < 0 || fstat(fd, &status) < 0)
                 return NULL;
-        off_t start = status.st_size > (off_t) sizeof(text) - 1 ? status.st_size - (off_t) sizeof(text) + 1 : 0;
-        size = pread(fd, text, sizeof(text) - 1, start);
-        for (end = text + (size > 0 ? size : 0); end > text && strchr("\r\n", end[-1]);)
-                end--;
-        *end = '\0';
-        while (end > text && end[-1] != '\n')
-                end--;
-        return *end ? xstrdup(end) : NULL;
+        off_t room = (off_t) sizeof(text) - 1;
+        size = pread(fd, text, sizeof(text) - 1, status.st_size > room ? status.st_size - room : 0);
+        text[size > 0 ? size : 0] = '\0';
+        line = last_line(text);
+        return line ? xstrdup(line) : NULL;
 }
 
 static char *describe_failure(const struct outcome *outcome, const char *label) {

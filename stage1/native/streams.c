@@ -200,3 +200,8 @@ void app_finish(struct app *app) {
         stream_finish(&app->out);
         stream_finish(&app->err);
 }
+
+void streams_forget(void) {
+        forget_pages(chunk, sizeof(chunk));
+        log_forget();
+}

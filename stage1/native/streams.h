@@ -47,3 +47,6 @@ bool app_is_drained(const struct app *app);
 
 /* Writes lines that have no end as if they had one. */
 void app_finish(struct app *app);
+
+/* Gives the memory of the shared buffers back while there is nothing to read. */
+void streams_forget(void);

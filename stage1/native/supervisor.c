@@ -55,10 +55,18 @@ static void reset_signals(void) {
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void run_child(const struct launch *launch, pid_t monitor, int lock_fd, int terminal)
+static void keep_open(const int *inherited) {
+        if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+                die_errno("cannot close what is not the supervisor's");
+        for (; *inherited >= 0; inherited++)
+                if (fcntl(*inherited, F_SETFD, 0) < 0)
+                        die_errno("cannot hand on descriptor %d", *inherited);
+}
+
+static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal)
         __attribute__((noreturn));
 
-static void run_child(const struct launch *launch, pid_t monitor, int lock_fd, int terminal) {
+static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal) {
         /* If the monitor dies, systemd-nspawn stops the pod in order. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
                 die("the monitor is gone");
@@ -70,8 +78,7 @@ static void run_child(const struct launch *launch, pid_t monitor, int lock_fd, i
         for (size_t i = 0; i < launch->n_mounts; i++)
                 make_mount(&launch->mounts[i]);
         redirect(terminal);
-        if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 || fcntl(lock_fd, F_SETFD, 0) < 0)
-                die_errno("cannot keep the pod's lock");
+        keep_open(inherited);
         char **environment = make_environment(launch, monitor);
         reset_signals();
         execvpe(launch->argv[0], launch->argv, environment);
@@ -93,7 +100,7 @@ static char *read_failure(int fd) {
         return size > 0 ? xstrdup(text) : NULL;
 }
 
-pid_t supervisor_start(const struct launch *launch, int lock_fd, int terminal, char **error) {
+pid_t supervisor_start(const struct launch *launch, const int *inherited, int terminal, char **error) {
         AUTO_CLOSE int reader = -1;
         AUTO_CLOSE int writer = -1;
         pid_t monitor = getpid(), pid;
@@ -108,7 +115,7 @@ pid_t supervisor_start(const struct launch *launch, int lock_fd, int terminal, c
                 die_errno("cannot fork");
         if (pid == 0) {
                 die_through(writer);
-                run_child(launch, monitor, lock_fd, terminal);
+                run_child(launch, monitor, inherited, terminal);
         }
         close(take_fd(&writer));
         *error = read_failure(reader);

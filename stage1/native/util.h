@@ -62,6 +62,7 @@ char *json_quote(const char *text);
 /* When a process was started, in ticks since boot (field 22 of its stat); 0 if there is no such process. */
 uint64_t process_start_time(pid_t pid);
 
-/* Gives back the pages of the program itself that were only needed to start; the kernel reads them again if need
- * be. A static program is small, but most of it runs once. */
+/* A monitor waits most of its life: what it does not need meanwhile goes back to the kernel. Code comes back from the
+ * file when it runs again; a buffer's whole pages come back empty. */
 void forget_code(void);
+void forget_pages(void *start, size_t size);
