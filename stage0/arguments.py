@@ -128,13 +128,13 @@ def apps_of(words: Sequence[str]) -> Iterator[AppRequest]:
                 f"{image}: not an option of the pod", hint="options of an app come after its image"
             )
         split = rest.index(ARGUMENTS) if ARGUMENTS in rest else len(rest)
-        options: dict[str, Any] = vars(app_parser().parse_args(rest[:split]))
-        given = {
-            name: tuple(value) if name in _LISTS else value
-            for name, value in options.items()
-            if value is not None
-        }
-        yield AppRequest(image=image, args=tuple(rest[split + 1 :]) if split < len(rest) else None, **given)
+        given: dict[str, Any] = {}
+        for name, value in vars(app_parser().parse_args(rest[:split])).items():
+            if value is not None:
+                given[name] = tuple(value) if name in _LISTS else value
+        if split < len(rest):
+            given["args"] = tuple(rest[split + 1 :])
+        yield AppRequest(image=image, **given)
 
 
 def _groups(words: Sequence[str]) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""EFFECT. The one way to run another program from stage0: a list of words, closed stdin, short environment."""
+"""EFFECT. The one way to run another program from stage0: a list of words, stdin closed."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
     volumes = VolumeBook()
     hostname = request.hostname or request.name or f"pod-{now.uuid[:8]}"
     apps = tuple(
-        _app(request, wish, image, name, hostname, volumes, now)
+        _app(request, wish, image, name, volumes, now)
         for wish, image, name in zip(request.app, images, names, strict=True)
     )
     _check_order(apps)
@@ -170,7 +170,6 @@ def _app(
     wish: AppRequest,
     image: Image,
     name: str,
-    hostname: str,
     book: VolumeBook,
     now: Circumstances,
 ) -> App:
@@ -187,7 +186,7 @@ def _app(
         image=AppImage(name=image.name, digest=image.digest),
         layers=image.layers,
         argv=_argv(wish, image, name),
-        env=environment(config.env, wish.env, user, hostname, now.term if pod.tty else ""),
+        env=environment(config.env, wish.env, user, now.term if pod.tty else ""),
         user=user,
         workdir=_workdir(wish.workdir or config.workdir or "/", name),
         stop_signal=quantities.signal_name(
@@ -224,13 +223,12 @@ def _argv(wish: AppRequest, image: Image, name: str) -> tuple[str, ...]:
 
 
 def environment(
-    image: Sequence[str], wish: dict[str, str] | tuple[str, ...], user: User, hostname: str, term: str
+    image: Sequence[str], wish: dict[str, str] | tuple[str, ...], user: User, term: str
 ) -> tuple[str, ...]:
     """The complete environment of an app: defaults, then the image's, then the user's."""
     defaults = {
         "PATH": DEFAULT_PATH,
         "HOME": user.home,
-        "HOSTNAME": hostname,
         **({"TERM": term} if term else {}),
     }
     asked = wish if isinstance(wish, dict) else _assignments(wish)

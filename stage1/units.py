@@ -129,7 +129,6 @@ class SocketUnit:
 class PodUnits:
     """The context of the units that know all apps."""
 
-    description: Escaped
     units: tuple[Escaped, ...]
 
 
@@ -241,7 +240,7 @@ def socket_unit(app: App, socket: Socket) -> SocketUnit:
 
 def pod_units(pod: PodManifest) -> PodUnits:
     """Every value of the units that know all apps."""
-    return PodUnits(description=lossy(f"pod {pod.label}"), units=_units(*(app.name for app in pod.apps)))
+    return PodUnits(units=_units(*(app.name for app in pod.apps)))
 
 
 def _units(*apps: str) -> tuple[Escaped, ...]:
