@@ -88,7 +88,8 @@ void remove_cgroups(const char **paths, size_t count) {
         for (size_t i = count; i-- > 0;) {
                 int pause = 1, waited = 0, result;
 
-                while ((result = walk_cgroup(AT_FDCWD, paths[i], true)) == -EBUSY && waited < REMOVE_PATIENCE_MS) {
+                while ((result = walk_cgroup(AT_FDCWD, paths[i], true)) == -EBUSY &&
+                       waited < REMOVE_PATIENCE_MS) {
                         await_change(paths[i], pause);
                         waited += pause;
                         pause = pause < 100 ? pause * 2 : pause;

@@ -9,5 +9,6 @@ void join_cgroups(const char **paths, size_t count);
 /* Sends SIGKILL to every process at or below the cgroups. */
 void kill_cgroups(const char **paths, size_t count);
 
-/* Kills what is left and removes the cgroups, waiting a bounded time for the kernel to let go of the dead. */
+/* Kills what is left and removes the cgroups, waiting a bounded time for the kernel to let go of the dead.
+ */
 void remove_cgroups(const char **paths, size_t count);

@@ -15,8 +15,8 @@
 
 static void display_ready(struct source *source, short events);
 
-/* O_NONBLOCK belongs to the open file, which the user's shell shares: so we open our own, where that is possible.
- * A plain file never blocks, and a second opening would have an offset of its own. */
+/* O_NONBLOCK belongs to the open file, which the user's shell shares: so we open our own, where that is
+ * possible. A plain file never blocks, and a second opening would have an offset of its own. */
 static void choose_way(struct display *display, int fd) {
         AUTO_FREE char *path = xasprintf("/proc/self/fd/%d", fd);
         struct stat status;
@@ -80,7 +80,8 @@ static ssize_t write_some(const struct display *display, const char *data, size_
         return write(display->source.fd, data, size);
 }
 
-/* Writes what goes without waiting; returns how much that was. Any real error ends the printing, never the logging. */
+/* Writes what goes without waiting; returns how much that was. Any real error ends the printing, never the
+ * logging. */
 static size_t write_now(struct display *display, const char *data, size_t size) {
         size_t done = 0;
 
@@ -120,7 +121,8 @@ static void keep(struct display *display, const char *data, size_t size) {
 void display_flush(struct display *display) {
         if (display->dropping || display->end == display->start)
                 return;
-        display->start += write_now(display, display->pending + display->start, display->end - display->start);
+        display->start +=
+                write_now(display, display->pending + display->start, display->end - display->start);
         if (display->dead || display->start == display->end)
                 forget_pending(display);
 }
@@ -128,7 +130,8 @@ void display_flush(struct display *display) {
 static uint64_t count_lines(const char *data, size_t size) {
         uint64_t lines = 0;
 
-        for (const char *end = data + size; data < end && (data = memchr(data, '\n', (size_t) (end - data))); data++)
+        for (const char *end = data + size; data < end && (data = memchr(data, '\n', (size_t) (end - data)));
+             data++)
                 lines++;
         return lines;
 }
@@ -170,8 +173,9 @@ void display_line(struct display *display, const void *owner, const char *prefix
 }
 
 static void stop_dropping(struct display *display) {
-        AUTO_FREE char *note = xasprintf("%spod: %llu lines not shown; see pod logs%s\n", display->mid_line ? "\r\n" : "",
-                                         (unsigned long long) display->dropped_lines, display->raw ? "\r" : "");
+        AUTO_FREE char *note =
+                xasprintf("%spod: %llu lines not shown; see pod logs%s\n", display->mid_line ? "\r\n" : "",
+                          (unsigned long long) display->dropped_lines, display->raw ? "\r" : "");
         display->dropping = false;
         display->source.events = 0;
         display->dropped_lines = 0;
@@ -196,10 +200,12 @@ int display_check(struct display *display) {
         if (!display->terminal || display->dropping || !display_is_blocked(display))
                 return -1;
         now = time_now(CLOCK_MONOTONIC);
-        waited = (now.tv_sec - display->progress.tv_sec) * 1000 + (now.tv_nsec - display->progress.tv_nsec) / 1000000;
+        waited = (now.tv_sec - display->progress.tv_sec) * 1000 +
+                 (now.tv_nsec - display->progress.tv_nsec) / 1000000;
         if (waited < PATIENCE_MS)
                 return (int) (PATIENCE_MS - waited);
-        display->dropped_lines = count_lines(display->pending + display->start, display->end - display->start);
+        display->dropped_lines =
+                count_lines(display->pending + display->start, display->end - display->start);
         display->dropping = true;
         forget_pending(display);
         return -1;

@@ -1,7 +1,7 @@
 /* What the user sees: one of our own standard descriptors, written without ever blocking the monitor.
  *
- * A pipe or a file gets every byte: while it takes none, the streams that go to it are not read. A terminal that
- * takes nothing for five seconds (^S) is not waited for any longer; it is told how much it missed. */
+ * A pipe or a file gets every byte: while it takes none, the streams that go to it are not read. A terminal
+ * that takes nothing for five seconds (^S) is not waited for any longer; it is told how much it missed. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
-/* The event loop: descriptors, and what to do when one is ready. poll(2), because it takes plain files as well. */
+/* The event loop: descriptors, and what to do when one is ready. poll(2), because it takes plain files as
+ * well. */
 #pragma once
 
 struct source {

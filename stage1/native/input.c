@@ -88,8 +88,9 @@ void input_stop(struct input *input) {
         input->user.events = input->sink.events = input->watch.events = 0;
 }
 
-/* Opening a FIFO that has no writer blocks, and who opens it later (the next run of the app, its ExecStopPost) must
- * find the end of the input as well: so an empty file takes the FIFO's place before its last writer goes. */
+/* Opening a FIFO that has no writer blocks, and who opens it later (the next run of the app, its
+ * ExecStopPost) must find the end of the input as well: so an empty file takes the FIFO's place before its
+ * last writer goes. */
 static void leave_empty_file(const struct app_spec *app, const char *path) {
         AUTO_FREE char *beside = xasprintf("%s~", path);
         AUTO_CLOSE int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -98,8 +99,8 @@ static void leave_empty_file(const struct app_spec *app, const char *path) {
                 warn("cannot end the input of app %s: %s", app->name, strerror(errno));
 }
 
-/* The end may be shown once there is a reader and it has taken everything: a reader that only passes by (systemd
- * opens the standard input for each command of a unit) must not be the one that gets it. */
+/* The end may be shown once there is a reader and it has taken everything: a reader that only passes by
+ * (systemd opens the standard input for each command of a unit) must not be the one that gets it. */
 static void check_reader(struct source *source, short events) {
         struct input *input = source->owner;
         AUTO_FREE char *path = xasprintf("run/streams/%s.in", input->app->name);

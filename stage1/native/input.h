@@ -8,8 +8,8 @@
 #include "launchfile.h"
 
 struct input {
-        struct source user; /* where it comes from */
-        struct source sink; /* where it goes, waited for only while it takes nothing */
+        struct source user;         /* where it comes from */
+        struct source sink;         /* where it goes, waited for only while it takes nothing */
         const struct app_spec *app; /* NULL: a terminal, which has no end to hand on */
         char *pending;
         size_t start, end;
@@ -17,7 +17,8 @@ struct input {
         struct source watch; /* who opens and reads the FIFO, once all of the input is in it */
 };
 
-/* Copies the standard input into the app's FIFO; the app sees its end after the last byte, however late it looks. */
+/* Copies the standard input into the app's FIFO; the app sees its end after the last byte, however late it
+ * looks. */
 void input_to_fifo(struct input *input, const struct app_spec *app);
 
 void input_to_terminal(struct input *input, int master);

@@ -1,7 +1,8 @@
 /* launcher FILE
  *
- * Executes a program with exactly the words that FILE holds: for an app whose arguments or environment no unit can
- * carry. FILE: NUL-terminated words: the number of arguments, the program, the arguments, then the environment. */
+ * Executes a program with exactly the words that FILE holds: for an app whose arguments or environment no
+ * unit can carry. FILE: NUL-terminated words: the number of arguments, the program, the arguments, then the
+ * environment. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -15,8 +16,8 @@
 #define PATH_DEFAULT          "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* What systemd tells this very process, which no file written before can know. */
-static const char *const passed_on[] = {"NOTIFY_SOCKET", "LISTEN_FDS",    "LISTEN_PID",
-                                        "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID",
+static const char *const passed_on[] = {"NOTIFY_SOCKET",         "LISTEN_FDS",    "LISTEN_PID",
+                                        "LISTEN_FDNAMES",        "WATCHDOG_USEC", "WATCHDOG_PID",
                                         "CREDENTIALS_DIRECTORY", "INVOCATION_ID"};
 
 struct words {
@@ -42,7 +43,8 @@ static void read_words(struct words *words, const char *path) {
                 die_errno("cannot read %s", path);
         for (size_t i = 0; i < size; i++)
                 n_words += text[i] == '\0';
-        if (size == 0 || text[size - 1] != '\0' || n_words < 2 || !parse_number(text, n_words - 2, &n_arguments))
+        if (size == 0 || text[size - 1] != '\0' || n_words < 2 ||
+            !parse_number(text, n_words - 2, &n_arguments))
                 die("%s is damaged", path);
         words->argv = xalloc((n_arguments + 1) * sizeof(char *));
         words->environment = xalloc((n_words - 2 - n_arguments + ARRAY_LEN(passed_on) + 1) * sizeof(char *));
@@ -66,7 +68,8 @@ static void set_variable(char **environment, const char *name, const char *value
         *environment = xasprintf("%s=%s", name, value);
 }
 
-/* The program by its path, or each place in PATH as a shell would try them. Returns only if it fails, with errno. */
+/* The program by its path, or each place in PATH as a shell would try them. Returns only if it fails, with
+ * errno. */
 static void execute(const struct words *words) {
         const char *path = get_variable(words->environment, "PATH");
         AUTO_FREE char *places = xstrdup(path ? path : PATH_DEFAULT);

@@ -92,15 +92,19 @@ static char *take_app(struct launch *launch, char **words) {
         while (kind < ARRAY_LEN(kinds) && strcmp(kinds[kind], words[3]) != 0)
                 kind++;
         if (kind == ARRAY_LEN(kinds))
-                return xasprintf("app %s: standard input '%s' is not none, stream or tty", words[0], words[3]);
-        *spec = (struct app_spec){
-                .name = words[0], .uid = (uid_t) uid, .gid = (gid_t) gid, .stdin_kind = (enum stdin_kind) kind};
+                return xasprintf("app %s: standard input '%s' is not none, stream or tty", words[0],
+                                 words[3]);
+        *spec = (struct app_spec){.name = words[0],
+                                  .uid = (uid_t) uid,
+                                  .gid = (gid_t) gid,
+                                  .stdin_kind = (enum stdin_kind) kind};
         launch->n_apps++;
         return NULL;
 }
 
 static char *take_log_limit(struct launch *launch, char **words) {
-        if (!parse_number(words[0], UINT64_C(1) << 50, &launch->log_limit) || launch->log_limit < LOG_LIMIT_MIN)
+        if (!parse_number(words[0], UINT64_C(1) << 50, &launch->log_limit) ||
+            launch->log_limit < LOG_LIMIT_MIN)
                 return xasprintf("log-limit '%s' is not a number of bytes from 65536 up", words[0]);
         return NULL;
 }
@@ -131,11 +135,16 @@ static const struct verb {
         size_t least, most; /* words after the verb */
         char *(*take)(struct launch *launch, char **words);
 } verbs[] = {
-        {"version", 1, 1, take_version}, {"pod", 1, 1, take_pod},
-        {"cgroup", 1, 1, take_cgroup},   {"overlay", 3, 502, take_overlay},
-        {"bind", 3, 3, take_bind},       {"app", 4, 4, take_app},
-        {"env", 1, 1, take_env},         {"log-limit", 1, 1, take_log_limit},
-        {"exec", 1, ANY_NUMBER, take_exec}, {"remove", 0, ANY_NUMBER, take_remove},
+        {"version", 1, 1, take_version},
+        {"pod", 1, 1, take_pod},
+        {"cgroup", 1, 1, take_cgroup},
+        {"overlay", 3, 502, take_overlay},
+        {"bind", 3, 3, take_bind},
+        {"app", 4, 4, take_app},
+        {"env", 1, 1, take_env},
+        {"log-limit", 1, 1, take_log_limit},
+        {"exec", 1, ANY_NUMBER, take_exec},
+        {"remove", 0, ANY_NUMBER, take_remove},
 };
 
 static char *take_record(struct launch *launch, char **words, size_t index) {

@@ -1,4 +1,5 @@
-/* run/launch: what the monitor is told to do. The file is read and judged as a whole before anything is done. */
+/* run/launch: what the monitor is told to do. The file is read and judged as a whole before anything is
+ * done. */
 #pragma once
 
 #include <stdbool.h>
@@ -44,7 +45,7 @@ struct launch {
 };
 
 #define LOG_LIMIT_DEFAULT (UINT64_C(64) << 20)
-#define LOG_LIMIT_MIN (UINT64_C(64) << 10)
+#define LOG_LIMIT_MIN     (UINT64_C(64) << 10)
 
 /* Takes text apart in place. Returns NULL, or what is wrong (to be freed). */
 char *launch_parse(struct launch *launch, char *text, size_t size);

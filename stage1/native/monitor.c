@@ -1,8 +1,9 @@
 /* monitor [--lock-fd N] [--ready-fd N] [--quiet] [--check] DIR
  *
- * What `pod run` becomes: the parent of systemd-nspawn for a pod's whole life. It makes the pod's cgroups, FIFOs and
- * mounts as run/launch says, starts the supervisor, carries the apps' streams, passes signals on, and ends with the
- * status that the records say. Single-threaded, one event loop, a few hundred kilobytes. */
+ * What `pod run` becomes: the parent of systemd-nspawn for a pod's whole life. It makes the pod's cgroups,
+ * FIFOs and mounts as run/launch says, starts the supervisor, carries the apps' streams, passes signals on,
+ * and ends with the status that the records say. Single-threaded, one event loop, a few hundred kilobytes.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -28,10 +29,10 @@
 #include "terminal.h"
 #include "util.h"
 
-#define LAUNCH_MAX     ((size_t) 4 << 20)
-#define HALT_SIGNAL    (SIGRTMIN + 3) /* to a systemd that is PID 1: start halt.target */
-#define HALT_RETRY_MS  10
-#define IDLE_MS        500 /* nothing for so long: memory goes back */
+#define LAUNCH_MAX       ((size_t) 4 << 20)
+#define HALT_SIGNAL      (SIGRTMIN + 3) /* to a systemd that is PID 1: start halt.target */
+#define HALT_RETRY_MS    10
+#define IDLE_MS          500 /* nothing for so long: memory goes back */
 #define TERMINAL_WAIT_MS 1000
 
 struct options {
@@ -132,8 +133,8 @@ static void stop_printing(struct monitor *monitor) {
         display_close(&monitor->err);
 }
 
-/* PID 1 of a pid namespace loses a signal it has not prepared for, and systemd-nspawn hands the stop on only once:
- * so the pod that is stopped while it boots gets the signal again, when it can hear it. */
+/* PID 1 of a pid namespace loses a signal it has not prepared for, and systemd-nspawn hands the stop on only
+ * once: so the pod that is stopped while it boots gets the signal again, when it can hear it. */
 static void hand_on_halt(struct monitor *monitor) {
         look_for_leader(monitor);
         if (!leader_lives(monitor) || !process_heeds(monitor->leader, HALT_SIGNAL))
@@ -207,8 +208,10 @@ static void catch_signals(struct monitor *monitor) {
         (void) signal(SIGCHLD, SIG_DFL); /* ignored, it would eat the supervisor's status */
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 die_errno("cannot block signals");
-        monitor->signals = (struct source){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN,
-                                           .ready = signals_ready, .owner = monitor};
+        monitor->signals = (struct source){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+                                           .events = POLLIN,
+                                           .ready = signals_ready,
+                                           .owner = monitor};
         if (monitor->signals.fd < 0)
                 die_errno("cannot wait for signals");
         add_source(&monitor->signals);
@@ -249,7 +252,8 @@ static void make_run_directories(void) {
 }
 
 static void say_who_we_are(void) {
-        AUTO_FREE char *text = xasprintf("%d %llu\n", (int) getpid(), (unsigned long long) process_start_time(getpid()));
+        AUTO_FREE char *text =
+                xasprintf("%d %llu\n", (int) getpid(), (unsigned long long) process_start_time(getpid()));
         int result = write_file(AT_FDCWD, "run/monitor", text);
 
         if (result < 0)
@@ -292,8 +296,9 @@ static void open_streams(struct monitor *monitor) {
         monitor->apps = xalloc(launch->n_apps * sizeof(struct app));
         for (size_t i = 0; i < launch->n_apps; i++) {
                 struct app *app = &monitor->apps[i];
-                app_open(app, &launch->apps[i], launch->log_limit, monitor->options.quiet ? NULL : &monitor->out,
-                         monitor->err_display, (int) width, (unsigned) i);
+                app_open(app, &launch->apps[i], launch->log_limit,
+                         monitor->options.quiet ? NULL : &monitor->out, monitor->err_display, (int) width,
+                         (unsigned) i);
                 if (app->spec->stdin_kind == STDIN_TTY)
                         open_terminal(monitor, app);
                 else if (app->spec->stdin_kind == STDIN_STREAM)
@@ -473,8 +478,8 @@ int main(int argc, char **argv) {
         make_cgroups(monitor.launch.cgroups, monitor.launch.n_cgroups);
         open_displays(&monitor);
         open_streams(&monitor);
-        monitor.notices = (struct source){.fd = notify_open(), .events = POLLIN, .ready = notices_ready,
-                                          .owner = &monitor};
+        monitor.notices = (struct source){
+                .fd = notify_open(), .events = POLLIN, .ready = notices_ready, .owner = &monitor};
         add_source(&monitor.notices);
         run(&monitor);
         return finish(&monitor);

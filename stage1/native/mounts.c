@@ -12,8 +12,8 @@
 
 #include "util.h"
 
-#define STAGE "run/stage"      /* where an overlay's parts get short names, in our namespace only */
-#define MOUNT_DATA_MAX 4096    /* the kernel takes one page of mount options */
+#define STAGE          "run/stage" /* where an overlay's parts get short names, in our namespace only */
+#define MOUNT_DATA_MAX 4096        /* the kernel takes one page of mount options */
 
 static int open_beneath(int root_fd, const char *path, int flags) {
         struct open_how how = {.flags = (unsigned) (flags | O_CLOEXEC),
@@ -21,7 +21,8 @@ static int open_beneath(int root_fd, const char *path, int flags) {
         return (int) syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 }
 
-/* Makes what is missing at path, as the kernel sees it from inside root. The last part is a directory or a file. */
+/* Makes what is missing at path, as the kernel sees it from inside root. The last part is a directory or a
+ * file. */
 static int make_target(int root_fd, const char *path, bool directory) {
         AUTO_FREE char *copy = xstrdup(path);
         AUTO_CLOSE int parent = open_beneath(root_fd, ".", O_PATH | O_DIRECTORY);
@@ -31,7 +32,8 @@ static int make_target(int root_fd, const char *path, bool directory) {
                 bool last = !slash || slash[strspn(slash, "/")] == '\0';
                 if (slash)
                         *slash = '\0';
-                int made = last && !directory ? mknodat(parent, part, S_IFREG | 0644, 0) : mkdirat(parent, part, 0755);
+                int made = last && !directory ? mknodat(parent, part, S_IFREG | 0644, 0)
+                                              : mkdirat(parent, part, 0755);
                 if (*part && made < 0 && errno != EEXIST)
                         return -1;
                 if (last)
@@ -46,11 +48,14 @@ static int make_target(int root_fd, const char *path, bool directory) {
         return open_beneath(root_fd, path, O_PATH);
 }
 
-/* A target lies below the pod's root, or elsewhere in the pod directory. An image may have put links into the
- * root, so there a path means what it means inside. */
+/* A target lies below the pod's root, or elsewhere in the pod directory. An image may have put links into
+ * the root, so there a path means what it means inside. */
 static int open_target(const char *target, bool directory) {
         bool inside = strncmp(target, "rootfs/", 7) == 0;
-        AUTO_CLOSE int root = open(inside ? "rootfs" : target[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        AUTO_CLOSE int root = open(inside             ? "rootfs"
+                                   : target[0] == '/' ? "/"
+                                                      : ".",
+                                   O_PATH | O_DIRECTORY | O_CLOEXEC);
         int fd = root < 0 ? -1 : make_target(root, inside ? target + 7 : target, directory);
 
         if (fd < 0)
@@ -66,13 +71,15 @@ static int clone_tree(const char *path, bool recursive, bool read_only) {
 
         if (fd < 0)
                 die_errno("cannot take %s", path);
-        if (read_only && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | depth, &attributes, sizeof(attributes)) < 0)
+        if (read_only &&
+            syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | depth, &attributes, sizeof(attributes)) < 0)
                 die_errno("cannot make %s read-only", path);
         return fd;
 }
 
 static void attach_tree(int tree, int target, const char *source, const char *name) {
-        if (syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        if (syscall(SYS_move_mount, tree, "", target, "",
+                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
                 die_errno("cannot mount %s at %s", source, name);
 }
 
@@ -107,8 +114,8 @@ static char *overlay_options(size_t n_lowers) {
         return options;
 }
 
-/* An overlay's options hold paths between ',' and ':' and have room for one page. So each part is bound to a short
- * name first: any bytes in a path will do, and hundreds of layers fit. */
+/* An overlay's options hold paths between ',' and ':' and have room for one page. So each part is bound to a
+ * short name first: any bytes in a path will do, and hundreds of layers fit. */
 static void make_overlay(const struct mount_spec *spec) {
         AUTO_CLOSE int target = open_target(spec->target, true);
         AUTO_CLOSE int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -130,8 +137,8 @@ static void make_overlay(const struct mount_spec *spec) {
                 die("%s has too many layers (%zu)", spec->target, n_lowers);
         snprintf(place, sizeof(place), "/proc/self/fd/%d", target);
         if (fchdir(stage) < 0 || mount("overlay", place, "overlay", 0, options) < 0)
-                die_errno("cannot mount the overlay at %s (upper %s/upper, %zu layers)", spec->target, spec->source,
-                          n_lowers);
+                die_errno("cannot mount the overlay at %s (upper %s/upper, %zu layers)", spec->target,
+                          spec->source, n_lowers);
         if (fchdir(here) < 0 || umount2(STAGE, MNT_DETACH) < 0)
                 die_errno("cannot take %s away", STAGE);
 }

@@ -43,7 +43,8 @@ int notify_read(int fd, char *data, size_t room, struct notice *notice) {
                         notice->stopping = strcmp(value, "1") == 0;
                 else if ((value = value_of(line, "STATUS=")))
                         notice->status = value;
-                else if ((value = value_of(line, "X_NSPAWN_LEADER_PID=")) && parse_number(value, INT32_MAX, &pid))
+                else if ((value = value_of(line, "X_NSPAWN_LEADER_PID=")) &&
+                         parse_number(value, INT32_MAX, &pid))
                         notice->leader = (pid_t) pid;
         }
         return 1;

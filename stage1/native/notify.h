@@ -1,4 +1,5 @@
-/* sd_notify in both directions: what systemd-nspawn says about the pod, and what we say to our own manager. */
+/* sd_notify in both directions: what systemd-nspawn says about the pod, and what we say to our own manager.
+ */
 #pragma once
 
 #include <sys/types.h>

@@ -64,7 +64,8 @@ static bool is_over(const struct record *record) {
 }
 
 /* Does this one record end the pod, whatever the others do? */
-static bool ends_alone(const struct policy *policy, const struct policy_app *app, const struct record *record) {
+static bool ends_alone(const struct policy *policy, const struct policy_app *app,
+                       const struct record *record) {
         if (!is_over(record) || policy->kind == POLICY_NEVER)
                 return false;
         if (app->init && record->status != 0)
@@ -95,11 +96,12 @@ static const struct record *worst(const struct policy *policy, const struct reco
 
 const struct record *policy_decide(const struct policy *policy, const struct record *records,
                                    const struct record *own) {
+        const struct policy_app *app = policy_find(policy, own->app);
         size_t n_over = 0;
 
-        if (!is_over(own) || policy->kind == POLICY_NEVER)
+        if (!app || !is_over(own) || policy->kind == POLICY_NEVER)
                 return NULL;
-        if (ends_alone(policy, policy_find(policy, own->app), own))
+        if (ends_alone(policy, app, own))
                 return own;
         /* Another app's reaper may have been cut short: its record still counts. */
         for (size_t i = 0; i < policy->n_apps; i++) {

@@ -26,7 +26,7 @@ struct policy {
 void policy_parse(struct policy *policy, char *text);
 const struct policy_app *policy_find(const struct policy *policy, const char *name);
 
-/* The record that ends the pod now, or NULL. records are in the order of policy->apps; own is the one that has just
- * become final. */
+/* The record that ends the pod now, or NULL. records are in the order of policy->apps; own is the one that
+ * has just become final. */
 const struct record *policy_decide(const struct policy *policy, const struct record *records,
                                    const struct record *own);

@@ -20,8 +20,12 @@
 
 static char *ask_systemctl(const char *app) {
         AUTO_FREE char *unit = xasprintf("app-%s.service", app);
-        const char *argv[] = {"/usr/bin/systemctl", "show", "-p",
-                              "Type,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic", unit, NULL};
+        const char *argv[] = {"/usr/bin/systemctl",
+                              "show",
+                              "-p",
+                              "Type,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic",
+                              unit,
+                              NULL};
         posix_spawn_file_actions_t actions;
         char *text = NULL;
         int ends[2];
@@ -53,14 +57,16 @@ bool program_was_executed(const char *app) {
 
         if (!text)
                 return true;
-        /* A unit of Type=exec is active from the moment its program is executed, and only a run that began later
-         * than it was last active never got there. One that tells when it is ready may have been executed all the
-         * same: then the status, which programs hardly use, is taken for systemd's. */
-        return property(text, "ActiveEnterTimestampMonotonic=") >= property(text, "InactiveExitTimestampMonotonic=");
+        /* A unit of Type=exec is active from the moment its program is executed, and only a run that began
+         * later than it was last active never got there. One that tells when it is ready may have been
+         * executed all the same: then the status, which programs hardly use, is taken for systemd's. */
+        return property(text, "ActiveEnterTimestampMonotonic=") >=
+               property(text, "InactiveExitTimestampMonotonic=");
 }
 
 bool program_exists(const char *app_root, const char *program) {
-        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+                               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
         AUTO_CLOSE int root = open(app_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
         AUTO_CLOSE int fd = root < 0 ? -1 : (int) syscall(SYS_openat2, root, program, &how, sizeof(how));
 
@@ -83,7 +89,8 @@ static bool connects(const struct sockaddr *address, socklen_t size, int patienc
 
 bool wait_for_port(uint16_t port, unsigned seconds) {
         struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-        struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+        struct sockaddr_in6 six = {
+                .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
         struct timespec begin = time_now(CLOCK_MONOTONIC), now;
 
         four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

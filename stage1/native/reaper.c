@@ -1,9 +1,10 @@
-/* reaper [--root DIR] [--app-root DIR] [--program PATH] run APP | final APP | stopping WHO | ready tcp:PORT [SECONDS]
+/* reaper [--root DIR] [--app-root DIR] [--program PATH] run APP | final APP | stopping WHO | ready tcp:PORT
+ * [SECONDS]
  *
- * Runs inside the pod, in the pod's own root, and ends at once. `run` is an app's ExecStopPost and records each run;
- * `final` is started by its OnFailure and records that systemd will not start it again. Who finds that the policy
- * says so ends the pod: first the own record, then a look at all others, so that of several at once the last sees
- * all; and one file that can be made only once says who it was. */
+ * Runs inside the pod, in the pod's own root, and ends at once. `run` is an app's ExecStopPost and records
+ * each run; `final` is started by its OnFailure and records that systemd will not start it again. Who finds
+ * that the policy says so ends the pod: first the own record, then a look at all others, so that of several
+ * at once the last sees all; and one file that can be made only once says who it was. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -68,7 +69,8 @@ static void record_stopping(const struct reaper *reaper, const char *who) {
 
 static void end_pod(const struct reaper *reaper, const struct record *decider) {
         bool own = strcmp(decider->app, reaper->app) == 0;
-        AUTO_FREE char *sentence = record_sentence(decider, own ? reaper->program : "", own && reaper->gave_up);
+        AUTO_FREE char *sentence =
+                record_sentence(decider, own ? reaper->program : "", own && reaper->gave_up);
         AUTO_FREE char *verdict = xasprintf("%d %s %s\n", decider->status, decider->app, sentence);
         AUTO_FREE char *who = xasprintf("app %s", decider->app);
         int result = create_file(reaper->status_fd, "verdict", verdict);
@@ -106,13 +108,15 @@ static void look_closer(const struct reaper *reaper, struct ending *ending) {
             code < EXEC_STATUS_FIRST || code > EXEC_STATUS_LAST || strcmp(ending->result, "success") == 0)
                 return;
         ending->never_executed = !program_was_executed(reaper->app);
-        ending->program_exists = ending->never_executed && strchr(reaper->program, '/') &&
-                                 program_exists(reaper->app_root ? reaper->app_root : default_root, reaper->program);
+        ending->program_exists =
+                ending->never_executed && strchr(reaper->program, '/') &&
+                program_exists(reaper->app_root ? reaper->app_root : default_root, reaper->program);
 }
 
 /* PID 1 makes this link anew each time it starts the unit. */
 static void take_start_time(const struct reaper *reaper, struct record *record) {
-        AUTO_FREE char *link = xasprintf("%s/run/systemd/units/invocation:app-%s.service", reaper->root, reaper->app);
+        AUTO_FREE char *link =
+                xasprintf("%s/run/systemd/units/invocation:app-%s.service", reaper->root, reaper->app);
         struct stat status;
 
         if (lstat(link, &status) == 0)
@@ -142,7 +146,8 @@ static bool is_final(const struct reaper *reaper, const struct record *record) {
 }
 
 static int verb_run(struct reaper *reaper, char **words) {
-        struct ending ending = {.result = environment("SERVICE_RESULT"), .code = environment("EXIT_CODE"),
+        struct ending ending = {.result = environment("SERVICE_RESULT"),
+                                .code = environment("EXIT_CODE"),
                                 .status = environment("EXIT_STATUS")};
         struct record record;
 
@@ -165,7 +170,8 @@ static int verb_run(struct reaper *reaper, char **words) {
 /* A failure of which `run` could not tell: systemd could not even start our ExecStopPost, or never tried. */
 static void record_unseen(const struct reaper *reaper, struct record *record, const char *invocation) {
         struct ending ending = {.result = environment("MONITOR_SERVICE_RESULT"),
-                                .code = environment("MONITOR_EXIT_CODE"), .status = environment("MONITOR_EXIT_STATUS")};
+                                .code = environment("MONITOR_EXIT_CODE"),
+                                .status = environment("MONITOR_EXIT_STATUS")};
         bool tried = *invocation && *ending.result && strcmp(ending.result, "success") != 0;
 
         record->stopping = is_stopping(reaper);
@@ -227,8 +233,8 @@ static int verb_ready(struct reaper *reaper, char **words) {
         uint64_t port, seconds = READY_SECONDS;
 
         (void) reaper;
-        if (strncmp(words[0], "tcp:", 4) != 0 || !parse_number(words[0] + 4, UINT16_MAX, &port) || port == 0 ||
-            (words[1] && !parse_number(words[1], UINT32_MAX, &seconds)))
+        if (strncmp(words[0], "tcp:", 4) != 0 || !parse_number(words[0] + 4, UINT16_MAX, &port) ||
+            port == 0 || (words[1] && !parse_number(words[1], UINT32_MAX, &seconds)))
                 die("'%s %s' is no readiness probe", words[0], words[1] ? words[1] : "");
         if (wait_for_port((uint16_t) port, (unsigned) seconds))
                 return 0;
@@ -271,7 +277,8 @@ int main(int argc, char **argv) {
         parse_options(&reaper, argc, argv);
         for (size_t i = 0; optind < argc && i < ARRAY_LEN(verbs); i++) {
                 int words = argc - optind - 1;
-                if (strcmp(argv[optind], verbs[i].name) == 0 && words >= verbs[i].least && words <= verbs[i].most)
+                if (strcmp(argv[optind], verbs[i].name) == 0 && words >= verbs[i].least &&
+                    words <= verbs[i].most)
                         return verbs[i].run(&reaper, argv + optind + 1);
         }
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "

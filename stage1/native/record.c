@@ -18,14 +18,17 @@ static const struct failure {
         int code;
         const char *reason;
 } exec_failures[] = {
-        {EXEC_STATUS_CHDIR, "no-workdir"}, {210, "no-rootfs"}, {216, "no-such-group"}, {217, "no-such-user"},
+        {EXEC_STATUS_CHDIR, "no-workdir"},
+        {210, "no-rootfs"},
+        {216, "no-such-group"},
+        {217, "no-such-user"},
         {226, "no-rootfs"},
 };
 
 static const char *const reasons[] = {
-        "exited",      "signal",         "core-dump",    "oom-kill",      "timeout",   "stop-timeout",
-        "watchdog",    "stopped",        "not-found",    "cannot-execute", "no-such-user", "no-such-group",
-        "no-rootfs",   "no-workdir",     "dependency",   "start-limit",   "failed",
+        "exited",    "signal",     "core-dump",  "oom-kill",       "timeout",      "stop-timeout",
+        "watchdog",  "stopped",    "not-found",  "cannot-execute", "no-such-user", "no-such-group",
+        "no-rootfs", "no-workdir", "dependency", "start-limit",    "failed",
 };
 
 static int signal_number(const char *name) {
@@ -118,7 +121,8 @@ void record_classify(struct record *record, const struct ending *ending) {
         record->reason = find_reason(record, ending->result);
         /* A failure is one even when the main process ended well. */
         if (record->status == 0 && strcmp(ending->result, "success") != 0)
-                record->status = strcmp(ending->result, "oom-kill") == 0 ? STATUS_SIGNAL + SIGKILL : EXIT_RUNTIME;
+                record->status =
+                        strcmp(ending->result, "oom-kill") == 0 ? STATUS_SIGNAL + SIGKILL : EXIT_RUNTIME;
 }
 
 /* A path may hold any byte; a sentence is printed and lies in a line of its own. */
@@ -183,15 +187,17 @@ static char *record_text(const struct record *record) {
         AUTO_FREE char *started = json_or_null(record->started_at);
         AUTO_FREE char *ended = json_or_null(record->ended_at);
 
-        return xasprintf("{\"app\": \"%s\", \"final\": %s, \"reason\": \"%s\", \"code\": %s, \"signal\": %s, "
-                         "\"core\": %s, \"status\": %d, \"stopping\": %s, \"result\": \"%s\", \"runs\": %lu, "
-                         "\"started_at\": %s, \"ended_at\": %s}\n",
-                         record->app, record->final ? "true" : "false", record->reason, code, signal_text,
-                         record->core ? "true" : "false", record->status, record->stopping ? "true" : "false",
-                         record->result, record->runs, started, ended);
+        return xasprintf(
+                "{\"app\": \"%s\", \"final\": %s, \"reason\": \"%s\", \"code\": %s, \"signal\": %s, "
+                "\"core\": %s, \"status\": %d, \"stopping\": %s, \"result\": \"%s\", \"runs\": %lu, "
+                "\"started_at\": %s, \"ended_at\": %s}\n",
+                record->app, record->final ? "true" : "false", record->reason, code, signal_text,
+                record->core ? "true" : "false", record->status, record->stopping ? "true" : "false",
+                record->result, record->runs, started, ended);
 }
 
-/* The records are our own, of one form, and none of their strings holds a quote: no JSON parser is needed. */
+/* The records are our own, of one form, and none of their strings holds a quote: no JSON parser is needed.
+ */
 static const char *find_value(const char *text, const char *key) {
         AUTO_FREE char *quoted = xasprintf("\"%s\": ", key);
         const char *found = strstr(text, quoted);

@@ -17,7 +17,7 @@ struct record {
         int status;
         bool stopping;
         char result[32];
-        unsigned long runs; /* 0: there is no record */
+        unsigned long runs;                                      /* 0: there is no record */
         char started_at[TIME_TEXT_MAX], ended_at[TIME_TEXT_MAX]; /* "": null */
 };
 
@@ -30,8 +30,8 @@ struct ending {
 
 void record_classify(struct record *record, const struct ending *ending);
 
-/* What a user wants to know beyond a plain exit; "" for one. gave_up: systemd does not start it again although it
- * was told to. To be freed. */
+/* What a user wants to know beyond a plain exit; "" for one. gave_up: systemd does not start it again
+ * although it was told to. To be freed. */
 char *record_sentence(const struct record *record, const char *program, bool gave_up);
 
 /* Below the status directory. Loading leaves runs at 0 where there is no record. */

@@ -81,7 +81,8 @@ static char *describe_failure(const struct outcome *outcome, const char *label) 
                         ? xasprintf("killed by SIG%s", sigabbrev_np(WTERMSIG(outcome->supervisor)))
                         : xasprintf("exit %d", WEXITSTATUS(outcome->supervisor));
 
-        return xasprintf("%s: systemd-nspawn failed (%s)%s%s", label, how, line ? ": " : "", line ? line : "");
+        return xasprintf("%s: systemd-nspawn failed (%s)%s%s", label, how, line ? ": " : "",
+                         line ? line : "");
 }
 
 static void set_outcome(struct outcome *outcome, int status, const char *reason) {
@@ -127,15 +128,16 @@ void outcome_write(const struct outcome *outcome) {
         AUTO_FREE char *code = ran && WIFEXITED(outcome->supervisor)
                                        ? xasprintf("%d", WEXITSTATUS(outcome->supervisor))
                                        : xstrdup("null");
-        AUTO_FREE char *signal_text = json_string(
-                ran && WIFSIGNALED(outcome->supervisor) ? sigabbrev_np(WTERMSIG(outcome->supervisor)) : NULL);
+        AUTO_FREE char *signal_text = json_string(ran && WIFSIGNALED(outcome->supervisor)
+                                                          ? sigabbrev_np(WTERMSIG(outcome->supervisor))
+                                                          : NULL);
         AUTO_FREE char *started = json_time(&outcome->started);
         AUTO_FREE char *ready = json_time(&outcome->ready);
         AUTO_FREE char *ended = json_time(&outcome->ended);
-        AUTO_FREE char *text = xasprintf("{\"status\": %d, \"reason\": \"%s\", \"by\": %s, \"supervisor\": %s, "
-                                         "\"signal\": %s, \"started_at\": %s, \"ready_at\": %s, \"ended_at\": %s}\n",
-                                         outcome->status, outcome->reason, by, code, signal_text, started, ready,
-                                         ended);
+        AUTO_FREE char *text =
+                xasprintf("{\"status\": %d, \"reason\": \"%s\", \"by\": %s, \"supervisor\": %s, "
+                          "\"signal\": %s, \"started_at\": %s, \"ready_at\": %s, \"ended_at\": %s}\n",
+                          outcome->status, outcome->reason, by, code, signal_text, started, ready, ended);
         int result = write_file(AT_FDCWD, "run/result.json", text);
         if (result < 0)
                 warn("cannot write run/result.json: %s", strerror(-result));

@@ -6,9 +6,9 @@
 
 struct outcome {
         /* What the monitor saw. */
-        bool killed;          /* a second signal asked for a hard end */
-        char *start_error;    /* why the supervisor could not be started, or NULL */
-        int supervisor;       /* its wait status */
+        bool killed;                           /* a second signal asked for a hard end */
+        char *start_error;                     /* why the supervisor could not be started, or NULL */
+        int supervisor;                        /* its wait status */
         struct timespec started, ready, ended; /* ready 0: never */
         /* What follows from it and the records. */
         int status;

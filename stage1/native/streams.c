@@ -23,8 +23,8 @@ int open_fifo(const struct app_spec *spec, const char *kind) {
 
         if ((unlink(path) < 0 && errno != ENOENT) || mkfifo(path, 0600) < 0)
                 die_errno("cannot make %s", path);
-        /* Both ends are ours for the pod's whole life: an app never blocks in open, gets no EPIPE, and what it wrote
-         * last is still there when it is gone. */
+        /* Both ends are ours for the pod's whole life: an app never blocks in open, gets no EPIPE, and what
+         * it wrote last is still there when it is gone. */
         fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fchown(fd, spec->uid, spec->gid) < 0)
                 die_errno("cannot open %s", path);
@@ -33,8 +33,11 @@ int open_fifo(const struct app_spec *spec, const char *kind) {
 }
 
 static void emit(struct stream *stream, const char *text, size_t size, bool whole) {
-        struct line line = {.head = stream->partial, .head_size = stream->partial_size,
-                            .tail = text, .tail_size = size, .whole = whole};
+        struct line line = {.head = stream->partial,
+                            .head_size = stream->partial_size,
+                            .tail = text,
+                            .tail_size = size,
+                            .whole = whole};
 
         if (stream->terminal && whole) {
                 if (line.tail_size > 0 && line.tail[line.tail_size - 1] == '\r')
@@ -168,8 +171,9 @@ static size_t bytes_waiting(const struct stream *stream) {
 }
 
 static void stream_begin_drain(struct stream *stream) {
-        /* Only what is there now: a writer that outlived the supervisor must not keep us for ever. A terminal may
-         * hold more than it counts, but it has an end: no one can open its other side any more. */
+        /* Only what is there now: a writer that outlived the supervisor must not keep us for ever. A
+         * terminal may hold more than it counts, but it has an end: no one can open its other side any more.
+         */
         if (stream->remaining != 0)
                 stream->remaining = stream->terminal ? SIZE_MAX - 1 : bytes_waiting(stream);
 }

@@ -31,19 +31,19 @@ static char **make_environment(const struct launch *launch, pid_t monitor) {
         return environment;
 }
 
+/* What systemd-nspawn itself says goes to run/console.log even when an app has a terminal: only the pod's
+ * console is the app's. */
 static void redirect(int terminal) {
-        AUTO_CLOSE int in = terminal >= 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
-        AUTO_CLOSE int out = -1;
+        AUTO_CLOSE int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        AUTO_CLOSE int console =
+                open("run/console.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-        if (terminal < 0) {
-                out = open("run/console.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-                if (in < 0 || out < 0)
-                        die_errno("cannot open run/console.log");
-        } else if (ioctl(terminal, TIOCSCTTY, 0) < 0)
+        if (null < 0 || console < 0)
+                die_errno("cannot open run/console.log");
+        if (terminal >= 0 && ioctl(terminal, TIOCSCTTY, 0) < 0)
                 die_errno("cannot make the terminal the supervisor's own");
-        if (dup2(terminal >= 0 ? terminal : in, STDIN_FILENO) < 0 ||
-            dup2(terminal >= 0 ? terminal : out, STDOUT_FILENO) < 0 ||
-            dup2(terminal >= 0 ? terminal : out, STDERR_FILENO) < 0)
+        if (dup2(terminal >= 0 ? terminal : null, STDIN_FILENO) < 0 ||
+            dup2(terminal >= 0 ? terminal : console, STDOUT_FILENO) < 0 || dup2(console, STDERR_FILENO) < 0)
                 die_errno("cannot set up the supervisor's output");
 }
 
@@ -148,7 +148,8 @@ pid_t supervisor_find_leader(pid_t supervisor) {
         while (rest && (word = strsep(&rest, " "))) {
                 pid_t child = (pid_t) strtol(word, NULL, 10);
                 AUTO_FREE char *inner = child > 0 ? status_field(child, "\nNSpid:", true) : NULL;
-                /* Its own PID in the innermost namespace; a child without one of its own shows a large number. */
+                /* Its own PID in the innermost namespace; a child without one of its own shows a large
+                 * number. */
                 if (inner && strcmp(inner, "1") == 0)
                         return child;
         }

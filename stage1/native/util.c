@@ -176,7 +176,8 @@ int create_file(int dir_fd, const char *path, const char *text) {
 }
 
 int append_file(int dir_fd, const char *path, const char *text, off_t limit) {
-        AUTO_CLOSE int fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+        AUTO_CLOSE int fd =
+                openat(dir_fd, path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
         struct stat status;
 
         if (fd < 0 || fstat(fd, &status) < 0)
@@ -244,11 +245,13 @@ static char *put_parts(char *text, const long parts[3], const char *separators, 
         return text;
 }
 
-/* By hand: gmtime(3) reads the host's time zone, and strftime(3) and printf(3) keep 100 kB of code resident. */
+/* By hand: gmtime(3) reads the host's time zone, and strftime(3) and printf(3) keep 100 kB of code resident.
+ */
 void format_time(char text[static TIME_TEXT_MAX], const struct timespec *when, int digits) {
         long days = (long) (when->tv_sec / 86400), second = (long) (when->tv_sec % 86400);
-        /* The calendar repeats every 400 years of 146097 days; a year begins in March, so that the leap day is its
-         * last and the months before it follow one rule. 719468 days lie between 0000-03-01 and 1970-01-01. */
+        /* The calendar repeats every 400 years of 146097 days; a year begins in March, so that the leap day
+         * is its last and the months before it follow one rule. 719468 days lie between 0000-03-01 and
+         * 1970-01-01. */
         long era_day = (days + 719468) % 146097, era = (days + 719468) / 146097;
         long year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
         long year_day = era_day - (365 * year + year / 4 - year / 100);
@@ -284,9 +287,14 @@ bool parse_number(const char *text, uint64_t max, uint64_t *value) {
         return sum <= max;
 }
 
-/* Length of the UTF-8 sequence at text, or 0 if it is none (overlong forms, surrogates and > U+10FFFF are none). */
+/* Length of the UTF-8 sequence at text, or 0 if it is none (overlong forms, surrogates and > U+10FFFF are
+ * none). */
 static size_t utf8_length(const unsigned char *text) {
-        size_t length = text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
+        size_t length = text[0] < 0xc2   ? 0
+                        : text[0] < 0xe0 ? 2
+                        : text[0] < 0xf0 ? 3
+                        : text[0] < 0xf5 ? 4
+                                         : 0;
 
         for (size_t i = 1; i < length; i++)
                 if ((text[i] & 0xc0) != 0x80)
@@ -324,7 +332,8 @@ char *json_quote(const char *text) {
 uint64_t process_start_time(pid_t pid) {
         AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int) pid);
         AUTO_FREE char *text = read_file(AT_FDCWD, path, NULL, 4096);
-        /* The second field may hold anything, spaces and parentheses too: count from the last parenthesis. */
+        /* The second field may hold anything, spaces and parentheses too: count from the last parenthesis.
+         */
         char *next = text ? strrchr(text, ')') : NULL;
 
         for (int field = 2; next && field < 22; field++)
@@ -333,7 +342,8 @@ uint64_t process_start_time(pid_t pid) {
 }
 
 void forget_pages(void *start, size_t size) {
-        uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE), first = ((uintptr_t) start + page - 1) & ~(page - 1);
+        uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE),
+                  first = ((uintptr_t) start + page - 1) & ~(page - 1);
         uintptr_t end = ((uintptr_t) start + size) & ~(page - 1);
 
         if (end > first)
@@ -344,7 +354,8 @@ void forget_code(void) {
         const ElfW(Phdr) *header = (const ElfW(Phdr) *) getauxval(AT_PHDR);
         size_t page = (size_t) sysconf(_SC_PAGESIZE);
 
-        /* Only what is never written, and so is the same as in the file; not in a program loaded elsewhere. */
+        /* Only what is never written, and so is the same as in the file; not in a program loaded elsewhere.
+         */
         for (unsigned long i = getauxval(AT_PHNUM); header && i-- > 0; header++) {
                 uintptr_t start = header->p_vaddr & ~(page - 1);
                 if (header->p_type == PT_LOAD && !(header->p_flags & PF_W) && start != 0)

@@ -12,9 +12,9 @@
 #define EXIT_RUNTIME 125 /* the runtime failed, not the app; Python has the same number */
 
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
-#define AUTO_FREE __attribute__((cleanup(free_pointer)))
-#define AUTO_CLOSE __attribute__((cleanup(close_descriptor)))
-#define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
+#define AUTO_FREE                __attribute__((cleanup(free_pointer)))
+#define AUTO_CLOSE               __attribute__((cleanup(close_descriptor)))
+#define ARRAY_LEN(array)         (sizeof(array) / sizeof((array)[0]))
 
 void free_pointer(void *pointer);
 void close_descriptor(int *fd);
@@ -22,8 +22,8 @@ void close_descriptor(int *fd);
 /* Hands a descriptor over: the variable forgets it, so that its cleanup does nothing. */
 int take_fd(int *fd);
 
-/* A message is one line `pod: …` on stderr. After die_through(fd), die() writes the bare text to fd instead and
- * leaves without running exit handlers: a forked child must not undo what its parent set up. */
+/* A message is one line `pod: …` on stderr. After die_through(fd), die() writes the bare text to fd instead
+ * and leaves without running exit handlers: a forked child must not undo what its parent set up. */
 void die_through(int fd);
 void die(const char *format, ...) __attribute__((noreturn)) PRINTF_LIKE(1, 2);
 void die_errno(const char *format, ...) __attribute__((noreturn)) PRINTF_LIKE(1, 2);
@@ -56,13 +56,14 @@ struct timespec time_now(clockid_t clock);
 
 bool parse_number(const char *text, uint64_t max, uint64_t *value);
 
-/* Text as the inside of a JSON string; bytes that are no ASCII stay as they are when they are valid UTF-8. */
+/* Text as the inside of a JSON string; bytes that are no ASCII stay as they are when they are valid UTF-8.
+ */
 char *json_quote(const char *text);
 
 /* When a process was started, in ticks since boot (field 22 of its stat); 0 if there is no such process. */
 uint64_t process_start_time(pid_t pid);
 
-/* A monitor waits most of its life: what it does not need meanwhile goes back to the kernel. Code comes back from the
- * file when it runs again; a buffer's whole pages come back empty. */
+/* A monitor waits most of its life: what it does not need meanwhile goes back to the kernel. Code comes back
+ * from the file when it runs again; a buffer's whole pages come back empty. */
 void forget_code(void);
 void forget_pages(void *start, size_t size);
