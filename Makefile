@@ -17,6 +17,7 @@ $(VENV)/.stamp: requirements.lock pyproject.toml | deps
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PYTHON) -m compileall -q stage0 stage1
 	touch $@
 
 venv: $(VENV)/.stamp ## Python environment in .venv, pinned by requirements.lock
@@ -51,6 +52,7 @@ test: check native images ## everything, lab included
 	$(PYTHON) -m pytest -q tests/root tests/lab tests/test_install.py
 
 bench: venv native images ## ratios against podman and raw systemd-nspawn
+	@$(PYTHON) -m compileall -q stage0 stage1
 	$(PYTHON) tests/bench/bench.py
 
 lab-shell: venv native ## a shell in a systemd host booted for you

@@ -7,10 +7,9 @@ does the same from a unit.
 from __future__ import annotations
 
 import os
-import select
 import sys
-from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from stage1.contract import HostError, PodDir, PodManifest
@@ -39,45 +38,48 @@ def detached(pod: PodManifest, directory: PodDir, lock: int) -> bool:
 
     On a systemd host the pod becomes a transient unit; elsewhere its monitor is a process in a session of its own.
     """
-    if os.path.isdir("/run/systemd/system"):  # noqa: PTH112  sd_booted(3)
-        _stage1("launch").prepare(pod, directory, keep_unit=True)
-        argv = _stage1("launch").monitor_argv(
-            directory, _stage1("launch").MonitorOptions(lock=0, quiet=True)
-        )
-        stop_time = max((app.stop_time for app in pod.apps), default=0.0)
-        return bool(
-            _stage1("manager").start_transient(f"pod-{pod.label}.service", argv, lock, stop_time, pod.label)
-        )
-    _stage1("launch").prepare(pod, directory)
-    return _fork_monitor(lambda ready: _become(directory, lock, ready))
-
-
-def _become(directory: PodDir, lock: int, ready: int) -> NoReturn:
+    booted = Path("/run/systemd/system").is_dir()  # sd_booted(3)
     launch = _stage1("launch")
-    launch.become_monitor(directory, launch.MonitorOptions(lock=lock, ready=ready, quiet=True))
-    raise AssertionError("execv returned")
-
-
-def _fork_monitor(become: Callable[[int], NoReturn]) -> bool:
-    """Fork twice, so that the monitor is nobody's child, and wait for its word on a pipe."""
+    launch.prepare(pod, directory, keep_unit=booted)
     ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(ours)
-            os.setsid()
-            if os.fork() == 0:
-                _without_streams()
-                become(theirs)
-        finally:
-            os._exit(0)
-    os.close(theirs)
-    os.waitpid(child, 0)
     try:
-        select.select([ours], [], [])
+        if booted:
+            _start_unit(pod, directory, lock, theirs)
+        else:
+            _fork_monitor(directory, lock, theirs)
+    finally:
+        os.close(theirs)
+    try:
         return os.read(ours, 16).startswith(b"ready")
     finally:
         os.close(ours)
+
+
+def _start_unit(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> None:
+    launch = _stage1("launch")
+    _stage1("manager").start_transient(
+        f"pod-{pod.label}.service",
+        launch.monitor_argv(directory, launch.MonitorOptions(lock=0, ready=1, quiet=True)),
+        description=f"pod {pod.label}",
+        lock=lock,
+        ready=ready,
+        stop_time=sum(app.stop_time for app in pod.apps),  # at worst they wait for each other
+    )
+
+
+def _fork_monitor(directory: PodDir, lock: int, ready: int) -> None:
+    """Fork twice, so that the monitor is nobody's child."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                _without_streams()
+                launch = _stage1("launch")
+                launch.become_monitor(directory, launch.MonitorOptions(lock=lock, ready=ready, quiet=True))
+        finally:
+            os._exit(125)
+    os.waitpid(child, 0)
 
 
 def _without_streams() -> None:
