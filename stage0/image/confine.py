@@ -1,8 +1,8 @@
 """EFFECT. Lock this process into one directory for good, before it reads anything an image made.
 
-After `confine` the directory is the root of a private mount namespace that holds nothing else: there is no path,
-no descriptor and no mount to the host's files. Device nodes can be made in it but not opened (nodev), and of the
-rights of root only those remain that describing files needs.
+After `confine` the directory is the root of a private mount namespace that holds nothing else: there is no
+path, no descriptor and no mount to the host's files. Device nodes can be made in it but not opened (nodev), and
+of the rights of root only those remain that describing files needs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """EFFECT. Copy a directory of a merged tree, as a volume that starts with the image's content."""
 # Text paths with surrogate escapes, and a system call for each attribute.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH108, PTH112, PTH114, PTH115, PTH118, PTH208, PTH211
+# ruff: noqa: PTH101, PTH102
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Copying:
 
 
 def copy_tree(source: Entry, destination: Path) -> None:
-    """Copy what a merged directory holds, then its own attributes, into a directory that is made if missing."""
+    """Copy what a merged directory holds, and its own attributes, to a directory that is made if missing."""
     destination.mkdir(mode=0o700, parents=True, exist_ok=True)
     copying = Copying()
     pending = [(source, os.fspath(destination))]

@@ -1,17 +1,18 @@
-"""EFFECT. Unpack one layer into `/`: runs only in a process that `confine` has locked into the layer's directory.
+"""EFFECT. Unpack one layer into `/`: runs only in a process that `confine` has locked into the layer.
 
 Every path is resolved by the kernel inside that root, so no name and no link leads out, whatever it says. Nothing
-existing is ever opened for writing: what a member replaces is removed first. Whiteouts become what overlayfs reads.
+existing is ever opened for writing: what a member replaces is removed first. Whiteouts become what overlayfs
+reads. Directories get their owner, mode, attributes and time last: until then nothing is inherited from them.
 """
+
 # Bytes paths, and a system call for each member: pathlib has neither.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH108, PTH112, PTH114, PTH115, PTH118, PTH208, PTH211
+# ruff: noqa: PTH101, PTH102, PTH106, PTH108, PTH114, PTH118
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stage0.image.model import ImageError
@@ -21,16 +22,18 @@ _WHITEOUT = b".wh."
 _AUFS = b".wh..wh."
 _OPAQUE = b".wh..wh..opq"
 _OVERLAY_OPAQUE = b"trusted.overlay.opaque"
-_IGNORED_XATTRS = (
-    b"trusted.overlay.",
-    b"user.overlay.",
-    b"security.selinux",
-    b"security.evm",
-    b"security.ima",
-)
+_XATTRS = (b"user.", b"trusted.", b"security.", b"system.posix_acl_")
+_HOST_XATTRS = (b"trusted.overlay.", b"user.overlay.", b"security.selinux", b"security.evm", b"security.ima")
 _CHUNK = 1 << 20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_TIME_NS = (1 << 63) - 1
+_HINT = "the layer is damaged or hostile; fetch or build the image again"
+_HINTS = {
+    errno.ENOSPC: "free space on the file system of the data root",
+    errno.EDQUOT: "free space on the file system of the data root",
+    errno.ENOTSUP: "the data root's file system lacks extended attributes; choose another with --dir",
+    errno.ENAMETOOLONG: "the image has a name that Linux cannot store",
+}
 
 
 @dataclass(slots=True)
@@ -44,10 +47,11 @@ class Report:
 
 @dataclass(slots=True)
 class Extraction:
-    """The state of one unpacking: what is known of the tree so far."""
+    """What is known of the tree so far. Paths are those of real directories; `aliases` leads there through links."""
 
     directories: set[bytes] = field(default_factory=lambda: {b""})
-    times: dict[bytes, int] = field(default_factory=dict)
+    aliases: dict[bytes, bytes] = field(default_factory=dict)
+    described: dict[bytes, Member] = field(default_factory=dict)
     implied: set[bytes] = field(default_factory=set)
     whiteouts: set[bytes] = field(default_factory=set)
 
@@ -62,22 +66,17 @@ def extract(stream: TarStream) -> Report:
             _place(state, stream, member)
         except OSError as error:
             raise _explain(member, error) from None
-    for path, time in reversed(state.times.items()):
-        os.utime(b"/" + path, ns=(time, time), follow_symlinks=False)
+    for path, member in state.described.items():
+        try:
+            _describe(b"/" + path, member)
+        except OSError as error:
+            raise _explain(member, error) from None
     return Report(members=count, complete=stream.complete, implied=sorted(state.implied))
 
 
 def _explain(member: Member, error: OSError) -> ImageError:
     what = f"cannot unpack {show(member.name)}: {error.strerror or error}"
-    hints = {
-        errno.ENOSPC: "free space on the file system of the data root",
-        errno.EDQUOT: "free space on the file system of the data root",
-        errno.ENOTSUP: "the file system of the data root lacks extended attributes; choose another with --dir",
-        errno.ENAMETOOLONG: "the image has a name that Linux cannot store",
-    }
-    return ImageError(
-        what, hint=hints.get(error.errno or 0, "the layer is damaged or hostile; fetch it again")
-    )
+    return ImageError(what, hint=_HINTS.get(error.errno or 0, _HINT))
 
 
 def clean(name: bytes) -> bytes:
@@ -94,61 +93,56 @@ def clean(name: bytes) -> bytes:
 
 
 def _place(state: Extraction, stream: TarStream, member: Member) -> None:
-    path = clean(member.name)
-    parent, _, base = path.rpartition(b"/")
+    parent, _, base = clean(member.name).rpartition(b"/")
     if parent.startswith(_WHITEOUT) or b"/.wh." in parent:
-        if _in_aufs(parent):
+        if any(part.startswith(_AUFS) for part in parent.split(b"/")):
             return
         raise bad(f"the name {show(member.name)} lies below a deletion mark")
-    if base.startswith(_WHITEOUT):
+    if not base:
+        if member.kind != b"5":
+            raise bad(f"the member {show(member.name)} would replace the root directory")
+        state.described[b""] = member
+    elif base.startswith(_WHITEOUT):
         _place_mark(state, parent, base)
-    elif member.kind == b"5":
-        _place_directory(state, member, path, parent)
-    elif not path:
-        raise bad(f"the member {show(member.name)} would replace the root directory")
     else:
-        _require(state, parent)
-        _place_other(state, stream, member, path)
+        path = _join(_require(state, parent), base)
+        if member.kind == b"5":
+            _place_directory(state, member, path)
+        else:
+            _place_other(state, stream, member, path)
 
 
-def _in_aufs(parent: bytes) -> bool:
-    return any(part.startswith(_AUFS) for part in parent.split(b"/"))
+def _join(parent: bytes, base: bytes) -> bytes:
+    return parent + b"/" + base if parent else base
 
 
 def _place_mark(state: Extraction, parent: bytes, base: bytes) -> None:
     """Turn a deletion mark into overlayfs's form; it never hides what this same layer brings."""
-    if base == _OPAQUE:
-        _require(state, parent)
-        os.setxattr(b"/" + parent, _OVERLAY_OPAQUE, b"y")
-        return
-    if base.startswith(_AUFS):
-        return
     hidden = base[len(_WHITEOUT) :]
-    if hidden in (b"", b".", b".."):
+    if base == _OPAQUE:
+        os.setxattr(b"/" + _require(state, parent), _OVERLAY_OPAQUE, b"y")
+    elif base.startswith(_AUFS):
+        return
+    elif hidden in (b"", b".", b".."):
         raise bad(f"a deletion mark for {show(hidden)} has no meaning")
-    _require(state, parent)
-    path = parent + b"/" + hidden if parent else hidden
+    else:
+        _hide(state, _join(_require(state, parent), hidden))
+
+
+def _hide(state: Extraction, path: bytes) -> None:
     try:
         os.mknod(b"/" + path, stat.S_IFCHR, 0)
         state.whiteouts.add(path)
     except FileExistsError:
-        if stat.S_ISDIR(os.lstat(b"/" + path).st_mode):
+        if _is_directory(b"/" + path):
             os.setxattr(b"/" + path, _OVERLAY_OPAQUE, b"y")
 
 
-def _place_directory(state: Extraction, member: Member, path: bytes, parent: bytes) -> None:
-    full = b"/" + path
-    if path:
-        _require(state, parent)
-    if path not in state.directories or path in state.implied or not _is_directory(full):
+def _place_directory(state: Extraction, member: Member, path: bytes) -> None:
+    if path not in state.directories:
         _make_directory(state, path)
-    state.directories.add(path)
     state.implied.discard(path)
-    state.times.pop(path, None)
-    os.chown(full, member.uid, member.gid, follow_symlinks=False)
-    os.chmod(full, member.mode)
-    _set_xattrs(full, member)
-    state.times[path] = _time(member)
+    state.described[path] = member
 
 
 def _is_directory(full: bytes) -> bool:
@@ -159,90 +153,106 @@ def _is_directory(full: bytes) -> bool:
 
 
 def _make_directory(state: Extraction, path: bytes) -> None:
-    """Make one directory, in place of anything that is none; over a deletion mark it starts opaque."""
+    """Make a directory in place of whatever is there; over a deletion mark of this layer it starts opaque."""
     full = b"/" + path
     try:
         os.mkdir(full, 0o755)
     except FileExistsError:
-        if _is_directory(full):
-            return
         marked = path in state.whiteouts
         _remove(state, path)
         os.mkdir(full, 0o755)
         if marked:
             os.setxattr(full, _OVERLAY_OPAQUE, b"y")
+    state.directories.add(path)
 
 
-def _require(state: Extraction, parent: bytes) -> None:
-    """Make sure the directory a member lies in exists; what nobody described is root's, 0755, and noted."""
+def _require(state: Extraction, parent: bytes) -> bytes:
+    """Give the real path of the directory a member lies in; what nobody described is made and noted."""
     missing = []
-    while parent not in state.directories:
+    while parent not in state.directories and parent not in state.aliases:
         missing.append(parent)
         parent = parent.rpartition(b"/")[0]
+    real = state.aliases.get(parent, parent)
     for path in reversed(missing):
-        _require_one(state, path)
+        real = _enter(state, _join(real, path.rpartition(b"/")[2]))
+        if real != path:
+            state.aliases[path] = real
+    return real
 
 
-def _require_one(state: Extraction, path: bytes) -> None:
+def _enter(state: Extraction, path: bytes) -> bytes:
+    """Go to a directory that should be there, through a link if it is one; make it if it is not."""
     full = b"/" + path
-    try:
-        os.mkdir(full, 0o755)
-        state.implied.add(path)
-    except FileExistsError:
-        if path in state.whiteouts:
-            _make_directory(state, path)
-            state.implied.add(path)
-        elif os.path.islink(full):
-            os.makedirs(os.path.realpath(full), mode=0o755, exist_ok=True)
-        elif not os.path.isdir(full):
-            raise NotADirectoryError(errno.ENOTDIR, f"{show(path)} is not a directory") from None
-    state.directories.add(path)
+    if path in state.directories:
+        return path
+    if path not in state.whiteouts and os.path.lexists(full):
+        if not os.path.islink(full):
+            raise NotADirectoryError(errno.ENOTDIR, f"{show(path)} is not a directory")
+        return _follow(state, full)
+    _make_directory(state, path)
+    state.implied.add(path)
+    return path
+
+
+def _follow(state: Extraction, full: bytes) -> bytes:
+    """Find where a link leads inside this root and make the directory there if it is missing."""
+    target = os.path.realpath(full)
+    if target == full or os.path.islink(target):
+        raise OSError(errno.ELOOP, f"{show(full)} is a link that leads nowhere")
+    real = b""
+    for part in target.strip(b"/").split(b"/"):
+        real = _enter(state, _join(real, part)) if part else real
+    return real
 
 
 def _place_other(state: Extraction, stream: TarStream, member: Member, path: bytes) -> None:
     full = b"/" + path
-    if member.kind == b"1" and clean(member.link) == path:
-        os.lstat(full)
-        return
-    try:
-        _create(stream, member, full)
-    except FileExistsError:
-        if member.kind == b"1" and _same_file(full, b"/" + clean(member.link)):
+    target = b""
+    if member.kind == b"1":
+        target = b"/" + clean(member.link)
+        if _is_same(target, full):
             return
+    try:
+        _create(stream, member, full, target)
+    except FileExistsError:
         _remove(state, path)
-        _create(stream, member, full)
+        _create(stream, member, full, target)
 
 
-def _same_file(one: bytes, other: bytes) -> bool:
-    first, second = os.lstat(one), os.lstat(other)
+def _is_same(one: bytes, other: bytes) -> bool:
+    try:
+        first, second = os.lstat(one), os.lstat(other)
+    except FileNotFoundError:
+        return False
     return (first.st_ino, first.st_dev) == (second.st_ino, second.st_dev)
 
 
-def _create(stream: TarStream, member: Member, full: bytes) -> None:
+def _create(stream: TarStream, member: Member, full: bytes, target: bytes) -> None:
     match member.kind:
         case b"0" | b"\0" | b"7":
             _create_file(stream, member, full)
+            return
         case b"1":
-            os.link(b"/" + clean(member.link), full, follow_symlinks=False)
+            os.link(target, full, follow_symlinks=False)
+            return
         case b"2":
             os.symlink(member.link, full)
-            _finish_node(member, full, symlink=True)
         case b"3" | b"4":
             kind = stat.S_IFCHR if member.kind == b"3" else stat.S_IFBLK
             os.mknod(full, kind | 0o600, os.makedev(*member.device))
-            _finish_node(member, full)
         case b"6":
             os.mkfifo(full, 0o600)
-            _finish_node(member, full)
         case _:
             raise bad(f"{show(member.name)} is of the unknown type {member.kind!r}")
+    _describe(full, member)
 
 
 def _create_file(stream: TarStream, member: Member, full: bytes) -> None:
     fd = os.open(full, _NEW_FILE, 0o600)
     try:
         if member.sparse is None:
-            _fill(stream, fd)
+            while data := stream.read_body(_CHUNK):
+                _write_all(fd, data)
         else:
             _fill_sparse(stream, member, fd)
         os.fchown(fd, member.uid, member.gid)
@@ -253,11 +263,6 @@ def _create_file(stream: TarStream, member: Member, full: bytes) -> None:
         os.utime(fd, ns=(time, time))
     finally:
         os.close(fd)
-
-
-def _fill(stream: TarStream, fd: int) -> None:
-    while data := stream.read_body(_CHUNK):
-        _write_all(fd, data)
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -279,22 +284,27 @@ def _fill_sparse(stream: TarStream, member: Member, fd: int) -> None:
     os.ftruncate(fd, member.real_size)
 
 
-def _finish_node(member: Member, full: bytes, *, symlink: bool = False) -> None:
+def _describe(full: bytes, member: Member) -> None:
+    """Give a node that is no file its attributes; the owner first, since changing it clears others."""
     os.chown(full, member.uid, member.gid, follow_symlinks=False)
-    if not symlink:
+    if member.kind != b"2":
         os.chmod(full, member.mode)
-    _set_xattrs(full, member)
+    if member.xattrs:
+        _set_xattrs(full, member)
     time = _time(member)
     os.utime(full, ns=(time, time), follow_symlinks=False)
 
 
 def _set_xattrs(target: bytes | int, member: Member) -> None:
-    """Set attributes after the owner, since a change of owner clears file capabilities."""
+    """Set what Linux knows; what overlayfs or the host's policy would act on is the host's own business."""
     for key, value in member.xattrs.items():
-        if not key.startswith(_IGNORED_XATTRS):
-            os.setxattr(
-                target, key, value, **({} if isinstance(target, int) else {"follow_symlinks": False})
-            )
+        if key.startswith(_XATTRS) and not key.startswith(_HOST_XATTRS):
+            if isinstance(target, int):
+                os.setxattr(target, key, value)
+            elif member.kind == b"5" or not key.startswith(
+                b"user."
+            ):  # the kernel allows user.* on no other node
+                os.setxattr(target, key, value, follow_symlinks=False)
 
 
 def _time(member: Member) -> int:
@@ -302,37 +312,28 @@ def _time(member: Member) -> int:
 
 
 def _remove(state: Extraction, path: bytes) -> None:
-    """Remove whatever lies at a path and forget what was known below it."""
+    """Remove whatever lies at a path and forget what was known of it and below."""
     full = b"/" + path
     state.whiteouts.discard(path)
+    state.aliases.clear()
     if not _is_directory(full):
         os.unlink(full)
         return
     _remove_tree(full)
     below = path + b"/"
     for known in (state.directories, state.implied, state.whiteouts):
-        _forget(known, path, below)
-    for gone in [known for known in state.times if known == path or known.startswith(below)]:
-        del state.times[gone]
-
-
-def _forget(known: set[bytes], path: bytes, below: bytes) -> None:
-    known.difference_update({entry for entry in known if entry == path or entry.startswith(below)})
+        known.difference_update([entry for entry in known if entry == path or entry.startswith(below)])
+    for gone in [known for known in state.described if known == path or known.startswith(below)]:
+        del state.described[gone]
 
 
 def _remove_tree(full: bytes) -> None:
     """Remove a directory; os.walk follows no symbolic link."""
     for directory, directories, files in os.walk(full, topdown=False):
-        _remove_all(os.path.join(directory, name) for name in files)
-        for name in directories:
+        for name in (*files, *directories):
             entry = os.path.join(directory, name)
-            if os.path.islink(entry):
-                os.unlink(entry)
-            else:
+            if _is_directory(entry):
                 os.rmdir(entry)
+            else:
+                os.unlink(entry)
     os.rmdir(full)
-
-
-def _remove_all(entries: Iterable[bytes]) -> None:
-    for entry in entries:
-        os.unlink(entry)

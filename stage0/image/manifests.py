@@ -1,4 +1,4 @@
-"""PURE. OCI and Docker JSON as it comes from outside: index, manifest, config. Wrong shapes raise ImageError."""
+"""PURE. OCI and Docker JSON from outside: index, manifest, config. Wrong shapes raise ImageError."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Descriptor:
 class Manifest:
     """An image manifest."""
 
+    media_type: str
     config: Descriptor
     layers: tuple[Descriptor, ...]
 
@@ -93,7 +94,9 @@ def parse_manifest(data: bytes, what: str) -> Manifest:
             f"{what} is not a container image but {config.media_type!r}", hint="choose an image"
         )
     layers = _list(document, "layers", what)
+    docker = document.get("mediaType") == DOCKER_MANIFEST
     return Manifest(
+        media_type=DOCKER_MANIFEST if docker else OCI_MANIFEST,
         config=config,
         layers=tuple(
             parse_descriptor(entry, f"{what}: layers[{number}]") for number, entry in enumerate(layers)

@@ -1,6 +1,7 @@
 """PURE. Names of images and of the places they are imported from.
 
-A stored image has a name `REPOSITORY:TAG`; a missing tag means `latest`. A source is `TRANSPORT:PLACE[:REFERENCE]`.
+A stored image has a name `REPOSITORY:TAG`; a missing tag means `latest`.
+A source is `TRANSPORT:PLACE[:REFERENCE]`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _NAME_HINT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where an image comes from: transport, path on this host, and which of several images ("" if not said)."""
+    """Where an image comes from: transport, path, and which of several images ("" if not said)."""
 
     transport: str
     place: str
@@ -47,7 +48,7 @@ def is_source(text: str) -> bool:
 
 
 def parse_source(text: str) -> Source:
-    """Split `TRANSPORT:PLACE[:REFERENCE]`; `dir` and `tar` take everything after the first colon as the path."""
+    """Split `TRANSPORT:PLACE[:REFERENCE]`; for `dir` and `tar` all after the first colon is the path."""
     transport, colon, rest = text.partition(":")
     if transport not in TRANSPORTS or not colon:
         message = f"{text!r} is not an image source"

@@ -1,15 +1,16 @@
-"""EFFECT. Write a directory tree as a layer: pax where ustar cannot say it, names sorted, so that the same tree
-gives the same digest. Keeps owners, modes, whole-second times, hard links, devices, fifos, attributes and holes.
+"""EFFECT. Write a directory tree as a layer.
+
+Pax where ustar cannot say it, names sorted, so that the same tree gives the same digest. Keeps owners, modes,
+whole-second times, hard links, devices, fifos, attributes, access lists and holes.
 """
 # Bytes paths: names need not be UTF-8.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH108, PTH112, PTH114, PTH115, PTH118, PTH208, PTH211
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,12 +27,12 @@ _KINDS = {
     stat.S_IFREG: b"0", stat.S_IFLNK: b"2", stat.S_IFCHR: b"3",
     stat.S_IFBLK: b"4", stat.S_IFDIR: b"5", stat.S_IFIFO: b"6",
 }  # fmt: skip
-_SKIPPED_XATTRS = ("trusted.overlay.", "user.overlay.", "security.selinux", "system.posix_acl_")
+_SKIPPED_XATTRS = ("trusted.overlay.", "user.overlay.", "security.selinux")
 
 
 @dataclass(slots=True)
 class Packing:
-    """What is known while a tree is written: the first name of each file with several, and the tree's device."""
+    """What is known while a tree is written: the first name of files with several, the tree's device."""
 
     root: bytes
     device: int
@@ -47,6 +48,14 @@ def pack_directory(root: Path) -> Iterator[bytes]:
     if not stat.S_ISDIR(status.st_mode):
         raise NotFoundError(f"dir:{root} is not a directory", hint="for an archive write tar:FILE")
     return _gathered(_pack(Packing(os.fsencode(root), status.st_dev), status))
+
+
+def pack_described(entries: Iterable[tuple[str, os.stat_result, str]]) -> Iterator[bytes]:
+    """Write a layer of directories only: path, status, and where to take the extended attributes from."""
+    for path, status, origin in entries:
+        name = os.fsencode(path) + b"/" if path else b"./"
+        yield from _header(name, b"5", status, 0, b"", _xattrs(os.fsencode(origin)))
+    yield _END
 
 
 def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -126,7 +126,7 @@ def _skip(file: BinaryIO, count: int, end: int) -> None:
 
 
 def _resolve(name: bytes, target: bytes) -> bytes:
-    """The member a symbolic link means."""
+    """Find the member a symbolic link means."""
     if target.startswith(b"/"):
         return clean(target)
     return clean(name.rpartition(b"/")[0] + b"/" + target)

@@ -1,7 +1,7 @@
 """EFFECT. Work under way: locked scratch files and directories, made durable and put in place all at once.
 
-Whatever an import writes has a `tmp-` name and a flock(2) until the batch is committed; a name without a lock
-belongs to nobody and `sweep_scratch` removes it. So a killed import leaves nothing but such names.
+Whatever an import writes has a `tmp-` name and a flock(2) until the batch is committed; a name without
+a lock belongs to nobody and `sweep_scratch` removes it. So a killed import leaves such names and nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import secrets
-from contextlib import suppress
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from typing import Self
 from stage1.contract.errors import HostError
 
 PREFIX = "tmp-"
+_SECTOR = 512
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -139,69 +140,86 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def sweep_scratch(parent: Path) -> int:
-    """Remove scratch that nobody has locked; give the number of names removed."""
-    try:
-        names = [name for name in os.listdir(parent) if name.startswith(PREFIX)]
-    except FileNotFoundError:
-        return 0
-    return sum(_remove_if_free(parent / name) for name in names)
+    """Remove scratch that nobody has locked; give the bytes freed."""
+    return sum(_remove_if_free(path) for path in parent.glob(PREFIX + "*"))
 
 
-def _remove_if_free(path: Path) -> bool:
+def _remove_if_free(path: Path) -> int:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        return False
+        return 0
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        remove(path)
+        return remove(path)
     except BlockingIOError:
-        return False
+        return 0
     finally:
         os.close(fd)
-    return True
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a tree of any depth, following nothing; nothing there is fine."""
+def discard(path: Path) -> int:
+    """Remove something from its place: first by name, so that nobody ever finds half of it there."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        path.unlink()
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        doomed = path.rename(path.with_name(PREFIX + secrets.token_hex(8)))
+        sync_directory(path.parent)
+        return remove(doomed)
+    finally:
+        os.close(fd)
+
+
+def remove(path: Path) -> int:
+    """Remove a file or a tree of any depth, following nothing; give the bytes freed. Nothing there is fine."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            path.unlink()
+            return _bytes_of(status)
+        return _remove_tree(path)
     except FileNotFoundError:
-        return
-    except IsADirectoryError:
-        _remove_tree(path)
+        return 0
 
 
-def _remove_tree(root: Path) -> None:
-    """Empty a tree by moving its directories up to its root, so that depth costs neither stack nor path length."""
+def _bytes_of(status: os.stat_result) -> int:
+    return status.st_blocks * _SECTOR if status.st_nlink == 1 else 0
+
+
+def _remove_tree(root: Path) -> int:
+    """Empty a tree by moving directories up to its root: then depth costs neither stack nor path length."""
     top = os.open(root, _DIRECTORY)
     try:
-        pending = _empty(top, top, [])
+        freed, pending = _empty(top, top)
         while pending:
             name = pending.pop()
             fd = os.open(name, _DIRECTORY, dir_fd=top)
             try:
-                pending = _empty(fd, top, pending)
+                bytes_below, more = _empty(fd, top)
             finally:
                 os.close(fd)
+            freed += bytes_below
+            pending += more
             os.rmdir(name, dir_fd=top)
     finally:
         os.close(top)
-    with suppress(FileNotFoundError):
-        root.rmdir()
+    root.rmdir()
+    return freed
 
 
-def _empty(fd: int, top: int, pending: list[str]) -> list[str]:
-    """Unlink what is no directory, move directories to `top` under new names; give all names that wait there."""
+def _empty(fd: int, top: int) -> tuple[int, list[str]]:
+    """Unlink what is no directory and move directories to `top`; give the bytes and the names that wait there."""
+    freed, waiting = 0, []
     with os.scandir(fd) as entries:
-        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for name, is_directory in listed:
-        if not is_directory:
+        listed = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+    for name, status in listed:
+        if not stat.S_ISDIR(status.st_mode):
             os.unlink(name, dir_fd=fd)
+            freed += _bytes_of(status)
         elif fd == top:
-            pending.append(name)
+            waiting.append(name)
         else:
             new = PREFIX + secrets.token_hex(12)
             os.rename(name, new, src_dir_fd=fd, dst_dir_fd=top)
-            pending.append(new)
-    return pending
+            waiting.append(new)
+    return freed, waiting

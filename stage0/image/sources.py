@@ -33,7 +33,7 @@ class Place(Protocol):
 class LayerSource:
     """A layer's stream and what is known of it beforehand; "" and -1 stand for unknown."""
 
-    open: Callable[[], Iterator[bytes]]
+    chunks: Callable[[], Iterator[bytes]]
     what: str
     digest: str = ""
     size: int = -1
@@ -53,7 +53,7 @@ class Draft:
 def read_oci(place: Place, source: Source) -> Draft:
     """Choose an image of an OCI layout by its reference name, digest, or because it is the only one."""
     chosen = _choose(place, source)
-    manifest_bytes, descriptor = _descend(place, chosen, source.text)
+    manifest_bytes = _descend(place, chosen, source.text)
     what = f"{source.text}: manifest"
     manifest = manifests.parse_manifest(manifest_bytes, what)
     config_bytes = read_verified(place, manifest.config, f"{source.text}: config")
@@ -61,7 +61,7 @@ def read_oci(place: Place, source: Source) -> Draft:
     check_counts(config, len(manifest.layers), source.text)
     layers = tuple(
         LayerSource(
-            open=_opener(place, blob_name(layer.digest), f"{source.text}: layer {layer.digest}"),
+            chunks=_opener(place, blob_name(layer.digest), f"{source.text}: layer {layer.digest}"),
             what=f"{source.text}: layer {layer.digest[:19]}",
             digest=layer.digest,
             size=layer.size,
@@ -94,13 +94,13 @@ def _choose(place: Place, source: Source) -> Descriptor:
     raise ImageError(f"{problem} {place_text}", hint=hint)
 
 
-def _descend(place: Place, descriptor: Descriptor, what: str) -> tuple[bytes, Descriptor]:
+def _descend(place: Place, descriptor: Descriptor, what: str) -> bytes:
     """Follow indexes down to the manifest for this host."""
     for _ in range(_MAX_INDEX_DEPTH):
         data = read_verified(place, descriptor, what)
         document = manifests.parse_object(data, what)
         if descriptor.media_type not in INDEX_TYPES and "manifests" not in document:
-            return data, descriptor
+            return data
         entries = manifests.parse_index(data, what)
         descriptor = manifests.choose_platform(entries, manifests.host_architecture(), what)
     raise ImageError(f"{what}: indexes are nested too deep", hint=_HINT)
@@ -115,7 +115,7 @@ def check_counts(config: Config, layers: int, what: str) -> None:
 
 
 def blob_name(digest: str) -> str:
-    """A blob's name in a layout."""
+    """Name a blob of a layout."""
     return f"blobs/{digest.replace(':', '/')}"
 
 
@@ -161,7 +161,7 @@ def read_docker(place: Place, source: Source) -> Draft:
     check_counts(config, len(paths), source.text)
     layers = tuple(
         LayerSource(
-            open=_opener(place, path, f"{source.text}: {path}"),
+            chunks=_opener(place, path, f"{source.text}: {path}"),
             what=f"{source.text}: {path}",
             diff_id=diff_id,
         )

@@ -1,7 +1,7 @@
 """EFFECT. The store as readers see it: names to images, layers to directories. What writes is imported late.
 
-`pod run` goes through here, so this module imports nothing that takes time. Readers take no lock: every file is
-replaced as a whole by rename. What must not vanish between reading and use is kept by `Store.hold`.
+`pod run` goes through here, so this module imports nothing that takes time. Readers take no lock: every file
+is replaced as a whole by rename. What must not vanish between reading and use is kept by `Store.hold`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 
 from stage0.image.model import Image, ImageError, from_json
 from stage0.image.names import hex_prefix, is_digest, is_source, normalise
-from stage1.contract.errors import ConflictError, NotFoundError, UsageError
+from stage1.contract.errors import ConflictError, HostError, NotFoundError, UsageError
 
+IMPLIED = ".implied"
 REF_NAME = "org.opencontainers.image.ref.name"
 InUse = frozenset[str] | Callable[[], frozenset[str]]
 
@@ -65,20 +66,29 @@ class StorePaths:
         return self.images / ".content-lock"
 
     def blob(self, digest: str) -> Path:
-        """A blob."""
+        """Give the place of a blob."""
         return self.blobs / digest.removeprefix("sha256:")
 
     def layer(self, diff_id: str) -> Path:
-        """An unpacked layer."""
+        """Give the place of an unpacked layer."""
         return self.layers / diff_id.replace(":", "-")
 
     def implied(self, diff_id: str) -> Path:
-        """Directories that a layer implies but does not describe."""
-        return self.layers / (diff_id.replace(":", "-") + ".implied")
+        """Give the place of the list of directories that a layer implies but does not describe."""
+        return self.layers / (diff_id.replace(":", "-") + IMPLIED)
 
     def description(self, digest: str) -> Path:
-        """The digested form of an image."""
+        """Give the place of an image's digested form."""
         return self.digested / (digest.removeprefix("sha256:") + ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What `Store.remove` did: content that pods still use is not freed."""
+
+    names: tuple[str, ...]
+    digest: str
+    freed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +113,8 @@ class Store:
 
     def get(self, ref: str) -> Image:
         """Find an image by NAME, NAME:TAG, NAME@DIGEST, a whole digest, or four or more digits of one."""
-        tags = read_tags(self.paths)
-        name, digest = self._resolve(ref, tags)
-        image = self._load(digest, name or _best_name(digest, tags))
+        name, digest = self.resolve(ref)
+        image = self._load(digest, name or min(self.tags_of(digest), default=digest[:19]))
         if image is None:
             raise NotFoundError(
                 f"image {ref!r} is not complete in this store", hint=_import_hint(self.paths, name)
@@ -122,48 +131,47 @@ class Store:
 
         return import_image(self.paths, source, name)
 
-    def remove(self, ref: str, in_use: InUse) -> Image:
-        """Take a name away (all names if `ref` is a digest), then delete what nothing refers to any more."""
+    def remove(self, ref: str, in_use: InUse) -> Removal:
+        """Take a name away (all names if `ref` is a digest), then delete what nothing refers to any more.
+
+        `in_use` are the manifest digests that pods use; given as a function it is asked while nothing can change.
+        """
         from stage0.image.sweep import remove_image  # noqa: PLC0415 (not on the way to a stored image)
 
         return remove_image(self, ref, in_use)
 
     def gc(self, in_use: InUse | None = None) -> int:
-        """Remove what dead imports left; given the digests in use, all unreferenced content too. Bytes freed."""
+        """Remove what dead imports left and, if the digests in use are given, unreferenced content. Bytes freed."""
         from stage0.image.sweep import collect  # noqa: PLC0415 (not on the way to a stored image)
 
         return collect(self.paths, in_use)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep blobs and layers from being deleted: hold it from `get` until the pod that uses them is on disk."""
+        """Keep content from being deleted: hold it from `get` until the pod that uses the image is on disk."""
         with locked(self.paths.content_lock, fcntl.LOCK_SH):
             yield
 
     def tags_of(self, digest: str) -> list[str]:
-        """The names of an image."""
+        """Give the names of an image."""
         return sorted(name for name, target in read_tags(self.paths).items() if target == digest)
 
-    def _resolve(self, ref: str, tags: dict[str, str]) -> tuple[str, str]:
+    def resolve(self, ref: str) -> tuple[str, str]:
         """Give the name ("" if found by digest) and the manifest digest that `ref` means."""
+        tags = read_tags(self.paths)
         head, at, digest = ref.rpartition("@")
-        if is_digest(digest):
-            return self._by_prefix(digest, ref) if not at else _pinned(head, digest, tags)
-        found = _by_name(ref, tags)
-        if found:
-            return found
-        if hex_prefix(ref):
-            return self._by_prefix(ref, ref)
-        raise _not_found(ref, tags)
-
-    def _by_prefix(self, prefix: str, ref: str) -> tuple[str, str]:
-        start = hex_prefix(prefix) or ""
-        stems = _description_stems(self.paths.digested)
-        matches = sorted(stem for stem in stems if stem.startswith(start))
+        if at and is_digest(digest):
+            found = _by_name(head, tags)
+            return (found[0] if found and found[1] == digest else ""), digest
+        by_name = _by_name(ref, tags)
+        if by_name:
+            return by_name
+        prefix = hex_prefix(ref)
+        matches = [stem for stem in _described(self.paths.digested) if prefix and stem.startswith(prefix)]
         if len(matches) > 1:
             raise ConflictError(f"{ref!r} is the start of {len(matches)} images", hint="give more digits")
         if not matches:
-            raise _not_found(ref, read_tags(self.paths))
+            raise _not_found(ref, tags)
         return "", f"sha256:{matches[0]}"
 
     def _load(self, digest: str, name: str) -> Image | None:
@@ -175,6 +183,8 @@ class Store:
             raise ImageError(
                 f"the stored description of {name} is damaged", hint="import it again"
             ) from None
+        except PermissionError:
+            raise _not_allowed(self.root) from None
 
 
 def read_index(paths: StorePaths) -> dict[str, Any]:
@@ -183,6 +193,8 @@ def read_index(paths: StorePaths) -> dict[str, Any]:
         index = json.loads(paths.index.read_bytes())
     except FileNotFoundError:
         return {"schemaVersion": 2, "manifests": []}
+    except PermissionError:
+        raise _not_allowed(paths.root) from None
     except ValueError as error:
         raise ImageError(
             f"{paths.index} is damaged ({error})", hint="move it away and import again"
@@ -203,7 +215,7 @@ def read_tags(paths: StorePaths) -> dict[str, str]:
 
 
 def tag_of(entry: object) -> str:
-    """The name an entry of an index carries, or ""."""
+    """Give the name an entry of an index carries, or ""."""
     annotations = entry.get("annotations") if isinstance(entry, dict) else None
     name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
     return name if isinstance(name, str) else ""
@@ -221,15 +233,19 @@ def locked(path: Path, operation: int) -> Iterator[None]:
         os.close(fd)
 
 
-def _description_stems(directory: Path) -> list[str]:
-    try:
-        return [name.removesuffix(".json") for name in os.listdir(directory) if name.endswith(".json")]
-    except FileNotFoundError:
-        return []
+def _described(directory: Path) -> list[str]:
+    """List the hexadecimal digests of all images that have a description."""
+    return [path.stem for path in directory.glob("*.json")]
+
+
+def _not_allowed(root: Path) -> HostError:
+    return HostError(
+        f"{root} may not be read by this user", hint="run as root, or choose a root of yours with --dir"
+    )
 
 
 def _by_name(ref: str, tags: dict[str, str]) -> tuple[str, str] | None:
-    """Find a name as it is, or the only one that ends with it after a slash (`nginx` for `example.org/nginx`)."""
+    """Find a name as it is, or the only one that ends with it: `nginx` finds `example.org/nginx`."""
     try:
         name = normalise(ref)
     except UsageError:
@@ -240,16 +256,6 @@ def _by_name(ref: str, tags: dict[str, str]) -> tuple[str, str] | None:
     if len(longer) > 1:
         raise ConflictError(f"{ref!r} may mean {' or '.join(longer[:5])}", hint="give the whole name")
     return (longer[0], tags[longer[0]]) if longer else None
-
-
-def _pinned(head: str, digest: str, tags: dict[str, str]) -> tuple[str, str]:
-    found = _by_name(head, tags)
-    return (found[0] if found and found[1] == digest else ""), digest
-
-
-def _best_name(digest: str, tags: dict[str, str]) -> str:
-    """The first name of an image, or the start of its digest."""
-    return min((name for name, target in tags.items() if target == digest), default=digest[:19])
 
 
 def _import_hint(paths: StorePaths, name: str) -> str:

@@ -1,30 +1,26 @@
-"""EFFECT. Streams of layers: copied to a blob, decompressed and hashed in one pass."""
+"""EFFECT. Streams of layers: copied to a blob, decompressed and hashed in one pass.
+
+Pieces stay small whatever the compression: a megabyte of input is never turned into a gigabyte at once.
+"""
 
 from __future__ import annotations
 
 import bz2
 import hashlib
+import io
 import lzma
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, cast
 
 from stage0.image.model import ImageError
+from stage1.contract.errors import HostError
 
 CHUNK = 1 << 20
 GZIP, ZSTD, BZIP2, XZ, PLAIN = "gzip", "zstd", "bzip2", "xz", "plain"
 _MAGIC = {b"\x1f\x8b": GZIP, b"\x28\xb5\x2f\xfd": ZSTD, b"BZh": BZIP2, b"\xfd7zXZ\0": XZ}
-_HINT = "fetch or build it again"
-
-
-class Decompressor(Protocol):
-    """What zlib, zstandard, bz2 and lzma have in common."""
-
-    @property
-    def unused_data(self) -> bytes: ...
-    @property
-    def eof(self) -> bool: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+_MAX_WINDOW = 1 << 27
+_HINT = "the file is damaged; fetch or build it again"
 
 
 class Tally:
@@ -46,7 +42,7 @@ class Tally:
 
 
 def digest_of(data: bytes) -> str:
-    """`sha256:HEX` of some bytes."""
+    """Give `sha256:HEX` of some bytes."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
@@ -71,12 +67,28 @@ def tallied(chunks: Iterable[bytes], tally: Tally, sink: BinaryIO | None = None)
         yield chunk
 
 
-def decompressed(chunks: Iterable[bytes], kind: str, what: str) -> Iterator[bytes]:
+def decompressed(chunks: Iterator[bytes], kind: str, what: str) -> Iterator[bytes]:
     """Decompress chunks of one kind; several compressed members one after the other are one stream."""
-    if kind == PLAIN:
-        yield from chunks
-        return
-    machine, begun = _new(kind), False
+    try:
+        match kind:
+            case "plain":
+                yield from chunks
+            case "gzip":
+                yield from _gzip(chunks)
+            case "zstd":
+                yield from _zstd(chunks)
+            case _:
+                yield from _by_module(chunks, kind)
+    except (zlib.error, lzma.LZMAError, EOFError, _DecompressError) as error:
+        raise ImageError(f"{what} cannot be decompressed as {kind}: {error}", hint=_HINT) from None
+
+
+class _DecompressError(Exception):
+    """The errors of bz2 and zstandard, which would pass for others."""
+
+
+def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    machine, begun = zlib.decompressobj(wbits=31), False
     for chunk in chunks:
         data = chunk
         while data:
@@ -84,52 +96,78 @@ def decompressed(chunks: Iterable[bytes], kind: str, what: str) -> Iterator[byte
                 data = data.lstrip(b"\0")  # padding of tapes and of some writers
                 begun = bool(data)
                 continue
-            yield _step(machine, data, what)
-            data = machine.unused_data if machine.eof else b""
+            piece = machine.decompress(data, CHUNK)
+            yield piece
+            data = machine.unconsumed_tail
             if machine.eof:
-                machine, begun = _new(kind), False
+                data, begun = machine.unused_data, False
+                machine = zlib.decompressobj(wbits=31)
     if begun:
-        raise ImageError(f"{what} ends in the middle of its {kind} data", hint=_HINT)
+        yield machine.flush()
+        if not machine.eof:
+            raise EOFError("it ends in the middle")
 
 
-def _step(machine: Decompressor, data: bytes, what: str) -> bytes:
+def _by_module(chunks: Iterable[bytes], kind: str) -> Iterator[bytes]:
+    """Decompress with bz2 or lzma, whose objects are alike."""
+    machine, begun = _new(kind), False
+    for chunk in chunks:
+        data = chunk
+        while data or (begun and not machine.needs_input):
+            if not begun:
+                data = data.lstrip(b"\0")
+                begun = bool(data)
+                continue
+            try:
+                yield machine.decompress(data, CHUNK)
+            except OSError as error:
+                raise _DecompressError(str(error)) from None
+            data = b""
+            if machine.eof:
+                data, machine, begun = machine.unused_data, _new(kind), False
+    if begun:
+        raise EOFError("it ends in the middle")
+
+
+def _new(kind: str) -> bz2.BZ2Decompressor | lzma.LZMADecompressor:
+    return bz2.BZ2Decompressor() if kind == BZIP2 else lzma.LZMADecompressor()
+
+
+class _ChunkFile(io.RawIOBase):
+    """Chunks as a file, for readers that want one."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give at most `size` bytes, b"" at the end."""
+        while not self._rest:
+            following = next(self._chunks, None)
+            if following is None:
+                return b""
+            self._rest = following
+        data = self._rest if size < 0 else self._rest[:size]
+        self._rest = self._rest[len(data) :]
+        return data
+
+
+def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Decompress frames; a cut is not noticed here but by the layer's digest or the archive's end."""
     try:
-        return machine.decompress(data)
-    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
-        raise ImageError(f"{what} cannot be decompressed ({error})", hint=_HINT) from None
-
-
-def _new(kind: str) -> Decompressor:
-    match kind:
-        case "gzip":
-            return zlib.decompressobj(wbits=31)
-        case "bzip2":
-            return bz2.BZ2Decompressor()
-        case "xz":
-            return lzma.LZMADecompressor()
-        case _:
-            return _Zstd()
-
-
-class _Zstd:
-    """The zstandard package with its own error turned into one that all share."""
-
-    def __init__(self) -> None:
         import zstandard  # noqa: PLC0415 (most layers are gzip)
-
-        self._error = zstandard.ZstdError
-        self._object = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._object.unused_data
-
-    @property
-    def eof(self) -> bool:
-        return self._object.eof
-
-    def decompress(self, data: bytes, /) -> bytes:
-        try:
-            return self._object.decompress(data)
-        except self._error as error:
-            raise OSError(str(error)) from None
+    except ImportError:
+        hint = "install python3-zstandard (Debian, Fedora) or python-zstandard (Arch)"
+        raise HostError(
+            "a layer is compressed by zstd, but the Python package zstandard is missing", hint=hint
+        ) from None
+    source = cast("BinaryIO", _ChunkFile(chunks))
+    reader = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(
+        source, read_across_frames=True
+    )
+    try:
+        while piece := reader.read(CHUNK):
+            yield piece
+    except zstandard.ZstdError as error:
+        raise _DecompressError(str(error)) from None

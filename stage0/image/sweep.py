@@ -1,48 +1,44 @@
 """EFFECT. Take names away and delete what nothing refers to.
 
-Content is deleted only under the content lock held exclusively: imports and `Store.hold` hold it shared. If they
-do, names go at once and the content stays for the next sweep. Lock order: content, then index.
+Content is deleted only under the content lock held exclusively: imports and `Store.hold` hold it shared. While
+one does, names go at once and the content stays for the next sweep. Lock order: content, then index.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stage0.image import manifests
 from stage0.image.index import drop_tags
-from stage0.image.model import Image, ImageError, from_json
-from stage0.image.names import hex_prefix, is_digest
-from stage0.image.scratch import PREFIX, remove, sweep_scratch
-from stage0.image.store import InUse, StorePaths, locked, read_index
+from stage0.image.model import ImageError, from_json
+from stage0.image.names import is_digest
+from stage0.image.scratch import PREFIX, discard, sweep_scratch
+from stage0.image.store import IMPLIED, InUse, Removal, StorePaths, locked, read_index
 
 if TYPE_CHECKING:
     from stage0.image.store import Store
 
 
-def remove_image(store: Store, ref: str, in_use: InUse) -> Image:
+def remove_image(store: Store, ref: str, in_use: InUse) -> Removal:
     """Drop a name, or all names of a digest, then sweep."""
-    image = store.get(ref)
-    by_digest = hex_prefix(ref) is not None and image.name.rpartition(":")[0] != ref
-    names = store.tags_of(image.digest) if by_digest else [image.name]
+    name, digest = store.resolve(ref)
+    names = (name,) if name else tuple(store.tags_of(digest))
     drop_tags(store.paths, frozenset(names))
-    collect(store.paths, in_use)
-    return image
+    return Removal(names, digest, collect(store.paths, in_use))
 
 
 def collect(paths: StorePaths, in_use: InUse | None) -> int:
-    """Remove abandoned scratch; if the digests in use are known, also what neither they nor a name refers to."""
-    for directory in (paths.images, paths.layers, paths.digested):
-        sweep_scratch(directory)
+    """Remove abandoned scratch; if the digests in use are known, also what neither they nor a name needs."""
+    freed = sum(sweep_scratch(directory) for directory in (paths.images, paths.layers, paths.digested))
     if in_use is None or not paths.images.is_dir():
-        return 0
+        return freed
     try:
         with locked(paths.content_lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            return _sweep_content(paths, in_use() if callable(in_use) else in_use)
+            return freed + _sweep_content(paths, in_use() if callable(in_use) else in_use)
     except BlockingIOError:
-        return 0
+        return freed
 
 
 def _sweep_content(paths: StorePaths, in_use: frozenset[str]) -> int:
@@ -56,9 +52,8 @@ def _sweep_content(paths: StorePaths, in_use: frozenset[str]) -> int:
     return (
         _remove_others(paths.digested, {path.name for path in described})
         + _remove_others(paths.blobs, {paths.blob(digest).name for digest in blobs})
-        + _remove_others(paths.layers, {name for layer in layers
-                                        for name in (paths.layer(layer).name, paths.implied(layer).name)})
-    )  # fmt: skip
+        + _remove_others(paths.layers, {paths.layer(layer).name for layer in layers})
+    )
 
 
 def _follow(paths: StorePaths, digest: object, blobs: set[str]) -> None:
@@ -97,9 +92,9 @@ def _layers_of(description: Path) -> list[str]:
 
 def _remove_others(directory: Path, kept: set[str]) -> int:
     """Remove every name but these and scratch; give the bytes of the files among them."""
-    freed = 0
-    for name in os.listdir(directory):
-        if name not in kept and not name.startswith(PREFIX):
-            freed += (directory / name).lstat().st_size
-            remove(directory / name)
-    return freed
+    doomed = [
+        path
+        for path in directory.iterdir()
+        if path.name.removesuffix(IMPLIED) not in kept and not path.name.startswith(PREFIX)
+    ]
+    return sum(discard(path) for path in sorted(doomed))

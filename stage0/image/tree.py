@@ -1,6 +1,7 @@
 """EFFECT. Read several layers as the one tree that overlayfs would show, without mounting it.
 
-Names are resolved one component at a time, symbolic links inside the root; a name is text with surrogate escapes.
+Names are resolved one component at a time, symbolic links inside the root. Bytes that are not UTF-8 are
+surrogate escapes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _MAX_LINKS = 40
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a path of the merged tree is: `path` on disk, and for a directory all that are merged, topmost first."""
+    """What a path is: `path` on disk, and for a directory all that are merged, topmost first."""
 
     path: Path
     status: os.stat_result
@@ -40,7 +41,7 @@ class MergedTree:
         self._roots = tuple(os.fspath(layer) for layer in reversed(layers))
 
     def lookup(self, path: str, *, follow: bool = True) -> Entry | None:
-        """Find a path, from the root whether it starts with a slash or not; a last link is followed if asked."""
+        """Find a path, always from the root; a link in the last place is followed if asked."""
         if "\0" in path or not self._roots:
             return None
         stack = [self._root()]
@@ -70,6 +71,16 @@ class MergedTree:
                 stack.append(entry)
         return stack[-1]
 
+    def lookup_plain(self, path: str) -> Entry | None:
+        """Find a path whose every part is what it says: no link is followed, not even on the way."""
+        entry = self._root()
+        for name in path.split("/") if path else ():
+            following = _child(entry, name) if entry.is_directory else None
+            if following is None:
+                return None
+            entry = following
+        return entry
+
     def read(self, path: str, limit: int) -> bytes | None:
         """Read the start of a regular file; None if there is none."""
         entry = self.lookup(path)
@@ -84,7 +95,7 @@ class MergedTree:
         return sorted(children(entry)) if entry is not None and entry.is_directory else []
 
     def copy(self, path: str, destination: Path) -> None:
-        """Copy a directory's content and its own attributes to `destination`, made if missing; no directory, no copy."""
+        """Copy a directory's content and its own attributes to `destination`; no directory, no copy."""
         from stage0.image.copy import copy_tree  # noqa: PLC0415 (most pods fill no volume)
 
         entry = self.lookup(path)
@@ -92,12 +103,8 @@ class MergedTree:
             copy_tree(entry, destination)
 
     def _root(self) -> Entry:
-        merged = []
-        for root in self._roots:
-            merged.append(root)
-            if is_opaque(root):
-                break
-        return Entry(Path(self._roots[0]), os.lstat(self._roots[0]), tuple(merged))
+        """The roots of all layers are merged: overlayfs does not ask whether one is opaque."""
+        return Entry(Path(self._roots[0]), os.lstat(self._roots[0]), self._roots)
 
 
 def is_whiteout(status: os.stat_result) -> bool:

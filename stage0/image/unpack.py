@@ -1,4 +1,4 @@
-"""EFFECT. Unpack a decompressed layer stream into a directory through a child that can write nowhere else."""
+"""EFFECT. Unpack a decompressed layer into a directory through a child that can write nowhere else."""
 
 from __future__ import annotations
 

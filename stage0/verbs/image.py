@@ -67,8 +67,9 @@ def _remove(args: argparse.Namespace, settings: Settings) -> None:
 
     store = Store(settings.root)
     for ref in args.images:
-        image = store.remove(ref, lambda: images_in_use(settings.root))
-        sys.stdout.write(f"removed {image.name} {image.digest}\n")
+        removal = store.remove(ref, lambda: images_in_use(settings.root))
+        what = ", ".join(removal.names) or removal.digest
+        sys.stdout.write(f"removed {what}, freed {_human(removal.freed)}\n")
 
 
 def _summary(image: Image) -> dict[str, object]:
