@@ -1,0 +1,207 @@
+"""EFFECT. `make bench`: what pod costs beside podman and raw systemd-nspawn, measured in turn in one run.
+
+It runs in a mount namespace of its own and removes everything it made; what it could not remove is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from stage0.cli import VERBS
+from tests.bench.images import write_archive, write_layout
+from tests.bench.measure import BenchError, Result, Row, as_json, progress, run_row, table, timed
+from tests.bench.pod import Pod, RawNspawn
+from tests.bench.podman import Podman
+from tests.lab.machine import REPO
+from tests.leftovers import Snapshot
+
+INSIDE = "POD_BENCH_INSIDE"
+PR_SET_CHILD_SUBREAPER = 36
+PODS_ON_DISK = 1000
+FILES = 10_000
+
+
+class Bench:
+    """The contestants, and what is needed to run them."""
+
+    def __init__(self, scratch: Path, *, quick: bool) -> None:
+        images = REPO / "build" / "images"
+        self.scratch = scratch
+        self.quick = quick
+        self.pod = Pod(scratch, images)
+        self.podman = Podman(scratch, images)
+        self.nspawn = RawNspawn(self.pod)
+        self.absent: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Bring every contestant to where measuring begins; those that cannot are named in the table."""
+        self.pod.prepare()
+        for name, contestant in (("podman", self.podman), ("nspawn", self.nspawn)):
+            try:
+                contestant.prepare()
+            except (BenchError, OSError) as error:
+                self.absent[name] = str(error)
+
+    def rows(self) -> Iterator[Row]:
+        """All lines of the table."""
+        yield self.row(
+            "one app that exits 7", 15,
+            pod=self.pod.exit_seven, podman=self.podman.exit_seven, nspawn=self.nspawn.exit_seven,
+        )  # fmt: skip
+        for count, rounds in ((4, 5), (16, 3), (64, 2)):
+            yield self.row(
+                f"{count} apps until all have started", rounds,
+                pod=partial(self.pod.start, count), podman=partial(self.podman.start, count),
+            )  # fmt: skip
+        for count in (1, 16):
+            yield self.row(
+                f"memory around {count} app{'s' * (count > 1)}", 3, unit="kB",
+                pod=partial(self.pod.memory, count), podman=partial(self.podman.memory, count),
+            )  # fmt: skip
+        yield self.import_row()
+        yield from self.help_rows()
+        yield self.list_row()
+
+    def row(self, name: str, rounds: int, unit: str = "s", **contestants: partial[float] | object) -> Row:
+        """A row of those contestants that there are."""
+        there = {key: call for key, call in contestants.items() if key not in self.absent and callable(call)}
+        return Row(name=name, unit=unit, rounds=1 if self.quick else rounds, contestants=there)
+
+    def import_row(self) -> Row:
+        """Unpack an image of many files."""
+        layout, archive = self.scratch / "many", self.scratch / "many.tar"
+        write_layout(layout, FILES)
+        write_archive(layout, archive)
+        return self.row(
+            f"import of {FILES:,} files", 3,
+            pod=partial(self.pod.import_image, layout), podman=partial(self.podman.load, archive),
+            skopeo=partial(self.podman.skopeo, layout),
+        )  # fmt: skip
+
+    def help_rows(self) -> Iterator[Row]:
+        """Start every subcommand; the interpreter alone is the floor."""
+        floor = partial(timed, [sys.executable, "-I", "-S", "-c", ""])
+        for verb in VERBS:
+            yield self.row(f"pod {verb} --help", 5, pod=partial(self.pod.help, verb), python=floor)
+
+    def list_row(self) -> Row:
+        """List many pods. It comes last, since they stay until the end."""
+        before = 1 if "nspawn" not in self.absent else 0
+        self.pod.fill(PODS_ON_DISK - before)
+        return self.row(
+            f"ps with {PODS_ON_DISK:,} pods on disk", 7, pod=partial(self.pod.list, PODS_ON_DISK)
+        )
+
+    def close(self) -> None:
+        """Let go of what lies outside the scratch directory."""
+        self.nspawn.close()
+        self.podman.close()
+
+
+@contextlib.contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """A directory on a real file system; nothing but this run's own is deleted."""
+    path = Path(tempfile.mkdtemp(prefix="podbench-", dir="/var/tmp"))
+    try:
+        yield path
+    finally:
+        unmount_below(path)
+        shutil.rmtree(path)
+
+
+def unmount_below(path: Path) -> None:
+    """Unmount everything below a directory, the newest first."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    targets = [line.split()[4] for line in lines if line.split()[4].startswith(f"{path}/")]
+    for target in reversed(targets):
+        subprocess.run(["umount", "--lazy", target], check=False, capture_output=True)
+
+
+def reap_orphans() -> None:
+    """Wait for conmon processes, whose parent this process has become."""
+    with contextlib.suppress(ChildProcessError):
+        limit = time.monotonic() + 5
+        while time.monotonic() < limit:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.05)
+
+
+def machine_facts() -> dict[str, str]:
+    """What the figures belong to."""
+    versions = {
+        name: subprocess.run([name, "--version"], check=False, capture_output=True, text=True).stdout
+        for name in ("systemd-nspawn", "podman", "runc")
+        if shutil.which(name)
+    }
+    facts = {name: text.splitlines()[0] for name, text in versions.items() if text}
+    return {
+        "kernel": platform.release(),
+        "processors": str(os.cpu_count()),
+        "python": platform.python_version(),
+        **facts,
+    }
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="bench.py", description="Compare pod with podman and systemd-nspawn."
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write every sample as JSON")
+    parser.add_argument("--quick", action="store_true", help="one round each: does it work at all")
+    parser.add_argument("--only", metavar="TEXT", default="", help="rows with this text in their name")
+    return parser.parse_args(arguments)
+
+
+def measure_all(options: argparse.Namespace) -> list[Result]:
+    """Run every row that was asked for."""
+    with scratch_directory() as scratch:
+        bench = Bench(scratch, quick=options.quick)
+        try:
+            bench.prepare()
+            for name, why in bench.absent.items():
+                sys.stderr.write(f"without {name}: {why}\n")
+            return [run_row(row, progress) for row in bench.rows() if options.only in row.name]
+        finally:
+            bench.close()
+
+
+def main() -> int:
+    """Measure, print, and look whether anything stayed."""
+    options = parse(sys.argv[1:])
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    before = Snapshot.take(Path("/nonexistent"))
+    results = measure_all(options)
+    progress("")
+    reap_orphans()
+    sys.stdout.write(table(results) + "\n")
+    if options.json:
+        options.json.write_text(as_json(results, machine_facts()))
+    left = [line for line in before.difference(Snapshot.take(Path("/nonexistent"))).added if is_ours(line)]
+    sys.stderr.writelines(f"left behind: {line}\n" for line in left)
+    return 1 if left or any(result.failures for result in results) else 0
+
+
+def is_ours(line: str) -> bool:
+    """Tell what this run may have left from what others do on the machine."""
+    ours = ("podbench-", "libpod", "conmon", "/pod-")
+    return any(word in line for word in ours) and "podlab-" not in line
+
+
+if __name__ == "__main__":
+    if os.environ.get(INSIDE) != "1":
+        words = ["unshare", "--mount", "--propagation", "slave", "--", sys.executable, *sys.argv]
+        os.execvpe(words[0], words, {**os.environ, INSIDE: "1"})
+    sys.exit(main())
