@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +112,8 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
             )
         from stage0.requestfile import read  # noqa: PLC0415  pydantic and a parser, only when asked for
 
-        request = replace(read(arguments.file), **given)
-        return replace(request, app=tuple(_with_files(app, environment) for app in request.app))
+        request = read(arguments.file)._replace(**given)
+        return request._replace(app=tuple(_with_files(app, environment) for app in request.app))
     apps = tuple(_with_files(app, environment) for app in apps_of(arguments.words))
     return PodRequest(app=apps, **given)
 
@@ -162,7 +161,7 @@ def _with_files(app: AppRequest, environment: Mapping[str, str]) -> AppRequest:
             _from_caller(text, environment) for text in app.env if "=" in text or text in environment
         )
     files = tuple(text for name in app.env_file for text in _env_file(name, environment))
-    return replace(app, env=(*files, *own), env_file=())
+    return app._replace(env=(*files, *own), env_file=())
 
 
 def _from_caller(text: str, environment: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import posixpath
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stage0 import quantities
 from stage1.contract import Tmpfs, UsageError, VolumeKind
@@ -15,8 +15,7 @@ _HINT = "write SOURCE:TARGET[:ro], where SOURCE is a path (/… or ./…) or the
 _MOUNT_HINT = "write type=bind|empty|tmpfs,source=…,target=…[,ro][,size=…][,mode=…][,uid=…][,gid=…]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MountRequest:
+class MountRequest(NamedTuple):
     """A volume wanted at a target; `source` is a host path or a volume's name, None for a volume of its own."""
 
     kind: VolumeKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
@@ -40,8 +40,7 @@ CAPABILITIES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What the plan takes from the moment it is made in."""
 
     uuid: str
@@ -342,4 +341,4 @@ def _check_streams(request: PodRequest, apps: Sequence[App]) -> None:
 
 def with_uuid(pod: PodManifest, uuid: str) -> PodManifest:
     """The same pod under another UUID, for the rare case that the first was taken."""
-    return replace(pod, uuid=uuid)
+    return pod._replace(uuid=uuid)

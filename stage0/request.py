@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stage1.contract import Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppRequest:
+class AppRequest(NamedTuple):
     """One app; None and empty mean: as the image says, or the default."""
 
     image: str
@@ -32,8 +31,7 @@ class AppRequest:
     socket: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodRequest:
+class PodRequest(NamedTuple):
     """A pod: its apps and what they share."""
 
     app: tuple[AppRequest, ...]

@@ -9,23 +9,17 @@ from typing import Any
 
 from stage0.request import PodRequest
 from stage1.contract import PodError, UsageError
-from stage1.contract.codec import adapter, complaints
+from stage1.contract.codec import validate
 
 _HINT = "the keys are the options of `pod run` with _ for -; apps are a list called app"
 
 
 def read(name: str) -> PodRequest:
     """The request in a file; UsageError with the path of every bad or unknown key."""
-    from pydantic import ValidationError  # noqa: PLC0415  50 ms
-
     document = _parse(name, _bytes(name))
     if not isinstance(document, dict):
         raise UsageError(f"{name}: not a table of keys", hint=_HINT)
-    try:
-        request: PodRequest = adapter(PodRequest).validate_python(document)
-    except ValidationError as error:
-        raise UsageError(f"{name}: {complaints(error)}", hint=_HINT) from None
-    return request
+    return validate(PodRequest, document, where=name, hint=_HINT)
 
 
 def _bytes(name: str) -> bytes:

@@ -6,17 +6,15 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stage0 import lifecycle
 from stage0.lifecycle import Pod
 from stage1.contract import EXIT_RUNTIME, PodDir
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a pod ended; `reason` is `lost` if its monitor could not say (it was killed, or the host went down)."""
 
     status: int
@@ -27,8 +25,7 @@ class Outcome:
     ended_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppState:
+class AppState(NamedTuple):
     """One app: `state` is created, starting, running, restarting, exited, or lost (the pod went without a result)."""
 
     name: str

@@ -10,8 +10,8 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from stage1 import host, resources
 from stage1.contract import DataRoot, HostError
@@ -21,8 +21,7 @@ _HELPERS = ("reaper", "launcher")
 _LIBRARY_DIRECTORIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the recipe: a verb and its words."""
 
     verb: str

@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from stage1.contract import HostError
 
@@ -15,8 +15,7 @@ SYSTEMD_FLOOR = 252
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostFacts:
+class HostFacts(NamedTuple):
     """What the plan needs to know of the host; `cgroups` are hierarchies in which a pod gets a group of its own."""
 
     nspawn: str
@@ -39,7 +38,7 @@ def facts(cache: Path) -> HostFacts:
     found = _ask()
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = entry.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps({"stamp": stamp, "facts": asdict(found)}))
+    temporary.write_text(json.dumps({"stamp": stamp, "facts": found._asdict()}))
     temporary.replace(entry)
     return found
 

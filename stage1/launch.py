@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from stage1 import base, host, plan, resources
 from stage1.contract import HostError, PodDir, PodManifest, codec
@@ -12,8 +11,7 @@ from stage1.install import install
 from stage1.render import render
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorOptions:
+class MonitorOptions(NamedTuple):
     """What the monitor is told on its command line: inherited descriptors, and whether to print."""
 
     lock: int | None = None

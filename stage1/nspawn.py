@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stage1.contract import NetworkMode, PodDir, PodManifest, Stdin
 from stage1.quoting import Escaped
@@ -12,18 +12,17 @@ TEMPLATE = "pod/nspawn.args.j2"
 RESULT = "nspawn.args"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NspawnArguments:
-    """The context of nspawn.args. The first four are marks that `argv` replaces, so that renderings can be cached."""
+class NspawnArguments(NamedTuple):
+    """The context of nspawn.args. The last four are marks that `argv` replaces, so that renderings can be cached."""
 
-    directory: Escaped = Escaped("@directory@")
-    machine: Escaped = Escaped("@machine@")
-    uuid: Escaped = Escaped("@uuid@")
-    hostname: Escaped = Escaped("@hostname@")
     console: Escaped
     register: bool
     keep_unit: bool
     private_network: bool
+    directory: Escaped = Escaped("@directory@")
+    machine: Escaped = Escaped("@machine@")
+    uuid: Escaped = Escaped("@uuid@")
+    hostname: Escaped = Escaped("@hostname@")
 
 
 def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from stage1 import nspawn, units
 from stage1.contract import App, NetworkMode, PodDir, PodManifest, Stdin, Volume, VolumeKind
@@ -24,8 +24,7 @@ NSPAWN_ENVIRONMENT = ("SYSTEMD_SECCOMP=0",)
 Record = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchPlan:
+class LaunchPlan(NamedTuple):
     """What install writes: files and links by path below `run/`."""
 
     files: Mapping[str, bytes]

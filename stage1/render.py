@@ -12,9 +12,8 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stage1.contract import HostError
 from stage1.quoting import Escaped
@@ -22,8 +21,7 @@ from stage1.quoting import Escaped
 _FORMAT = "1"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One text to render: `template` from the search path with `value` under the name `variable`."""
 
     template: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stage1.contract import App, Mount, NetworkMode, PodManifest, Restart, Socket, Stdin, Tmpfs
 from stage1.contract.paths import (
@@ -29,8 +29,7 @@ MISSING_ID = "no-such-id"
 WITH_BACKOFF = 254
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(NamedTuple):
     """What ExecStart= runs; `words` is the launcher's block when the unit cannot carry the app's own words."""
 
     program: Escaped
@@ -40,8 +39,7 @@ class Command:
     words: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(NamedTuple):
     """When the app counts as started."""
 
     type: Escaped
@@ -51,8 +49,7 @@ class Start:
     ready_timeout: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restarts:
+class Restarts(NamedTuple):
     """When it is started again; `limit` counts all starts, 0 for no limit."""
 
     when: Escaped
@@ -62,8 +59,7 @@ class Restarts:
     direct: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Streams:
+class Streams(NamedTuple):
     """What it reads from and writes to."""
 
     tty: bool
@@ -72,8 +68,7 @@ class Streams:
     stderr: Escaped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(NamedTuple):
     """Who it is and what it may do."""
 
     user: Escaped
@@ -83,8 +78,7 @@ class Identity:
     no_new_privileges: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class Files(NamedTuple):
     """What is mounted into its root."""
 
     binds: tuple[Escaped, ...]
@@ -92,8 +86,7 @@ class Files:
     tmpfs: tuple[Escaped, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppUnit:
+class AppUnit(NamedTuple):
     """The context of app.service and reaper.service."""
 
     name: Escaped
@@ -114,8 +107,7 @@ class AppUnit:
     files: Files
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketUnit:
+class SocketUnit(NamedTuple):
     """The context of app.socket."""
 
     name: Escaped
@@ -125,8 +117,7 @@ class SocketUnit:
     datagram: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodUnits:
+class PodUnits(NamedTuple):
     """The context of the units that know all apps."""
 
     units: tuple[Escaped, ...]

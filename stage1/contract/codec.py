@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from collections.abc import Hashable
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from stage1.contract.errors import UsageError
 from stage1.contract.manifest import PodManifest
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import BaseModel, ValidationError
+
+Value = TypeVar("Value")
 
 
 def plain(value: object) -> Any:  # noqa: ANN401  JSON has no narrower type
     """Turn a manifest value into what `json` writes; text that is not UTF-8 becomes `{"base64": …}`."""
     if isinstance(value, str):
         return _plain_text(value)
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: plain(item) for name, item in value._asdict().items()}
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -47,46 +49,60 @@ def encode(manifest: PodManifest) -> bytes:
 
 def decode(data: bytes, *, where: str) -> PodManifest:
     """Read a `pod.json`; UsageError with the path of every bad field."""
-    found: PodManifest = validate(adapter(PodManifest), data, where=where)
-    return found
-
-
-@cache
-def adapter(kind: type) -> TypeAdapter[Any]:
-    """The pydantic validator of a contract type: unknown keys are errors."""
-    from pydantic import ConfigDict, TypeAdapter  # noqa: PLC0415  costs 50 ms, see the docstring of manifest
-
-    _forbid_unknown(kind, ConfigDict(extra="forbid"), set())
-    return TypeAdapter(kind)
-
-
-def _forbid_unknown(kind: Any, config: Any, seen: set[Any]) -> None:  # noqa: ANN401
-    """Give every dataclass reachable from `kind` the same strictness; pydantic does not pass it down."""
-    import typing  # noqa: PLC0415
-
-    if is_dataclass(kind) and kind not in seen:
-        seen.add(kind)
-        kind.__pydantic_config__ = config  # type: ignore[union-attr]
-        for hint in typing.get_type_hints(kind).values():
-            _forbid_unknown(hint, config, seen)
-    for inner in typing.get_args(kind):
-        _forbid_unknown(inner, config, seen)
-
-
-def validate(validator: TypeAdapter[Any], data: bytes, *, where: str) -> Any:  # noqa: ANN401
-    """Parse JSON and validate it, with every complaint in one UsageError."""
-    from pydantic import ValidationError  # noqa: PLC0415
-
     try:
-        return validator.validate_python(json.loads(data))
-    except ValidationError as error:
-        raise UsageError(
-            f"{where}: {complaints(error)}", hint="see the manifest's schema in the manual"
-        ) from None
+        document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{where}: not JSON: {error}", hint="the file is damaged; remove the pod or restore it"
         ) from None
+    return validate(
+        PodManifest, document, where=where, hint="stage1/contract/pod.schema.json says what may stand there"
+    )
+
+
+def validate(kind: type[Value], document: object, *, where: str, hint: str) -> Value:
+    """Check a parsed document against a type of named tuples and make that value of it."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    try:
+        return build(kind, model(kind).model_validate(document))  # type: ignore[arg-type]  # a class is hashable
+    except ValidationError as error:
+        raise UsageError(f"{where}: {complaints(error)}", hint=hint) from None
+
+
+@cache
+def model(kind: Hashable) -> type[BaseModel]:
+    """The pydantic model with the fields of a named tuple, nested ones too: unknown keys are errors."""
+    from pydantic import ConfigDict, create_model  # noqa: PLC0415  costs 50 ms, see the docstring of manifest
+
+    hints = get_type_hints(kind, include_extras=True)
+    defaults: dict[str, object] = getattr(kind, "_field_defaults", {})
+    fields = {name: (_modelled(hint), defaults.get(name, ...)) for name, hint in hints.items()}
+    name = str(getattr(kind, "__name__", kind))
+    return create_model(name, __config__=ConfigDict(extra="forbid"), __doc__=kind.__doc__, **fields)  # type: ignore[call-overload, no-any-return]
+
+
+def _modelled(hint: Any) -> Any:  # noqa: ANN401
+    """The same annotation with every named tuple in it replaced by its model."""
+    if hasattr(hint, "_field_defaults"):
+        return model(hint)
+    if get_origin(hint) is tuple:
+        return tuple[*(_modelled(inner) for inner in get_args(hint))]  # type: ignore[misc]
+    return hint
+
+
+def build(kind: type[Value], found: object) -> Value:
+    """A validated model as the named tuple it was made from."""
+    hints = get_type_hints(kind)
+    return kind(**{name: _built(hint, getattr(found, name)) for name, hint in hints.items()})
+
+
+def _built(hint: Any, value: Any) -> Any:  # noqa: ANN401
+    if hasattr(hint, "_field_defaults"):
+        return value if isinstance(value, tuple) else build(hint, value)
+    if get_origin(hint) is tuple:
+        return tuple(_built(get_args(hint)[0], item) for item in value)
+    return value
 
 
 def complaints(error: ValidationError) -> str:

@@ -1,15 +1,15 @@
 """PURE. What `pod.json` says: frozen values, every default resolved.
 
-Plain dataclasses, because importing pydantic costs more than everything else `pod run` does before systemd-nspawn;
-`stage1.contract.codec` validates with pydantic what comes from outside.
+Named tuples, because they cost a tenth of what frozen dataclasses do when a module is imported, and pydantic models
+cost more than all the rest of `pod run` before systemd-nspawn; `stage1.contract.codec` makes pydantic models of these
+types where something comes from outside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 
 class _AnyBytes:
@@ -65,16 +65,14 @@ class Stdin(StrEnum):
     TTY = "tty"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(NamedTuple):
     """Which image an app runs, known by digest; stage1 only repeats this to people."""
 
     name: str
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class User(NamedTuple):
     """Who an app is. `uid` or `gid` None: the image has no such name, and the app's result will say so."""
 
     name: Text
@@ -84,8 +82,7 @@ class User:
     home: Text = "/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
+class Volume(NamedTuple):
     """A tree that apps mount; `source` is a host path for `host`, else it lies in the pod directory.
 
     Mode and owner None: those of the image's directory at the place it is mounted first, else 0755 and root.
@@ -99,8 +96,7 @@ class Volume:
     gid: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class Mount(NamedTuple):
     """A volume at a place in an app's root."""
 
     volume: str
@@ -108,8 +104,7 @@ class Mount:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tmpfs:
+class Tmpfs(NamedTuple):
     """A file system in memory at a place in an app's root; `size` in bytes, None for half of the memory."""
 
     target: Text
@@ -117,8 +112,7 @@ class Tmpfs:
     mode: int = 0o1777
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartPolicy:
+class RestartPolicy(NamedTuple):
     """`limit`: how many starts after the first, None for no end; `delay` in seconds."""
 
     when: Restart = Restart.NO
@@ -126,8 +120,7 @@ class RestartPolicy:
     delay: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
+class Readiness(NamedTuple):
     """When an app counts as started: at once, at its READY=1, or when a TCP port of the pod answers."""
 
     notify: bool = False
@@ -135,8 +128,7 @@ class Readiness:
     timeout: float = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Socket:
+class Socket(NamedTuple):
     """A listening socket the pod's systemd opens and hands to the app (sd_listen_fds(3))."""
 
     name: str
@@ -144,8 +136,7 @@ class Socket:
     datagram: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class App:
+class App(NamedTuple):
     """One app: an image's tree and everything decided about the process in it."""
 
     name: str
@@ -155,6 +146,7 @@ class App:
     env: tuple[Text, ...]
     user: User
     workdir: Text
+    labels: dict[Text, Text]
     stop_signal: str = "SIGTERM"
     stop_time: float = 10.0
     restart: RestartPolicy = RestartPolicy()
@@ -169,11 +161,9 @@ class App:
     capabilities: tuple[str, ...] = ()
     no_new_privileges: bool = False
     ports: tuple[str, ...] = ()
-    labels: dict[Text, Text]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitPolicy:
+class ExitPolicy(NamedTuple):
     """When the pod ends and with what; `app` only with the rule `app`."""
 
     rule: ExitRule = ExitRule.ANY_FAILURE
@@ -183,8 +173,7 @@ class ExitPolicy:
         return f"app:{self.app}" if self.rule is ExitRule.APP else self.rule.value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodManifest:
+class PodManifest(NamedTuple):
     """A pod, complete: what `run/` is made from."""
 
     version: Literal[1]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 APP_ROOTS = "/pod/apps"
 VOLUMES = "/pod/volumes"
@@ -30,8 +30,7 @@ class State(StrEnum):
     GARBAGE = "garbage"
 
 
-@dataclass(frozen=True, slots=True)
-class DataRoot:
+class DataRoot(NamedTuple):
     """The data root, `/var/lib/pod` unless told otherwise."""
 
     path: Path
@@ -64,8 +63,7 @@ class DataRoot:
         return self.path / "layers" / diff_id.replace(":", "-")
 
 
-@dataclass(frozen=True, slots=True)
-class PodDir:
+class PodDir(NamedTuple):
     """One pod's directory; see README.md of this package for who writes what."""
 
     path: Path
