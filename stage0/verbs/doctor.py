@@ -1,0 +1,156 @@
+"""EFFECT. `pod doctor`: what this host lacks, and how to get it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from stage0 import doctor, show
+from stage0.command import run as run_command
+from stage0.settings import Settings
+from stage1 import contract
+from stage1.contract import HostError, PodError
+
+NEEDS_ROOT = False
+# A program that pods need, beside the contract in stage1.
+_NATIVE = Path(contract.__file__).parent.parent / "native"
+_NATIVE_PROGRAMS = ("monitor", "reaper", "launcher")
+_CGROUP = Path("/sys/fs/cgroup")
+_UNIT_PLACES = (
+    "/run/systemd/system",
+    "/etc/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How to print."""
+    parser.add_argument("--json", action="store_true", help="one object with a list of checks")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """0 if everything pods need is there, 1 if something is missing."""
+    findings = doctor.judge(gather(settings.root))
+    good = doctor.has_all(findings)
+    if arguments.json:
+        sys.stdout.write(show.as_json({"ok": good, "checks": [finding._asdict() for finding in findings]}))
+    else:
+        sys.stdout.write(doctor.as_text(findings))
+    return 0 if good else 1
+
+
+def gather(root: Path) -> doctor.Facts:
+    """Look at this host; nothing stays changed."""
+    place = _existing(root)
+    mode, hierarchies = _cgroups()
+    booted = Path("/run/systemd/system").is_dir()
+    is_root = os.geteuid() == 0
+    writable = _is_writable(place) if is_root else None
+    return doctor.Facts(
+        root=is_root,
+        kernel=platform.release(),
+        data_root=str(root),
+        filesystem=_filesystem(place),
+        writable=writable,
+        overlay=_try_overlay(place) if writable else None,
+        free=_free(place),
+        nspawn=_said(["systemd-nspawn", "--version"]),
+        booted=booted,
+        machined=booted and _has_unit("dbus-org.freedesktop.machine1.service"),
+        cgroups=mode,
+        cgroups_writable=not is_root or all(os.access(path, os.W_OK) for path in hierarchies),
+        seccomp=Path("/proc/sys/kernel/seccomp/actions_avail").exists(),
+        user_namespaces=_allows_user_namespaces(),
+        unbuilt=tuple(name for name in _NATIVE_PROGRAMS if not os.access(_NATIVE / name, os.X_OK)),
+        modules=tuple(name for name in doctor.MODULES if find_spec(name) is None),
+        programs=tuple(name for name in doctor.PROGRAMS if shutil.which(name) is None),
+    )
+
+
+def _existing(path: Path) -> Path:
+    """The data root, or the directory it would be made in."""
+    while not path.is_dir():
+        path = path.parent
+    return path
+
+
+def _filesystem(place: Path) -> str | None:
+    """The kernel has one number for ext2, ext3 and ext4."""
+    name = _said(["stat", "--file-system", "--format=%T", str(place)])
+    return "ext4" if name == "ext2/ext3" else name
+
+
+def _said(argv: list[str]) -> str | None:
+    try:
+        return run_command(argv).decode(errors="replace").strip()
+    except PodError:
+        return None
+
+
+def _in_scratch(place: Path, action: Callable[[Path], str]) -> str:
+    """Do something in a directory that is gone afterwards; the reason if that cannot be made."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as name:
+            return action(Path(name))
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _is_writable(place: Path) -> bool:
+    return _in_scratch(place, lambda _: "") == ""
+
+
+def _try_overlay(place: Path) -> str:
+    """Mount an overlay with its upper layer there, in a mount namespace that ends with the command."""
+    return _in_scratch(place, _mount_overlay)
+
+
+def _mount_overlay(scratch: Path) -> str:
+    for name in ("lower", "upper", "work", "merged"):
+        (scratch / name).mkdir()
+    options = "lowerdir=lower,upperdir=upper,workdir=work"
+    argv = ["unshare", "--mount", "mount", "-t", "overlay", "-o", options, "overlay", "merged"]
+    try:
+        run_command(argv, cwd=scratch)
+    except HostError as error:
+        return error.message
+    except PodError as error:
+        return error.hint.split("; ")[0] or error.message
+    return ""
+
+
+def _free(place: Path) -> int | None:
+    try:
+        return shutil.disk_usage(place).free
+    except OSError:
+        return None
+
+
+def _has_unit(name: str) -> bool:
+    return any(Path(place, name).exists() for place in _UNIT_PLACES)
+
+
+def _cgroups() -> tuple[doctor.Cgroups, list[Path]]:
+    """The mode, and the hierarchies in which a pod gets a group of its own."""
+    if (_CGROUP / "cgroup.controllers").exists():
+        return doctor.Cgroups.V2, [_CGROUP]
+    named, unified = _CGROUP / "systemd", _CGROUP / "unified"
+    found = [path for path in (named, unified) if (path / "cgroup.procs").exists()]
+    if unified in found:
+        return doctor.Cgroups.HYBRID, found
+    return (doctor.Cgroups.V1 if found else doctor.Cgroups.NONE), found
+
+
+def _allows_user_namespaces() -> bool:
+    try:
+        return int(Path("/proc/sys/user/max_user_namespaces").read_text()) > 0
+    except (OSError, ValueError):
+        return False

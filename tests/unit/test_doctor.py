@@ -1,0 +1,152 @@
+"""PURE but for the last ones: what `pod doctor` makes of a host's facts, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stage0 import cli, doctor
+from stage0.doctor import Cgroups, Facts, Finding, Level
+
+GOOD = Facts(
+    root=True,
+    kernel="6.1.0-18-amd64",
+    data_root="/var/lib/pod",
+    filesystem="ext4",
+    writable=True,
+    overlay="",
+    free=50 << 30,
+    nspawn="systemd 252 (252.39-1~deb12u2)\n+PAM +SECCOMP",
+    booted=True,
+    machined=True,
+    cgroups=Cgroups.V2,
+    cgroups_writable=True,
+    seccomp=True,
+    user_namespaces=True,
+    unbuilt=(),
+    modules=(),
+    programs=(),
+)
+ANY = st.builds(
+    Facts,
+    kernel=st.sampled_from(["6.1.0-18-amd64", "5.15.0", "5.14", "strange", ""]),
+    data_root=st.text(min_size=1),
+    filesystem=st.sampled_from([None, "ext4", "overlayfs"]),
+    overlay=st.sampled_from([None, "", "wrong fs type"]),
+    nspawn=st.one_of(
+        st.none(), st.text(), st.sampled_from(["systemd 252 (x)", "systemd 251", "systemd 258~rc1"])
+    ),
+    free=st.one_of(st.none(), st.integers(min_value=0)),
+    modules=st.lists(st.sampled_from(doctor.MODULES), unique=True).map(tuple),
+    programs=st.lists(st.sampled_from(doctor.PROGRAMS), unique=True).map(tuple),
+)
+
+
+def finding(facts: Facts, check: str) -> Finding:
+    (found,) = [one for one in doctor.judge(facts) if one.check == check]
+    return found
+
+
+def test_a_good_host_has_nothing_to_mend() -> None:
+    findings = doctor.judge(GOOD)
+    assert {one.level for one in findings} == {Level.OK}
+    assert doctor.has_all(findings)
+    assert doctor.as_text(findings).endswith("\nPods can run here.\n")
+
+
+@given(ANY)
+def test_every_host_gets_the_same_checks_and_what_is_missing_comes_with_advice(facts: Facts) -> None:
+    findings = doctor.judge(facts)
+    assert [one.check for one in findings] == [one.check for one in doctor.judge(GOOD)]
+    assert all(one.found for one in findings)
+    assert all(one.advice for one in findings if one.level is Level.MISSING)
+    assert doctor.has_all(findings) == doctor.as_text(findings).endswith("Pods can run here.\n")
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        ("kernel", {"kernel": "5.14.21"}),
+        ("systemd-nspawn", {"nspawn": None}),
+        ("systemd-nspawn", {"nspawn": "systemd 251 (251.4)"}),
+        ("system call filter", {"seccomp": False}),
+        ("system call filter", {"nspawn": "systemd 252 (252.1)\n+PAM -SECCOMP"}),
+        ("cgroups", {"cgroups": Cgroups.NONE}),
+        ("cgroups", {"cgroups_writable": False}),
+        ("data root", {"writable": False}),
+        ("overlayfs", {"overlay": "wrong fs type", "filesystem": "overlayfs"}),
+        ("native programs", {"unbuilt": ("reaper",)}),
+        ("Python packages", {"modules": ("jinja2",)}),
+        ("Python packages", {"modules": ("pystemd",)}),
+        ("programs", {"programs": ("ldd",)}),
+    ],
+)
+def test_without_this_no_pod_can_run(check: str, change: dict[str, object]) -> None:
+    facts = replace(GOOD, **change)  # type: ignore[arg-type]
+    assert finding(facts, check).level is Level.MISSING
+    assert not doctor.has_all(doctor.judge(facts))
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        ("cgroups", {"cgroups": Cgroups.HYBRID}),
+        ("cgroups", {"cgroups": Cgroups.V1}),
+        ("data root", {"root": False, "writable": None, "overlay": None}),
+        ("overlayfs", {"overlay": None}),
+        ("free space", {"free": 1 << 20}),
+        ("Python packages", {"modules": ("yaml",)}),
+        ("Python packages", {"modules": ("pystemd",), "booted": False}),
+        ("systemd as PID 1", {"booted": False}),
+        ("systemd-machined", {"machined": False}),
+        ("user namespaces", {"user_namespaces": False}),
+        ("user namespaces", {"kernel": "5.15.0"}),
+        ("skopeo", {"programs": ("skopeo",)}),
+    ],
+)
+def test_without_this_pods_run_all_the_same(check: str, change: dict[str, object]) -> None:
+    facts = replace(GOOD, **change)  # type: ignore[arg-type]
+    assert finding(facts, check).level is Level.WARN
+    assert doctor.has_all(doctor.judge(facts))
+
+
+def test_advice_names_the_package_of_each_system() -> None:
+    advice = finding(replace(GOOD, nspawn=None), "systemd-nspawn").advice
+    assert [line.split(":")[0] for line in advice] == ["Debian, Ubuntu", "Fedora", "Arch"]
+    assert advice[0].endswith("apt install systemd-container")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("systemd 252 (252.39-1~deb12u2)", 252), ("systemd 258~rc1 (258~rc1-1)", 258), ("", 0), ("bash 5", 0)],
+)
+def test_the_version_of_systemd_is_its_first_number(text: str, number: int) -> None:
+    assert doctor.systemd_version(text) == number
+
+
+def test_kernels_are_compared_by_numbers() -> None:
+    assert doctor.version("5.4.0-100-generic") < doctor.version("5.15") < doctor.version("6.1.0-18-amd64")
+
+
+def test_json_has_every_check_and_nothing_is_left_in_the_data_root(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.main(["--dir", str(tmp_path), "doctor", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert status == (0 if said["ok"] else 1)
+    assert [check["check"] for check in said["checks"]] == [one.check for one in doctor.judge(GOOD)]
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_data_root_that_is_not_there_is_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.main(["--dir", str(tmp_path / "not" / "yet"), "doctor"])
+    assert "data root" in capsys.readouterr().out
+    assert os.listdir(tmp_path) == []
