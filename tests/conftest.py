@@ -1,0 +1,40 @@
+"""EFFECT. What all tests share: a needed thing that is missing is a skip here, and a failure where it is required."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Two busy cores: no test may fail because an example took long, and the whole of `make check` has a minute.
+settings.register_profile(
+    "check", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", parent=settings.get_profile("check"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
+
+
+def required(what: str) -> bool:
+    """Tell whether `REQUIRE=root,lab` or a CI run says that `what` may not be missing."""
+    return what in os.environ.get("REQUIRE", "").split(",")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The marker `root`: uid 0, or a skip with its reason, or a failure if REQUIRE names it."""
+    if item.get_closest_marker("root") is None or os.geteuid() == 0:
+        return
+    reason = "needs uid 0"
+    if required("root"):
+        pytest.fail(f"REQUIRE names root, but this {reason}")
+    pytest.skip(reason)
+
+
+def needs_program(name: str) -> None:
+    """Skip a test whose program is not here; fail it in CI or where REQUIRE names the program."""
+    if shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"):
+        return
+    if os.environ.get("CI") == "true" or required(name):
+        pytest.fail(f"{name} is not installed")
+    pytest.skip(f"{name} is not installed")
