@@ -71,20 +71,19 @@ def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _pack(packing: Packing, status: os.stat_result) -> Iterator[bytes]:
-    yield from _member(packing, b"./", status)
-    pending = [b""]
+    """Write a directory, what lies in it, then its subdirectories: readers can finish one before the next."""
+    pending = [(b"", status)]
     while pending:
-        directory = pending.pop()
+        directory, status = pending.pop()
+        yield from _member(packing, directory or b"./", status)
         below = []
-        for name in _names(packing, directory):
+        for name in _names(packing, directory) if status.st_dev == packing.device else ():
             path = directory + name
-            status = os.lstat(packing.root + b"/" + path)
-            if stat.S_ISDIR(status.st_mode):
-                yield from _member(packing, path + b"/", status)
-                if status.st_dev == packing.device:
-                    below.append(path + b"/")
-            elif not stat.S_ISSOCK(status.st_mode):
-                yield from _member(packing, path, status)
+            found = os.lstat(packing.root + b"/" + path)
+            if stat.S_ISDIR(found.st_mode):
+                below.append((path + b"/", found))
+            elif not stat.S_ISSOCK(found.st_mode):
+                yield from _member(packing, path, found)
         pending += reversed(below)
     yield _END
 
