@@ -103,6 +103,7 @@ static void pod_is_ready(struct monitor *monitor) {
         }
         AUTO_FREE char *text = xasprintf("READY=1\nMAINPID=%d", (int) getpid());
         notify_send(text);
+        forget_code(); /* the start is over, and a pod that talks all the time is never idle */
 }
 
 static void notices_ready(struct source *source, short events) {

@@ -115,8 +115,9 @@ void remove_pod(char **links) {
         do {
                 int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 result = fd < 0 ? -errno : empty_directory(top, fd, 0);
+                if (result == 0)
+                        result = rmdir(path) < 0 ? -errno : 1;
         } while (result == -ENOTEMPTY);
-        if (result < 0 || rmdir(path) < 0)
-                warn("cannot delete all of the pod, the rest is in garbage/%s: %s", name,
-                     strerror(result < 0 ? -result : errno));
+        if (result < 0)
+                warn("cannot delete all of the pod, the rest is in garbage/%s: %s", name, strerror(-result));
 }

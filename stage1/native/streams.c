@@ -10,7 +10,7 @@
 
 #include "util.h"
 
-#define CHUNK_MAX     ((size_t) 64 << 10)
+#define CHUNK_MAX     ((size_t) 32 << 10)
 #define PREFIXED_MAX  ((size_t) 16 << 10) /* prefixes make a chunk of short lines many times as large */
 #define LINE_MAX_SIZE ((size_t) 16 << 10) /* CRI's bound for one piece of a line */
 #define FIFO_SIZE     (1 << 20)
