@@ -16,9 +16,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Self
 
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD of linux/sched.h
@@ -101,9 +101,15 @@ class Difference:
 def compare(one: Snapshot, other: Snapshot, only: str, ignore: re.Pattern[str]) -> Iterator[str]:
     """List what only the first has, with the kind of thing in front."""
     for field in fields(Snapshot):
-        for line in sorted(getattr(one, field.name) - getattr(other, field.name)):
-            if only in line and not ignore.search(line):
+        lines = getattr(one, field.name) - getattr(other, field.name)
+        for line in sorted(lines):
+            if only in line and not ignore.search(line) and not is_below(line, lines):
                 yield f"{field.name}: {line}"
+
+
+def is_below(line: str, lines: Set[str]) -> bool:
+    """Tell whether a directory that holds this path is among the lines: then it need not be said twice."""
+    return line.startswith("/") and any(str(parent) in lines for parent in PurePath(line).parents)
 
 
 def entries(directory: Path) -> list[str]:

@@ -80,6 +80,7 @@ mount_everything() {
         mount -t sysfs -o nosuid,nodev,noexec podlab "$root/sys"
         mount -t tmpfs -o mode=755,nosuid,nodev podlab "$root/run"
         mount -t tmpfs -o mode=1777 podlab "$root/tmp"
+        mkdir -p "$root$LAB_BASE"
         mount -t tmpfs -o mode=700 podlab "$root$LAB_BASE"
         mount_devices
         mount_groups

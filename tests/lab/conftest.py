@@ -20,6 +20,7 @@ PROGRAMS = (
 CAP_SYS_ADMIN = 21
 SETTLE = 5.0
 STARTED = pytest.StashKey[float]()
+PASSED = pytest.StashKey[bool]()
 
 
 def has_capability(number: int) -> bool:
@@ -75,12 +76,13 @@ def settled_difference(lab: LabHost, before: Snapshot) -> Difference:
 
 
 @pytest.fixture
-def clean_lab(lab: LabHost) -> Iterator[LabHost]:
-    """The session's host, and a failure if the test left a mount, cgroup, process, unit or file in it."""
+def clean_lab(lab: LabHost, request: pytest.FixtureRequest) -> Iterator[LabHost]:
+    """The session's host, and a failure if the test passed but left a mount, cgroup, process or file in it."""
     before = lab.snapshot()
     yield lab
-    left = settled_difference(lab, before)
-    assert not left, left.report()
+    if request.node.stash.get(PASSED, False):
+        left = settled_difference(lab, before)
+        assert not left, left.report()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -96,6 +98,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what the lab's journal said during a test that failed."""
     report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
     if report.failed and isinstance(item, pytest.Function):
         for host in {
             id(value): value for value in item.funcargs.values() if isinstance(value, LabHost)

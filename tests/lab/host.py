@@ -51,14 +51,14 @@ class LabHost:
         try:
             self.boot()
         except BaseException:
-            self.poweroff()
+            self.poweroff(orderly=False)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.poweroff()
+        self.poweroff(orderly=False)  # what a broken test left running could hold up an orderly end
 
     def boot(self) -> None:
         """Boot, and return when every unit of the boot has started and machined answers on the bus."""
@@ -82,13 +82,13 @@ class LabHost:
         self._order("stop" if orderly else "kill")
         self.boot()
 
-    def poweroff(self) -> None:
+    def poweroff(self, *, orderly: bool = True) -> None:
         """End the lab and everything in it; safe to call twice."""
         keeper, self._keeper = self._keeper, None
         if keeper is None:
             return
         with contextlib.suppress(BrokenPipeError):
-            keeper.communicate("stop\n")
+            keeper.communicate("stop\n" if orderly else "kill\n")
         self.leader = 0
 
     def run(
@@ -151,7 +151,7 @@ class LabHost:
             str(JOIN), *map(str, self._session_groups()), "--",
             "nsenter", f"--target={self.leader}",
             "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--",
-            "env", "-i", f"--chdir={machine.REPO}",
+            "env", "-i", "--default-signal", f"--chdir={machine.REPO}",
             *(f"{name}={value}" for name, value in environment.items()),
             *map(str, argv),
         ]  # fmt: skip
@@ -228,7 +228,7 @@ class LabHost:
         session = [each.group(self.name) / SESSION for each in machine.hierarchies()]
         while not any(group.is_dir() for group in session):
             if time.monotonic() > limit or not Path(f"/proc/{self.leader}").exists():
-                raise LabError(f"{self.name}: PID 1 did not come up")
+                raise LabError(f"{self.name}: PID 1 did not come up: {self._order('console')}")
             time.sleep(0.01)
         remaining = limit - time.monotonic()
         state = self.run(

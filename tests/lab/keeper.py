@@ -1,7 +1,8 @@
 """EFFECT. Keeper of one lab: boots it, ends it and removes every trace, also when its owner died.
 
 Runs as `python -m tests.lab.keeper NAME` in a session and a mount namespace of its own. It takes a word a
-line on standard input (`boot`, `stop`, `kill`) and answers a line each (`up PID`, `down`, `failed TEXT`).
+line on standard input (`boot`, `stop`, `kill`, `console`) and answers a line each (`up PID`, `down`,
+`failed TEXT`, the last words of PID 1).
 The end of its standard input means that the owner is gone, for whatever reason: the lab goes too.
 """
 
@@ -151,7 +152,7 @@ class Keeper:
             )
         while not leader.exists():
             if self.process.poll() is not None:
-                return self._failure()
+                return f"failed {self._console()}"
             time.sleep(0.002)
         self.leader = os.pidfd_open(int(leader.read_text()))
         return f"up {leader.read_text().strip()}"
@@ -166,9 +167,9 @@ class Keeper:
             "LAB_TREES": "\n".join(map(str, machine.further_trees())),
         }
 
-    def _failure(self) -> str:
+    def _console(self) -> str:
         said = (self.directory.disk / "console.log").read_text(errors="replace").strip()
-        return f"failed {' / '.join(said.splitlines()[-3:]) or 'without a word'}"
+        return " / ".join(said.splitlines()[-3:]) or "nothing on the console"
 
     def stop(self, *, orderly: bool) -> str:
         """End PID 1, in order if asked, by force if that takes too long; then whoever is left."""
@@ -199,6 +200,8 @@ class Keeper:
                     answer = self.boot()
                 case "stop":
                     answer = self.stop(orderly=True)
+                case "console":
+                    answer = self._console()
                 case _:
                     answer = self.stop(orderly=False)
             answers.write(answer + "\n")

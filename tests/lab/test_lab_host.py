@@ -85,6 +85,15 @@ def test_a_command_gets_a_clean_environment_in_the_project(lab: LabHost) -> None
     assert lab.run(["pwd"]).stdout.strip() == str(machine.REPO)
 
 
+def test_a_command_ignores_no_signal_that_its_caller_ignores(lab: LabHost) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a script's background job
+    try:
+        status = lab.run(["cat", "/proc/self/status"]).stdout
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert int(status.partition("SigIgn:")[2].split()[0], 16) == 0
+
+
 def test_a_command_runs_in_the_group_of_a_session(lab: LabHost) -> None:
     groups = lab.run(["cat", "/proc/self/cgroup"]).stdout.splitlines()
     assert "/user.slice/lab-session.service" in {line.rpartition(":")[2] for line in groups}
@@ -130,29 +139,22 @@ def test_a_booted_nspawn_container_registers_with_machined(clean_lab: LabHost) -
     lab = clean_lab
     lab.run([BUILD_ROOT, ROOT])
     container = lab.popen(NSPAWN)
-    try:
-        wait_for(lambda: has_booted(lab), "the container's boot")
-        assert "State=running" in lab.run(["machinectl", "show", "raw"]).stdout
-        lab.run(["machinectl", "poweroff", "raw"])
-        assert container.wait(20) == 0
-    finally:
-        lab.run(["machinectl", "terminate", "raw"], check=False)
-        lab.end(container)
-        lab.run(["rm", "-rf", ROOT])
+    wait_for(lambda: has_booted(lab), "the container's boot")
+    assert "State=running" in lab.run(["machinectl", "show", "raw"]).stdout
+    lab.run(["machinectl", "poweroff", "raw"])
+    container.communicate(timeout=20)
+    assert container.returncode == 0
+    lab.run(["rm", "-rf", ROOT])
 
 
 def test_a_container_in_a_host_unit_is_ready_when_it_says_so(clean_lab: LabHost) -> None:
     lab = clean_lab
     lab.run([BUILD_ROOT, ROOT])
-    try:
-        lab.run(
-            ["systemd-run", "--quiet", "--unit=raw", "--service-type=notify", "-p", "Delegate=yes",
-             "--slice=machine.slice", *NSPAWN, "--keep-unit", "--notify-ready=yes"]
-        )  # fmt: skip
-        assert "raw.service" in lab.run(["machinectl", "show", "raw", "-p", "Unit"]).stdout
-        lab.run(["systemctl", "stop", "raw.service"])
-    finally:
-        lab.run(["rm", "-rf", ROOT])
+    unit = ("systemd-run", "--quiet", "--unit=raw", "--service-type=notify", "-p", "Delegate=yes")
+    lab.run([*unit, "--slice=machine.slice", *NSPAWN, "--keep-unit", "--notify-ready=yes"])
+    assert "raw.service" in lab.run(["machinectl", "show", "raw", "-p", "Unit"]).stdout
+    lab.run(["systemctl", "stop", "raw.service"])
+    lab.run(["rm", "-rf", ROOT])
 
 
 @pytest.mark.parametrize("orderly", [True, False], ids=["orderly", "power cut"])

@@ -47,6 +47,11 @@ def test_a_service_started_on_demand_is_not_left_over() -> None:
     assert not NOTHING.difference(after)
 
 
+def test_of_a_directory_that_is_left_only_the_top_is_named() -> None:
+    after = replace(NOTHING, files=frozenset({"/d/x", "/d/x/y", "/d/x/y/z -> q", "/d/xx"}))
+    assert NOTHING.difference(after).added == ("files: /d/x", "files: /d/xx")
+
+
 def test_on_a_shared_machine_only_lines_with_a_text_count() -> None:
     after = replace(NOTHING, files=frozenset({"/x/mine", "/x/theirs"}))
     assert NOTHING.difference(after, only="mine").added == ("files: /x/mine",)
