@@ -13,9 +13,16 @@ from stage1.contract.paths import APP_ROOTS, POLICY, STATUS, STREAMS, UNITS, VOL
 from stage1.host import HostFacts
 from stage1.render import Job
 
-# Units without a value of their own; the aliases are what systemd-nspawn and machined ask the pod's PID 1 for.
-STATIC_UNITS = ("exit.target", "shutdown.target", "systemd-exit.service")
-ALIASES = ("halt.target", "poweroff.target", "reboot.target", "ctrl-alt-del.target")
+# Units without a value of their own.
+STATIC_UNITS = ("exit.target", "halt.target", "pod-stop.service", "shutdown.target", "systemd-exit.service")
+# What a signal to the pod's PID 1 starts (systemd(1), "Signals"): systemd-nspawn and machined ask for the first three;
+# kexec.target is asked for by the reaper only, when the mark that the pod is being stopped has been made.
+ALIASES = {
+    "poweroff.target": "halt.target",
+    "reboot.target": "halt.target",
+    "ctrl-alt-del.target": "halt.target",
+    "kexec.target": "exit.target",
+}
 
 # systemd-nspawn's own filter costs 100 ms to compile; every app's unit has one at least as strict, and nothing else
 # in the pod runs an image's code.
@@ -37,7 +44,6 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
     everyone = units.pod_units(pod)
     found = [Job(f"pod/{name}.j2", name) for name in STATIC_UNITS]
     found.append(Job("pod/default.target.j2", "default.target", "pod", everyone))
-    found.append(Job("pod/pod-up.service.j2", "pod-up.service", "pod", everyone))
     for app in pod.apps:
         unit = units.app_unit(app, pod, facts.systemd)
         found.append(Job("pod/app.service.j2", units.service_name(app.name), "app", unit))
@@ -62,7 +68,9 @@ def launch_plan(
     )
     files["policy"] = policy(pod).encode()
     files["launch"] = encode_records(records(pod, directory, facts, argv, base))
-    return LaunchPlan(files=files, links={f"units/{alias}": "exit.target" for alias in ALIASES}, argv=argv)
+    return LaunchPlan(
+        files=files, links={f"units/{alias}": target for alias, target in ALIASES.items()}, argv=argv
+    )
 
 
 def policy(pod: PodManifest) -> str:

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util.h"
 
@@ -21,7 +22,7 @@ static const char *const passed_on[] = {"NOTIFY_SOCKET",         "LISTEN_FDS",  
                                         "CREDENTIALS_DIRECTORY", "INVOCATION_ID"};
 
 struct words {
-        const char *program;
+        const char *directory, *program;
         char **argv, **environment; /* NULL at the end */
 };
 
@@ -43,14 +44,16 @@ static void read_words(struct words *words, const char *path) {
                 die_errno("cannot read %s", path);
         for (size_t i = 0; i < size; i++)
                 n_words += text[i] == '\0';
-        if (size == 0 || text[size - 1] != '\0' || n_words < 2 ||
-            !parse_number(text, n_words - 2, &n_arguments))
+        char *count = text + strlen(text) + 1;
+        if (size == 0 || text[size - 1] != '\0' || n_words < 3 ||
+            !parse_number(count, n_words - 3, &n_arguments))
                 die("%s is damaged", path);
+        words->directory = text;
         words->argv = xalloc((n_arguments + 1) * sizeof(char *));
-        words->environment = xalloc((n_words - 2 - n_arguments + ARRAY_LEN(passed_on) + 1) * sizeof(char *));
-        char *word = text + strlen(text) + 1;
+        words->environment = xalloc((n_words - 3 - n_arguments + ARRAY_LEN(passed_on) + 1) * sizeof(char *));
+        char *word = count + strlen(count) + 1;
         words->program = word;
-        for (size_t i = 0; i < n_words - 2; i++) {
+        for (size_t i = 0; i < n_words - 3; i++) {
                 word += strlen(word) + 1;
                 if (i < n_arguments)
                         words->argv[i] = word;
@@ -103,6 +106,8 @@ int main(int argc, char **argv) {
                 if (value)
                         set_variable(words.environment, passed_on[i], value);
         }
+        if (chdir(words.directory) < 0)
+                die_errno("cannot enter %s", words.directory);
         execute(&words);
         /* A script whose interpreter is missing says "not found" as well, but the program is there. */
         if (errno == ENOENT && (!strchr(words.program, '/') || stat(words.program, &status) < 0)) {

@@ -193,13 +193,15 @@ static void signals_ready(struct source *source, short events) {
                 else if (info.ssi_signo == SIGWINCH) {
                         if (has_terminal(monitor))
                                 terminal_copy_size(&monitor->terminal);
-                } else
+                } else if (info.ssi_signo == SIGQUIT && !monitor->ended)
+                        stop_hard(monitor);
+                else
                         stop_asked(monitor, (int) info.ssi_signo);
         }
 }
 
 static void catch_signals(struct monitor *monitor) {
-        static const int caught[] = {SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+        static const int caught[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
         sigset_t set;
 
         sigemptyset(&set);
