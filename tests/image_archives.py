@@ -67,7 +67,13 @@ def digest(data: bytes) -> str:
 
 
 def write_layout(
-    path: Path, layers: list[bytes], *, config: dict | None = None, tag: str = "latest", compress: bool = True, **over
+    path: Path,
+    layers: list[bytes],
+    *,
+    config: dict | None = None,
+    tag: str = "latest",
+    compress: bool = True,
+    **over,
 ) -> Path:
     """An OCI layout with one image; `over` replaces fields of the image config document."""
     blobs = path / "blobs" / "sha256"

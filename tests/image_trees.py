@@ -1,4 +1,4 @@
-"""Say all about a tree, so that two trees can be compared; as a program: mount layers as an overlay, and say it as JSON."""
+"""Say all about a tree, so that two can be compared; as a program: the same of layers mounted as an overlay."""
 
 from __future__ import annotations
 
@@ -41,13 +41,16 @@ def describe(root: Path) -> dict[str, dict]:
     """Every path of a tree, its own root as ""; `first` is the first name of a file that has several."""
     names = [""]
     for directory, directories, files in os.walk(root):
-        names += [os.path.relpath(os.path.join(directory, name), root) for name in [*directories, *files]]
+        names += [os.path.relpath(f"{directory}/{name}", root) for name in [*directories, *files]]
     inodes: dict = {}
     found = {}
     for name in sorted(names):
-        path = os.path.join(root, name)
+        path = f"{root}/{name}" if name else str(root)
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:  # overlayfs lists a deletion mark where there is nothing to delete
+            continue
         found[name] = describe_node(path)
-        status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode):
             found[name]["first"] = inodes.setdefault((status.st_dev, status.st_ino), name)
     return found

@@ -71,6 +71,8 @@ def extract(stream: TarStream) -> Report:
             _describe(b"/" + path, member)
         except OSError as error:
             raise _explain(member, error) from None
+    for path in state.implied if b"" in state.described else {*state.implied, b""}:
+        os.utime(b"/" + path, ns=(0, 0), follow_symlinks=False)  # the same layer gives the same tree
     return Report(members=count, complete=stream.complete, implied=sorted(state.implied))
 
 

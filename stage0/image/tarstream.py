@@ -233,7 +233,7 @@ def number(text: bytes, what: str, *, signed: bool = False) -> int:
             raise bad(f"a header's {what} is negative")
         return value
     digits = text[:-1]
-    if not digits.isdigit():
+    if text[-1] or not digits.isdigit():
         digits = text.partition(b"\0")[0].strip(b" ")
     if not digits:
         return 0

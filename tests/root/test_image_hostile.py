@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 
 from stage0.image import Image, ImageError, Store
 from stage1.contract.errors import PodError
-from tests.image_archives import archive, device, digest, directory, file, hardlink, member, symlink, write_layout, xattrs
+from tests.image_archives import (
+    archive,
+    device,
+    digest,
+    directory,
+    file,
+    hardlink,
+    member,
+    symlink,
+    write_layout,
+    xattrs,
+)
 from tests.image_trees import describe
 
 pytestmark = pytest.mark.root
@@ -66,7 +77,9 @@ def test_dots_within_the_layer_are_resolved(store):
     assert (unpack(store, file("a/./b/../c", b"x")) / "a/c").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("target", ["{outside}", "../../../../../../../../../..{outside}", "/proc/self/root{outside}"])
+@pytest.mark.parametrize(
+    "target", ["{outside}", "../../../../../../../../../..{outside}", "/proc/self/root{outside}"]
+)
 def test_writing_through_a_link_stays_inside(store, outside, target):
     before = describe(outside)
     unpack(store, symlink("link", target.format(outside=outside)), file("link/file", b"hostile"),
@@ -97,7 +110,9 @@ def test_a_hard_link_through_a_link_out_is_refused(store, outside):
 
 def test_attributes_of_a_replaced_directory_do_not_go_through_the_link_in_its_place(store, outside):
     before = describe(outside)
-    unpack(store, directory("d", mode=0o777, uid=9), directory("d/file", mode=0o777), symlink("d", str(outside)))
+    unpack(
+        store, directory("d", mode=0o777, uid=9), directory("d/file", mode=0o777), symlink("d", str(outside))
+    )
     assert describe(outside) == before
 
 
@@ -107,13 +122,17 @@ def test_a_file_replaces_a_device_instead_of_being_written_to_it(store):
 
 
 def test_a_file_replaces_a_link_instead_of_being_written_through_it(store, outside):
-    root = unpack(store, symlink("l", f"{outside}/file"), file("l", b"content"), hardlink("h", "l"), file("h", b"new"))
+    root = unpack(
+        store, symlink("l", f"{outside}/file"), file("l", b"content"), hardlink("h", "l"), file("h", b"new")
+    )
     assert (outside / "file").read_text() == "untouched"
     assert (root / "l").read_bytes() == b"content"
 
 
 def test_a_directory_replaces_a_file_and_a_file_a_directory(store):
-    root = unpack(store, file("a"), directory("a"), file("a/x"), directory("b/c/d"), file("b", b"now a file"))
+    root = unpack(
+        store, file("a"), directory("a"), file("a/x"), directory("b/c/d"), file("b", b"now a file")
+    )
     assert (root / "a/x").is_file()
     assert (root / "b").read_bytes() == b"now a file"
 
@@ -138,7 +157,9 @@ def test_names_below_a_mark_are_refused(store):
 
 
 def test_a_mark_of_aufs_is_passed_over(store):
-    root = unpack(store, directory(".wh..wh.plnk"), file(".wh..wh.plnk/1.2"), file(".wh..wh.aufs", b""), file("kept"))
+    root = unpack(
+        store, directory(".wh..wh.plnk"), file(".wh..wh.plnk/1.2"), file(".wh..wh.aufs", b""), file("kept")
+    )
     assert [path.name for path in root.iterdir()] == ["kept"]
 
 
@@ -235,7 +256,9 @@ def test_a_deep_tree_is_unpacked_and_removed_again(store):
     nothing_left(store)
 
 
-parts = st.sampled_from(["a", "b", "c", "..", ".", "", "a b", "\n", "é", ".wh.a", ".wh.b", ".wh..wh..opq", "x" * 120])
+parts = st.sampled_from(
+    ["a", "b", "c", "..", ".", "", "a b", "\n", "é", ".wh.a", ".wh.b", ".wh..wh..opq", "x" * 120]
+)
 names = st.lists(parts, min_size=1, max_size=5).map("/".join).filter(bool)
 kinds = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE,
                          tarfile.FIFOTYPE, tarfile.CONTTYPE, b"Z"])  # fmt: skip

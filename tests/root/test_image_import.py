@@ -43,7 +43,13 @@ BASE = archive(
     hardlink("bin/other", "bin/tool"),
     symlink("bin/link", "/etc/passwd"),
 )
-CONFIG = {"Entrypoint": ["/bin/tool"], "Env": ["A=b"], "User": "web", "Volumes": {"/data": {}}, "Labels": {"x": "y"}}
+CONFIG = {
+    "Entrypoint": ["/bin/tool"],
+    "Env": ["A=b"],
+    "User": "web",
+    "Volumes": {"/data": {}},
+    "Labels": {"x": "y"},
+}
 
 
 def run(*argv: object) -> bytes:
@@ -86,7 +92,8 @@ def test_an_oci_layout_is_imported_with_all_its_config_says(store, layout):
 
 
 @pytest.mark.parametrize(
-    ("transport", "reference"), [("oci-archive", ""), ("docker-archive", ""), ("docker-archive", "example.org/a/b:v1")]
+    ("transport", "reference"),
+    [("oci-archive", ""), ("docker-archive", ""), ("docker-archive", "example.org/a/b:v1")],
 )
 def test_archives_that_skopeo_writes_are_imported(store, layout, tmp_path, transport, reference):
     target = tmp_path / "saved.tar"
@@ -105,7 +112,9 @@ def test_a_compressed_archive_is_imported(store, layout, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "compress", [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard.compress], ids=lambda f: f.__module__
+    "compress",
+    [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard.compress],
+    ids=lambda f: f.__module__,
 )
 def test_a_tarball_of_any_compression_becomes_an_image_of_one_layer(store, tmp_path, compress):
     source = tmp_path / "My Root.tar.x"
@@ -127,7 +136,10 @@ def test_skopeo_and_umoci_read_the_store(store, layout, tmp_path):
     store.import_(f"oci:{layout}", "other")
     place = f"oci:{store.paths.images}:example.org/web:v2"
     assert json.loads(run("skopeo", "inspect", place))["Digest"] == store.get("web:v2").digest
-    assert run("umoci", "ls", "--layout", store.paths.images).decode().split() == ["example.org/web:v2", "other:latest"]
+    assert run("umoci", "ls", "--layout", store.paths.images).decode().split() == [
+        "example.org/web:v2",
+        "other:latest",
+    ]
     run("skopeo", "copy", place, f"dir:{tmp_path / 'out'}")
 
 
@@ -136,7 +148,9 @@ def make_tree(root: Path) -> Path:
     (root / "bin").mkdir()
     (root / "bin/a").write_bytes(b"program")
     os.link(root / "bin/a", root / "bin/b")
-    os.setxattr(root / "bin/a", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))
+    os.setxattr(
+        root / "bin/a", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000")
+    )
     os.setxattr(root / "bin", "user.bytes", b"\xff\x00\n=")
     os.chown(root / "bin/a", 12, 3_000_000_000)
     os.chown(root / "bin", 1, 2)
@@ -209,7 +223,9 @@ def test_a_second_import_unpacks_nothing(store, layout):
     assert store.layer_path(first.layers[0]).stat().st_ino == inode
 
 
-def test_a_layer_that_comes_twice_is_listed_once_and_an_image_without_layers_has_an_empty_one(store, tmp_path):
+def test_a_layer_that_comes_twice_is_listed_once_and_an_image_without_layers_has_an_empty_one(
+    store, tmp_path
+):
     other = archive(file("other"))
     twice = store.import_(f"oci:{write_layout(tmp_path / 'twice', [BASE, other, BASE])}")
     assert twice.layers == (digest(other), digest(BASE))
@@ -301,7 +317,9 @@ def test_a_root_declared_opaque_leaves_out_the_layers_below(store, tmp_path):
 
 
 def test_devices_and_fifos_arrive(store, tmp_path):
-    layer = archive(device("null", 1, 3, mode=0o666), device("sda", 8, 0, tarfile.BLKTYPE), fifo("pipe", mode=0o620))
+    layer = archive(
+        device("null", 1, 3, mode=0o666), device("sda", 8, 0, tarfile.BLKTYPE), fifo("pipe", mode=0o620)
+    )
     image = store.import_(f"oci:{write_layout(tmp_path / 'layout', [layer])}")
     root = store.layer_path(image.layers[0])
     assert (root / "null").stat().st_rdev == os.makedev(1, 3)
