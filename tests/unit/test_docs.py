@@ -1,0 +1,182 @@
+"""EFFECT. What the project says of itself is true: the manual, the help texts, the commands and links in the pages."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stage0 import cli
+from stage0.arguments import app_parser
+from stage0.request import AppRequest, PodRequest
+from stage1.contract import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, EXIT_RUNTIME, EXIT_USAGE
+from tests.conftest import needs_program
+
+TOP = Path(__file__).parent.parent.parent
+MANUAL = TOP / "docs" / "man" / "pod.1"
+PAGES = sorted(
+    path
+    for path in [
+        *TOP.glob("*.md"),
+        *TOP.glob("*/README.md"),
+        *TOP.glob("docs/*.md"),
+        *TOP.glob("*/*/README.md"),
+    ]
+    if not path.relative_to(TOP).parts[0].startswith((".", "build"))
+)
+POD_OPTIONS, APP_OPTIONS = "POD OPTIONS", "APP OPTIONS"
+# Words of the manual and of argparse that are no options of any parser.
+GLOBAL = {"--dir", "--help", "--version"}
+
+
+def sections() -> dict[str, str]:
+    """The manual by its headings, as text without markup."""
+    found: dict[str, str] = {}
+    title = ""
+    for line in MANUAL.read_text().splitlines():
+        if heading := re.match(r'\.S[HS] "?(.*?)"?$', line):
+            title = plain(heading[1])
+            found.setdefault(title, "")
+        else:
+            found[title] = found.get(title, "") + plain(line) + "\n"
+    return found
+
+
+def plain(line: str) -> str:
+    text = re.sub(r"\\f[BIRP]", "", line)
+    text = text.replace("\\-", "-").replace("\\e", "\\").replace('"', "")
+    return re.sub(r"^\.(BR|BI|RB|RI|IR|IB|B|I) (.*)$", lambda found: joined(found[2]), text)
+
+
+def joined(words: str) -> str:
+    """Words of a two-font macro stand beside each other."""
+    return words.replace(" , ", ", ")
+
+
+def options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from (name for name in action.option_strings if name not in {"-h", "--help"})
+
+
+def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command and command of a command by its words, with its parser."""
+    for name in cli.VERBS:
+        parser = cli.verb_parser(name)
+        below = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+        yield from ((f"{name} {verb}", inner) for group in below for verb, inner in group.choices.items())
+        if not below:
+            yield name, parser
+
+
+def section_of(command: str) -> str:
+    """The text of a command's section; that of `run` and `prepare` goes on in the options of pods."""
+    known = sections()
+    own = [text for title, text in known.items() if re.match(rf"pod {command}( |$)", title)]
+    shared = [known[POD_OPTIONS]] if command in {"run", "prepare"} else []
+    return "".join(own + shared)
+
+
+COMMANDS = dict(parsers())
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"list"}))
+def test_the_manual_has_every_option_of(command: str) -> None:
+    text = section_of(command)
+    assert text
+    missing = [
+        name for name in options(COMMANDS[command]) if not re.search(rf"(?<![\w-]){name}(?![\w-])", text)
+    ]
+    assert missing == []
+
+
+def test_the_manual_has_every_option_of_apps() -> None:
+    text = sections()[APP_OPTIONS]
+    assert [name for name in options(app_parser()) if not re.search(rf"{name}(?![\w-])", text)] == []
+
+
+def test_the_manual_has_no_option_that_is_not_there() -> None:
+    known = (
+        GLOBAL | set(options(app_parser())) | {name for one in COMMANDS.values() for name in options(one)}
+    )
+    said = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", plain(MANUAL.read_text())))
+    assert said <= known
+
+
+def test_the_manual_has_every_key_of_manifests() -> None:
+    text = sections()["MANIFESTS"]
+    keys = {key for kind in (PodRequest, AppRequest) for key in kind.__annotations__}
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)] == []
+
+
+def test_the_manual_has_every_exit_status() -> None:
+    text = sections()["EXIT STATUS"]
+    for status in (EXIT_USAGE, EXIT_RUNTIME, EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND):
+        assert f"\n{status}\n" in text
+
+
+def test_the_manual_has_the_version_of_the_program() -> None:
+    assert f'"unitpod {cli.VERSION}"' in MANUAL.read_text().splitlines()[1]
+
+
+def test_the_manual_is_well_formed() -> None:
+    needs_program("mandoc")
+    done = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", MANUAL], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help_explains_every_option_of(command: str) -> None:
+    parser = COMMANDS[command]
+    text = parser.format_help()
+    assert [name for name in options(parser) if name not in text] == []
+    assert [one.dest for one in parser._actions if one.option_strings and not one.help] == []
+
+
+@pytest.mark.parametrize("command", ["run", "prepare"])
+def test_help_explains_the_options_of_apps_too(command: str) -> None:
+    text = COMMANDS[command].format_help()
+    assert [name for name in options(app_parser()) if name not in text] == []
+
+
+def test_the_overview_has_every_command() -> None:
+    assert [name for name in cli.VERBS if f"  {name} " not in cli.overview()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(TOP)))
+def test_links_lead_somewhere_in(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def commands_in(page: Path) -> Iterator[list[str]]:
+    """Commands of `pod` in the indented blocks of a page."""
+    for line in page.read_text().replace("\\\n", " ").splitlines():
+        if found := re.match(r"(?: {4,}|\t)(?:# |\$ )?(?:sudo )?pod ([a-z].*?)(?:  +#.*)?$", line):
+            yield found[1].split()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(TOP)))
+def test_commands_exist_with_their_options_in(page: Path) -> None:
+    app = set(options(app_parser()))
+    for words in commands_in(page):
+        verb = " ".join(words[:2]) if words[0] == "image" and len(words) > 1 else words[0]
+        assert verb in COMMANDS, words
+        known = set(options(COMMANDS[verb])) | GLOBAL | {"-h"}
+        known |= app if verb in {"run", "prepare"} else set()
+        own = words[: words.index("--")] if "--" in words else words
+        flags = {word.split("=")[0] for word in own if re.match(r"-{1,2}[a-z]", word)}
+        assert flags <= known, (words, flags - known)
+
+
+def test_every_rule_of_make_that_pages_name_exists() -> None:
+    rules = set(re.findall(r"^([a-z-]+):", (TOP / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        said = set(re.findall(r"`make ([a-z-]+)`", page.read_text()))
+        assert said <= rules, (page, said - rules)
