@@ -199,12 +199,3 @@ char *launch_parse(struct launch *launch, char *text, size_t size) {
         }
         return check_whole(launch);
 }
-
-void launch_free(struct launch *launch) {
-        free(launch->words);
-        free(launch->cgroups);
-        free(launch->environment);
-        free(launch->mounts);
-        free(launch->apps);
-        *launch = (struct launch){};
-}

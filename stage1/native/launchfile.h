@@ -47,6 +47,5 @@ struct launch {
 #define LOG_LIMIT_DEFAULT (UINT64_C(64) << 20)
 #define LOG_LIMIT_MIN     (UINT64_C(64) << 10)
 
-/* Takes text apart in place. Returns NULL, or what is wrong (to be freed). */
+/* Takes text apart in place; both stay for the monitor's life. Returns NULL, or what is wrong. */
 char *launch_parse(struct launch *launch, char *text, size_t size);
-void launch_free(struct launch *launch);

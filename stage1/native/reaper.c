@@ -1,5 +1,5 @@
-/* reaper [--root DIR] [--app-root DIR] [--program PATH] run APP | final APP | stopping WHO | ready tcp:PORT
- * [SECONDS]
+/* reaper [--root DIR] [--app-root DIR] [--program PATH]
+ *        run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS]
  *
  * Runs inside the pod, in the pod's own root, and ends at once. `run` is an app's ExecStopPost and records
  * each run; `final` is started by its OnFailure and records that systemd will not start it again. Who finds
@@ -226,8 +226,8 @@ static int verb_final(struct reaper *reaper, char **words) {
         return 0;
 }
 
-/* An init app has done its work. systemd keeps its unit, so that a later start of another app does not run it again,
- * and runs no ExecStopPost before the pod ends: this is its ExecStartPost. */
+/* An init app has done its work. systemd keeps its unit, so that a later start of another app does not run
+ * it again, and runs no ExecStopPost before the pod ends: this is its ExecStartPost. */
 static int verb_done(struct reaper *reaper, char **words) {
         struct ending ending = {.result = "success", .code = "exited", .status = "0"};
         struct record record;
@@ -244,7 +244,8 @@ static int verb_done(struct reaper *reaper, char **words) {
         return 0;
 }
 
-/* Somebody outside asked the pod's PID 1 to halt: first the mark, so that what ends now is known to be stopped. */
+/* Somebody outside asked the pod's PID 1 to halt: first the mark, so that what ends now is known to be
+ * stopped. */
 static int verb_stop(struct reaper *reaper, char **words) {
         AUTO_FREE char *status = xasprintf("%s/pod/status", reaper->root);
 
@@ -274,11 +275,8 @@ static const struct verb {
         int least, most; /* words after the verb */
         int (*run)(struct reaper *reaper, char **words);
 } verbs[] = {
-        {"run", 1, 1, verb_run},
-        {"final", 1, 1, verb_final},
-        {"done", 1, 1, verb_done},
-        {"stop", 1, 1, verb_stop},
-        {"ready", 1, 2, verb_ready},
+        {"run", 1, 1, verb_run},   {"final", 1, 1, verb_final}, {"done", 1, 1, verb_done},
+        {"stop", 1, 1, verb_stop}, {"ready", 1, 2, verb_ready},
 };
 
 static void parse_options(struct reaper *reaper, int argc, char **argv) {
@@ -299,9 +297,9 @@ static void parse_options(struct reaper *reaper, int argc, char **argv) {
                         exit(2);
 }
 
-/* PID 1 becomes this program instead of systemd-shutdown when every unit has stopped, with `exit --exit-code=N` among
- * its words. What systemd's own does then (kill, sync, unmount, detach) the kernel does by itself when the last
- * process of these namespaces is gone; leaving it out saves 10 to 20 ms a pod. */
+/* PID 1 becomes this program instead of systemd-shutdown when every unit has stopped, with `exit
+ * --exit-code=N` among its words. What systemd's own does then (kill, sync, unmount, detach) the kernel does
+ * by itself when the last process of these namespaces is gone; leaving it out saves 10 to 20 ms a pod. */
 static int finish(int argc, char **argv) {
         uint64_t code = 0;
 

@@ -30,7 +30,10 @@ def program(name: str) -> str:
 
 def encode_records(records: Sequence[Sequence[Word]]) -> bytes:
     """The text of run/launch."""
-    return b"".join(b"".join(os.fsencode(str(w) if isinstance(w, int) else w) + b"\0" for w in r) + b"\0" for r in records)
+    return b"".join(
+        b"".join(os.fsencode(str(w) if isinstance(w, int) else w) + b"\0" for w in r) + b"\0"
+        for r in records
+    )
 
 
 def wait_until(holds: Callable[[], object], what: str) -> None:
@@ -71,7 +74,13 @@ class Pod:
 
     def supervise(self, *argv: Word) -> Pod:
         """Writes run/launch with this supervisor."""
-        records: list[Sequence[Word]] = [["version", "1"], ["pod", "test"], *self.records, *self.apps, ["exec", *argv]]
+        records: list[Sequence[Word]] = [
+            ["version", "1"],
+            ["pod", "test"],
+            *self.records,
+            *self.apps,
+            ["exec", *argv],
+        ]
         (self.path / "run" / "launch").write_bytes(encode_records(records))
         return self
 
@@ -81,7 +90,12 @@ class Pod:
 
     def run(self, *options: str, **how: Any) -> subprocess.CompletedProcess[bytes]:
         """Runs the monitor to its end."""
-        how = {"stdin": subprocess.DEVNULL, "timeout": 60, **({} if "stdout" in how else {"capture_output": True}), **how}
+        how = {
+            "stdin": subprocess.DEVNULL,
+            "timeout": 60,
+            **({} if "stdout" in how else {"capture_output": True}),
+            **how,
+        }
         if "input" in how:
             del how["stdin"]
         return subprocess.run([program("monitor"), *options, str(self.path)], check=False, **how)
@@ -112,7 +126,9 @@ class Pod:
         lines = []
         for name in (f"run/logs/{app}.log.1", f"run/logs/{app}.log"):
             if (self.path / name).exists():
-                for line in (self.path / name).read_bytes().decode(errors="surrogateescape").split("\n")[:-1]:
+                for line in (
+                    (self.path / name).read_bytes().decode(errors="surrogateescape").split("\n")[:-1]
+                ):
                     _time, stream, kind, text = line.split(" ", 3)
                     lines.append((stream, kind, text))
         return lines

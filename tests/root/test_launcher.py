@@ -21,15 +21,22 @@ os.write(1, open("/proc/self/environ", "rb").read())
 """
 
 
-def write_words(path: Path, name: bytes, argv: list[bytes], environment: list[bytes]) -> None:
-    path.write_bytes(b"".join(word + b"\0" for word in [b"/", str(len(argv)).encode(), name, *argv, *environment]))
+def write_words(
+    path: Path, name: bytes, argv: list[bytes], environment: list[bytes], directory: bytes = b"/"
+) -> None:
+    words = [directory, str(len(argv)).encode(), name, *argv, *environment]
+    path.write_bytes(b"".join(word + b"\0" for word in words))
 
 
 def launch(path: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([program("launcher"), str(path)], env=environment, capture_output=True, check=False)
+    return subprocess.run(
+        [program("launcher"), str(path)], env=environment, capture_output=True, check=False
+    )
 
 
-def told(path: Path, argv: list[bytes], environment: list[bytes], **own: str) -> tuple[list[bytes], list[bytes]]:
+def told(
+    path: Path, argv: list[bytes], environment: list[bytes], **own: str
+) -> tuple[list[bytes], list[bytes]]:
     write_words(path, b"/usr/bin/python3", [b"any name", b"-IEs", b"-c", TELL.encode(), *argv], environment)
     result = launch(path, **own)
     assert (result.returncode, result.stderr) == (0, b"")
@@ -41,16 +48,26 @@ words = st.binary(min_size=1, max_size=60).filter(lambda word: b"\0" not in word
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(argv=st.lists(words, max_size=8), values=st.dictionaries(words.filter(lambda word: b"=" not in word), words, max_size=6))
-def test_arguments_and_environment_arrive_byte_for_byte(tmp_path: Path, argv: list[bytes], values: dict[bytes, bytes]) -> None:
+@given(
+    argv=st.lists(words, max_size=8),
+    values=st.dictionaries(words.filter(lambda word: b"=" not in word), words, max_size=6),
+)
+def test_arguments_and_environment_arrive_byte_for_byte(
+    tmp_path: Path, argv: list[bytes], values: dict[bytes, bytes]
+) -> None:
     environment = [b"X" + key + b"=" + value for key, value in values.items()]
     assert told(tmp_path / "words", argv, environment, PATH="/bin", SECRET="1") == (argv, environment)
 
 
 def test_empty_words_and_odd_variables_are_kept(tmp_path: Path) -> None:
     environment = [b"EMPTY=", b"A=1", b"A=2", b"no equals sign"]
-    write_words(tmp_path / "words", b"/bin/cat", [b"", b"/proc/self/cmdline", b"/proc/self/environ"], environment)
-    assert launch(tmp_path / "words").stdout == b"\0/proc/self/cmdline\0/proc/self/environ\0" + b"\0".join(environment) + b"\0"
+    write_words(
+        tmp_path / "words", b"/bin/cat", [b"", b"/proc/self/cmdline", b"/proc/self/environ"], environment
+    )
+    assert (
+        launch(tmp_path / "words").stdout
+        == b"\0/proc/self/cmdline\0/proc/self/environ\0" + b"\0".join(environment) + b"\0"
+    )
 
 
 def test_a_megabyte_of_arguments_arrives(tmp_path: Path) -> None:
@@ -89,7 +106,9 @@ def test_a_bare_name_is_searched_in_the_apps_own_path(tmp_path: Path) -> None:
         (b"/etc/passwd", 126, b"cannot execute /etc/passwd: Permission denied"),
     ],
 )
-def test_a_program_that_cannot_run_is_named(tmp_path: Path, name: bytes, status: int, message: bytes) -> None:
+def test_a_program_that_cannot_run_is_named(
+    tmp_path: Path, name: bytes, status: int, message: bytes
+) -> None:
     write_words(tmp_path / "words", name, [b"x"], [b"PATH=/usr/bin:/bin"])
     result = launch(tmp_path / "words")
     assert (result.returncode, result.stderr) == (status, b"launcher: " + message + b"\n")
@@ -101,7 +120,30 @@ def test_a_script_without_its_interpreter_is_there_but_cannot_run(tmp_path: Path
     assert launch(tmp_path / "words").returncode == 126
 
 
-@pytest.mark.parametrize("text", [b"", b"0", b"0\0", b"9\0/bin/true\0", b"x\0/bin/true\0", b"-1\0/bin/true\0", b"1\0/bin/true\0x"])
+def test_the_program_runs_in_its_directory(tmp_path: Path) -> None:
+    write_words(tmp_path / "words", b"/bin/pwd", [b"pwd"], [], os.fsencode(tmp_path))
+    assert launch(tmp_path / "words").stdout == os.fsencode(tmp_path) + b"\n"
+    write_words(tmp_path / "words", b"/bin/pwd", [b"pwd"], [], b"/no/such/place")
+    result = launch(tmp_path / "words")
+    assert (result.returncode, result.stderr) == (
+        126,
+        b"launcher: cannot enter /no/such/place: No such file or directory\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"/",
+        b"/\0",
+        b"/\0000\0",
+        b"/\0009\0/bin/true\0",
+        b"/\0x\0/bin/true\0",
+        b"/\0-1\0/bin/true\0",
+        b"/\0001\0x\0x",
+    ],
+)
 def test_a_damaged_file_is_refused(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "words").write_bytes(text)
     result = launch(tmp_path / "words")
@@ -110,4 +152,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: bytes) -> None:
 
 def test_a_missing_file_is_named() -> None:
     result = launch(Path("/no/such/words"))
-    assert (result.returncode, result.stderr) == (126, b"launcher: cannot read /no/such/words: No such file or directory\n")
+    assert (result.returncode, result.stderr) == (
+        126,
+        b"launcher: cannot read /no/such/words: No such file or directory\n",
+    )

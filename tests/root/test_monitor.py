@@ -69,19 +69,23 @@ def test_the_stamps_are_the_time_of_day(pod: Pod) -> None:
     before = time.time_ns()
     pod.app().shell(f"echo x > {OUT}").run()
     stamp = pod.read("run/logs/web.log").split(" ")[0]
-    logged = subprocess.run(["date", "-d", stamp, "+%s%N"], capture_output=True, check=True, text=True).stdout
+    logged = subprocess.run(
+        ["date", "-d", stamp, "+%s%N"], capture_output=True, check=True, text=True
+    ).stdout
     assert before <= int(logged) <= time.time_ns()
 
 
 def test_several_apps_are_printed_line_by_line_with_their_names(pod: Pod) -> None:
     pod.app("web").app("database")
-    result = pod.shell("printf 'a\\nb' > run/streams/web.out; sleep 0.1; echo c > run/streams/database.out").run()
+    result = pod.shell(
+        "printf 'a\\nb' > run/streams/web.out; sleep 0.1; echo c > run/streams/database.out"
+    ).run()
     assert result.stdout.splitlines() == [b"web      | a", b"database | c"]
 
 
 def test_a_line_without_an_end_is_printed_when_it_gets_one(pod: Pod) -> None:
     pod.app("web").app("db")
-    script = "printf 'be' > run/streams/web.out; sleep 0.2; echo x > run/streams/db.out; echo gin > run/streams/web.out"
+    script = f"printf 'be' > {OUT}; sleep 0.2; echo x > run/streams/db.out; echo gin > {OUT}"
     assert sorted(pod.shell(script).run().stdout.splitlines()) == [b"db  | x", b"web | begin"]
 
 
@@ -90,7 +94,12 @@ def test_a_long_line_is_logged_in_pieces_and_printed_as_one(pod: Pod) -> None:
     (pod.path / "data").write_bytes(long + b"\nshort\n")
     result = pod.app("web").app("db").shell("cat data > run/streams/web.out").run()
     assert result.stdout == b"web | " + long + b"\nweb | short\n"
-    assert [(kind, len(text)) for _, kind, text in pod.log()] == [("P", 16384), ("P", 16384), ("F", 7232), ("F", 5)]
+    assert [(kind, len(text)) for _, kind, text in pod.log()] == [
+        ("P", 16384),
+        ("P", 16384),
+        ("F", 7232),
+        ("F", 5),
+    ]
 
 
 @pytest.mark.parametrize("options", [[], ["--quiet"]])
@@ -176,8 +185,14 @@ def test_a_reader_that_is_gone_ends_the_printing_but_not_the_pod(pod: Pod) -> No
 
 
 def test_a_hangup_ends_the_printing_but_not_the_pod(pod: Pod) -> None:
-    monitor = pod.app().shell(f"echo a > {OUT}; while [ ! -e run/go ]; do sleep 0.01; done; echo b > {OUT}").start()
-    wait_until(lambda: pod.log() != [] if (pod.path / "run/logs/web.log").exists() else False, "the first line")
+    monitor = (
+        pod.app()
+        .shell(f"echo a > {OUT}; while [ ! -e run/go ]; do sleep 0.01; done; echo b > {OUT}")
+        .start()
+    )
+    wait_until(
+        lambda: pod.log() != [] if (pod.path / "run/logs/web.log").exists() else False, "the first line"
+    )
     monitor.send_signal(signal.SIGHUP)
     time.sleep(0.1)
     (pod.path / "run/go").touch()
@@ -198,7 +213,9 @@ def read_terminal(fd: int, seconds: float) -> bytes:
 
 def test_a_stopped_terminal_does_not_stop_the_pod_and_is_told_what_it_missed(pod: Pod) -> None:
     master, slave = pty.openpty()
-    pod.app().shell(f"seq 300000 > {OUT}; touch run/written; while [ ! -e run/go ]; do sleep 0.01; done; echo end > {OUT}")
+    pod.app().shell(
+        f"seq 300000 > {OUT}; touch run/written; while [ ! -e run/go ]; do sleep 0.01; done; echo end > {OUT}"
+    )
     monitor = pod.start(stdout=slave, stderr=slave)
     pod.wait_for("run/written")  # which takes the monitor's five seconds of patience
     shown = read_terminal(master, 1)
@@ -286,7 +303,9 @@ def test_the_supervisor_inherits_the_lock_and_the_fifos_and_nothing_else(pod: Po
 
 
 def test_a_killed_monitor_takes_the_supervisor_with_it_in_order(pod: Pod) -> None:
-    script = "trap 'sleep 0.3; touch run/stopped; exit' TERM; echo $$ > run/pid; while :; do sleep 0.01; done"
+    script = (
+        "trap 'sleep 0.3; touch run/stopped; exit' TERM; echo $$ > run/pid; while :; do sleep 0.01; done"
+    )
     monitor = pod.app().shell(script).start()
     pod.wait_for("run/pid")
     monitor.kill()
@@ -349,7 +368,9 @@ def test_readiness_is_recorded_told_and_passed_on(pod: Pod, tmp_path: Path, abst
     reader, writer = os.pipe()
     messages = "STATUS=coming up\\nX_NSPAWN_LEADER_PID=1", "READY=1", "STOPPING=1"
     pod.app().shell("\n".join(notify(message) for message in messages))
-    monitor = pod.start("--ready-fd", str(writer), pass_fds=[writer], env={**os.environ, "NOTIFY_SOCKET": address})
+    monitor = pod.start(
+        "--ready-fd", str(writer), pass_fds=[writer], env={**os.environ, "NOTIFY_SOCKET": address}
+    )
     os.close(writer)
     with os.fdopen(reader) as ready:
         assert ready.read() == "ready\n"
@@ -404,8 +425,10 @@ def test_who_opens_the_input_after_its_end_finds_an_end(pod: Pod) -> None:
 
 
 def test_the_fifos_belong_to_the_apps_user(pod: Pod) -> None:
-    pod.app(uid=1234, gid=2345, stdin="stream").shell("stat -c '%n %u %g %a %F' run/streams/* > run/seen").start()
-    wait_until(lambda: (pod.path / "run/result.json").exists(), "the end")
+    pod.app(uid=1234, gid=2345, stdin="stream").shell(
+        "stat -c '%n %u %g %a %F' run/streams/* > run/seen"
+    ).start()
+    pod.wait_for("run/result.json")
     lines = [line.split(" ", 1) for line in pod.read("run/seen").splitlines()]
     assert [Path(name).name for name, _ in lines] == ["web.err", "web.in", "web.out"]
     assert {rest for _, rest in lines} == {"1234 2345 600 fifo"}
@@ -416,7 +439,11 @@ def test_a_terminal_app_has_the_users_terminal(pod: Pod) -> None:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
     before = termios.tcgetattr(slave)
     script = "stty size; tty; read answer; echo got $answer; read again; stty size; echo end"
-    monitor = pod.app(stdin="tty").shell(script).start(stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    monitor = (
+        pod.app(stdin="tty")
+        .shell(script)
+        .start(stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    )
     shown = read_terminal(master, 0.5)
     assert not termios.tcgetattr(slave)[3] & termios.ICANON
     os.write(master, b"yes\n")
@@ -453,10 +480,14 @@ def resident(pid: int) -> int:
 
 @pytest.mark.parametrize("apps", [1, 8])
 def test_a_busy_monitor_stays_small_as_well(pod: Pod, apps: int) -> None:
-    writers = "".join(f"(while :; do echo line; sleep 0.05; done) > run/streams/app{i}.out & " for i in range(apps))
+    writers = "".join(
+        f"(while :; do echo line; sleep 0.05; done) > run/streams/app{i}.out & " for i in range(apps)
+    )
     for i in range(apps):
         pod.app(f"app{i}")
-    monitor = pod.shell(notify("READY=1") + f"; trap 'kill 0' TERM; {writers} wait").start(stdout=subprocess.DEVNULL)
+    monitor = pod.shell(notify("READY=1") + f"; trap 'kill 0' TERM; {writers} wait").start(
+        stdout=subprocess.DEVNULL
+    )
     pod.wait_for("run/ready")
     time.sleep(0.5)
     assert resident(monitor.pid) < 600
@@ -465,7 +496,9 @@ def test_a_busy_monitor_stays_small_as_well(pod: Pod, apps: int) -> None:
 def test_a_waiting_monitor_holds_less_than_half_a_megabyte(pod: Pod) -> None:
     for i in range(20):
         pod.app(f"app{i}")
-    pod.shell("for i in $(seq 0 19); do seq 20000 > run/streams/app$i.out; done; touch run/written; exec sleep 1000")
+    pod.shell(
+        "for i in $(seq 0 19); do seq 20000 > run/streams/app$i.out; done; touch run/written; exec sleep 1000"
+    )
     monitor = pod.start(stdout=subprocess.DEVNULL)
     pod.wait_for("run/written")
     wait_until(lambda: resident(monitor.pid) < 500, "the monitor gives memory back")
@@ -489,7 +522,7 @@ def data(path: Path) -> Path:
     return path
 
 
-ODD = "a:b,c\\d\ne f\"g"
+ODD = 'a:b,c\\d\ne f"g'
 
 
 def test_overlays_take_any_bytes_in_paths(pod: Pod, tmp_path: Path) -> None:
@@ -503,10 +536,15 @@ def test_overlays_take_any_bytes_in_paths(pod: Pod, tmp_path: Path) -> None:
 
 
 def test_a_hundred_and_fifty_layers_are_one_root(pod: Pod, tmp_path: Path) -> None:
-    layers = [lower(tmp_path / f"layer-with-a-rather-long-name-{i}", **{f"f{i}": "", "top": str(i)}) for i in range(150)]
+    layers = [
+        lower(tmp_path / f"layer-with-a-rather-long-name-{i}", **{f"f{i}": "", "top": str(i)})
+        for i in range(150)
+    ]
     before = Path("/proc/self/mountinfo").read_text()
     pod.app().add("overlay", "rootfs", data(pod.path / "base"), *layers)
-    result = pod.shell(f"ls rootfs | wc -l > {OUT}; cat rootfs/top > {OUT}; cat /proc/self/mountinfo > run/mounts").run()
+    result = pod.shell(
+        f"ls rootfs | wc -l > {OUT}; cat rootfs/top > {OUT}; cat /proc/self/mountinfo > run/mounts"
+    ).run()
     assert result.stdout == b"151\n0"
     assert "run/stage" not in pod.read("run/mounts")
     assert Path("/proc/self/mountinfo").read_text() == before
@@ -521,14 +559,18 @@ def test_an_overlay_lies_inside_an_overlay_whose_mount_point_is_made(pod: Pod, t
 
 def test_binds_are_made_where_they_are_missing_and_read_only_when_asked(pod: Pod, tmp_path: Path) -> None:
     lower(tmp_path / "source", file="text")
-    pod.app().add("bind", tmp_path / "source", "rootfs/a/b/dir", "ro").add("bind", tmp_path / "source", "rootfs/rw", "-")
+    pod.app().add("bind", tmp_path / "source", "rootfs/a/b/dir", "ro").add(
+        "bind", tmp_path / "source", "rootfs/rw", "-"
+    )
     pod.add("bind", tmp_path / "source" / "file", "rootfs/c/file", "ro")
     script = "cat rootfs/c/file; echo x > rootfs/rw/new && echo written; echo x > rootfs/a/b/dir/new || echo refused"
     result = pod.shell(f"exec > {OUT}; {script}").run()
     assert result.stdout == b"textwritten\nrefused\n"
 
 
-def test_a_recursive_bind_takes_submounts_along_and_makes_them_read_only_too(pod: Pod, tmp_path: Path) -> None:
+def test_a_recursive_bind_takes_submounts_along_and_makes_them_read_only_too(
+    pod: Pod, tmp_path: Path
+) -> None:
     source = tmp_path / "source"
     (source / "sub").mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "test", source / "sub"], check=True)
@@ -549,15 +591,27 @@ def test_links_in_the_root_never_lead_a_mount_out_of_it(pod: Pod, tmp_path: Path
     pod.add("bind", lower(tmp_path / "source", file="x"), "rootfs/etc/inner", "-")
     result = pod.shell("true").run()
     assert not victim.exists()
-    assert (result.returncode, b"cannot make the mount point rootfs/etc/inner" in result.stderr) == (125, True)
+    assert (result.returncode, b"cannot make the mount point rootfs/etc/inner" in result.stderr) == (
+        125,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (["overlay", "rootfs", "base", "/no/such/layer"], "cannot take /no/such/layer: No such file or directory"),
-        (["bind", "/no/such/source", "rootfs/x", "-"], "cannot take /no/such/source: No such file or directory"),
-        (["overlay", "rootfs", "empty", "/usr"], "cannot mount the overlay at rootfs (upper empty/upper, 1 layers)"),
+        (
+            ["overlay", "rootfs", "base", "/no/such/layer"],
+            "cannot take /no/such/layer: No such file or directory",
+        ),
+        (
+            ["bind", "/no/such/source", "rootfs/x", "-"],
+            "cannot take /no/such/source: No such file or directory",
+        ),
+        (
+            ["overlay", "rootfs", "empty", "/usr"],
+            "cannot mount the overlay at rootfs (upper empty/upper, 1 layers)",
+        ),
     ],
 )
 def test_a_mount_that_fails_is_named(pod: Pod, record: list[str], message: str) -> None:
@@ -581,7 +635,7 @@ def test_a_pod_that_is_to_go_leaves_nothing(pod: Pod, tmp_path: Path) -> None:
     link = tmp_path / "name"
     link.symlink_to("one")
     dig = "import os\nfor _ in range(3000): os.mkdir('d'); open('f', 'w').close(); os.chdir('d')"
-    script = f"cd volumes; python3 -c \"{dig}\"; echo done > {pod.path}/{OUT}"
+    script = f'cd volumes; python3 -c "{dig}"; echo done > {pod.path}/{OUT}'
     result = pod.app().add("remove", link, tmp_path / "no-such-link").shell(script).run()
     assert (result.returncode, result.stdout, result.stderr) == (0, b"done\n", b"")
     assert not link.is_symlink()
@@ -609,7 +663,10 @@ def test_the_instructions_are_judged_before_anything_is_done(pod: Pod) -> None:
     group = Path("/sys/fs/cgroup/systemd") / f"monitor-test-{os.getpid()}"
     pod.app().add("cgroup", group).add("conjure", "a rabbit").shell("true")
     result = pod.run()
-    assert (result.returncode, result.stderr) == (125, b"pod: run/launch: record 4: 'conjure' is not known\n")
+    assert (result.returncode, result.stderr) == (
+        125,
+        b"pod: run/launch: record 4: 'conjure' is not known\n",
+    )
     assert not group.exists()
     assert not (pod.path / "run/streams").exists()
 

@@ -1,0 +1,160 @@
+"""run/launch: the monitor takes what the contract allows and refuses anything else in one line, whatever the bytes."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.root.native import NATIVE, encode_records
+
+START = [["version", "1"], ["pod", "p"]]
+END = [["exec", "/bin/true"]]
+
+
+@functools.cache
+def checked_monitor() -> str:
+    """The monitor with the compiler's sanitizers: a wrong access ends it with another status."""
+    subprocess.run(["make", "-s", "-C", str(NATIVE), "build/monitor"], check=True)
+    return str(NATIVE / "build" / "monitor")
+
+
+def check(text: bytes) -> str:
+    """What the monitor says of this file; empty if it is right."""
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "run").mkdir()
+        (Path(directory) / "run" / "launch").write_bytes(text)
+        # What the file says lives as long as the monitor, so nothing of it is ever freed.
+        environment = {"ASAN_OPTIONS": "detect_leaks=0"}
+        result = subprocess.run(
+            [checked_monitor(), "--check", directory], env=environment, capture_output=True, check=False
+        )
+    said = result.stderr.decode(errors="replace")
+    if result.returncode == 0:
+        assert said == ""
+        return ""
+    assert (result.returncode, said.count("\n"), said.startswith("pod: run/launch: ")) == (125, 1, True), (
+        said
+    )
+    return said
+
+
+words = st.binary(min_size=1, max_size=30).filter(lambda word: b"\0" not in word)
+paths = words.map(lambda word: b"/" + word)
+names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True)
+ids = st.integers(0, 2**32 - 2)
+records = st.one_of(
+    st.tuples(st.just("cgroup"), names.map(lambda name: f"/sys/fs/cgroup/{name}")),
+    st.builds(
+        lambda *parts: ("overlay", *parts[:2], *parts[2]),
+        paths,
+        paths,
+        st.lists(paths, min_size=1, max_size=9),
+    ),
+    st.tuples(st.just("bind"), paths, paths, st.sampled_from(["-", "ro", "rec", "ro,rec"])),
+    st.tuples(st.just("log-limit"), st.integers(65536, 2**40)),
+    st.tuples(
+        st.just("env"),
+        words.filter(lambda word: b"=" not in word).map(lambda word: b"X" + word + b"=" + word),
+    ),
+    st.builds(lambda links: ("remove", *links), st.lists(paths, max_size=3)),
+)
+apps = st.lists(st.tuples(names, ids, ids), max_size=5, unique_by=lambda app: app[0]).map(
+    lambda found: [("app", *app, "none") for app in found]
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(records, max_size=8),
+    apps,
+    st.sampled_from([None, "stream", "tty"]),
+    st.lists(words, min_size=1, max_size=6),
+)
+def test_every_file_of_the_contract_is_taken(
+    middle: list[tuple[bytes | str | int, ...]],
+    found: list[tuple[str | int, ...]],
+    stdin: str | None,
+    argv: list[bytes],
+) -> None:
+    if stdin and found:
+        found[0] = (*found[0][:4], stdin)
+    assert check(encode_records([*START, *middle, *found, ["exec", *argv]])) == ""
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=300))
+@example(b"")
+@example(b"\0")
+@example(b"\0\0")
+@example(b"\0\0\0\0")
+@example(b"version\0\0")
+@example(b"version\x001\0\0exec\0\0")
+def test_bytes_that_are_no_file_of_ours_are_refused_in_one_line(text: bytes) -> None:
+    assert check(text)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_a_damaged_file_is_never_more_than_an_error(data: st.DataObject) -> None:
+    text = encode_records([*START, *data.draw(st.lists(records, max_size=5)), *data.draw(apps), *END])
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 8)))
+    check(text[:start] + data.draw(st.binary(max_size=8)) + text[end:])
+
+
+@pytest.mark.parametrize(
+    ("middle", "complaint"),
+    [
+        ([["odd"]], "record 3: 'odd' is not known"),
+        ([["version", "1"]], "record 3: the first record, and no other, is 'version'"),
+        ([["cgroup", "relative"]], "cgroup 'relative' is not an absolute path without '..'"),
+        (
+            [["cgroup", "/sys/fs/cgroup/../x"]],
+            "cgroup '/sys/fs/cgroup/../x' is not an absolute path without '..'",
+        ),
+        ([["overlay", "t", "d"]], "record 3: 'overlay' with 2 words"),
+        ([["overlay", "t", "d", *["l"] * 501]], "record 3: 'overlay' with 503 words"),
+        ([["bind", "a", "b", "rw"]], "bind option 'rw' is not known"),
+        ([["app", "../x", 0, 0, "none"]], "'../x' is no app name"),
+        ([["app", ".x", 0, 0, "none"]], "'.x' is no app name"),
+        ([["app", "x" * 129, 0, 0, "none"]], "is no app name"),
+        ([["app", "a", -1, 0, "none"]], "app a: '-1:0' is no user and group"),
+        ([["app", "a", 0, 2**32 - 1, "none"]], "app a: '0:4294967295' is no user and group"),
+        ([["app", "a", 0, 0, "file"]], "app a: standard input 'file' is not none, stream or tty"),
+        ([["app", "a", 0, 0, "none"]] * 2, "app a is there twice"),
+        (
+            [["app", "a", 0, 0, "tty"], ["app", "b", 0, 0, "stream"]],
+            "more than one app reads the standard input",
+        ),
+        ([["log-limit", "65535"]], "log-limit '65535' is not a number of bytes from 65536 up"),
+        ([["log-limit", "99999999999999999999999"]], "is not a number of bytes"),
+        ([["env", "=x"]], "env '=x' is not KEY=VALUE"),
+        ([["env", "NOTIFY_SOCKET=/x"]], "env NOTIFY_SOCKET is the monitor's own"),
+        ([["exec", "/bin/true"]], "record 4: nothing may follow 'exec'"),
+    ],
+)
+def test_each_mistake_is_named(middle: list[list[str | int]], complaint: str) -> None:
+    assert complaint in check(encode_records([*START, *middle, *END]))
+
+
+@pytest.mark.parametrize(
+    ("found", "complaint"),
+    [
+        ([["version", "2"], *END], "version 2 is not known to this monitor"),
+        ([["pod", "x"]], "record 1: the first record, and no other, is 'version'"),
+        ([["version", "1"], *END], "there is no 'pod' record"),
+        (START, "there is no 'exec' record"),
+    ],
+)
+def test_a_file_lacks_nothing(found: list[list[str]], complaint: str) -> None:
+    assert complaint in check(encode_records(found))
+
+
+def test_a_message_stays_one_line_whatever_a_word_holds() -> None:
+    assert "'a?b?c' is not known" in check(encode_records([*START, ["a\nb\tc"], *END]))
