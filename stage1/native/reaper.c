@@ -119,13 +119,30 @@ static void look_closer(const struct reaper *reaper, struct ending *ending) {
 }
 
 /* PID 1 makes this link anew each time it starts the unit. */
+static char *invocation_link(const struct reaper *reaper) {
+        return xasprintf("%s/run/systemd/units/invocation:app-%s.service", reaper->root, reaper->app);
+}
+
 static void take_start_time(const struct reaper *reaper, struct record *record) {
-        AUTO_FREE char *link =
-                xasprintf("%s/run/systemd/units/invocation:app-%s.service", reaper->root, reaper->app);
+        AUTO_FREE char *link = invocation_link(reaper);
         struct stat status;
 
         if (lstat(link, &status) == 0)
                 format_time(record->started_at, &status.st_mtim, 6);
+}
+
+/* What the app's unit takes out of the app's environment is missing in ours too: then the link tells. */
+static char *invocation_id(const struct reaper *reaper) {
+        AUTO_FREE char *link = invocation_link(reaper);
+        const char *told = environment("INVOCATION_ID");
+        char text[64];
+        ssize_t size;
+
+        if (*told)
+                return xstrdup(told);
+        size = readlink(link, text, sizeof(text) - 1);
+        text[size > 0 ? size : 0] = '\0';
+        return xstrdup(text);
 }
 
 static void take_end_time(struct record *record) {
@@ -157,6 +174,7 @@ static int verb_run(struct reaper *reaper, char **words) {
         struct record record;
 
         open_pod(reaper, words[0]);
+        AUTO_FREE char *invocation = invocation_id(reaper);
         record_load(&record, reaper->status_fd, reaper->app);
         if (record.final && policy_find(&reaper->policy, reaper->app)->init)
                 return 0; /* it was done long ago, now its unit goes with the pod */
@@ -168,7 +186,7 @@ static int verb_run(struct reaper *reaper, char **words) {
         look_closer(reaper, &ending);
         record_classify(&record, &ending);
         record.final = is_final(reaper, &record);
-        store(reaper, &record, environment("INVOCATION_ID"));
+        store(reaper, &record, invocation);
         if (record.final)
                 decide(reaper, &record);
         return 0;
@@ -233,13 +251,14 @@ static int verb_done(struct reaper *reaper, char **words) {
         struct record record;
 
         open_pod(reaper, words[0]);
+        AUTO_FREE char *invocation = invocation_id(reaper);
         record_load(&record, reaper->status_fd, reaper->app);
         record.runs++;
         take_start_time(reaper, &record);
         take_end_time(&record);
         record_classify(&record, &ending);
         record.final = true;
-        store(reaper, &record, environment("INVOCATION_ID"));
+        store(reaper, &record, invocation);
         decide(reaper, &record);
         return 0;
 }
