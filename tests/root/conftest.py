@@ -1,0 +1,52 @@
+"""EFFECT. A data root for the pods of a session, and proof that each test left nothing in it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.root.pods import REPO, Pods, import_images, scratch_directory
+
+# An overlay cannot be the upper layer of another one, which is what a data root on it would come to.
+PLACES = (Path("/tmp"), Path("/var/tmp"), REPO / "build", Path("/dev/shm"))
+
+
+def real_place() -> Path:
+    """A directory whose file system can hold the writable layers of pods."""
+    for place in PLACES:
+        if place.is_dir() and file_system(place) != "overlayfs":
+            return place
+    pytest.fail(f"all of {', '.join(map(str, PLACES))} are overlays")
+
+
+def file_system(place: Path) -> str:
+    """The kind of file system a directory is on."""
+    return subprocess.run(
+        ["stat", "-f", "-c", "%T", place], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def session_pods() -> Iterator[Pods]:
+    """A data root with images, for all tests of a session."""
+    assert shutil.which("systemd-nspawn"), "systemd-nspawn is not installed; run `make deps`"
+    with scratch_directory(real_place()) as place:
+        place.chmod(0o755)
+        (place / "scratch").mkdir()
+        pods = Pods(root=place / "data", scratch=place / "scratch")
+        import_images(pods, "inspect", "busybox")
+        yield pods
+        pods.clear()
+
+
+@pytest.fixture
+def pods(session_pods: Pods) -> Iterator[Pods]:
+    """The data root without pods before and after the test."""
+    yield session_pods
+    session_pods.clear()
+    left = session_pods.left()
+    assert not left, "\n".join(left)
