@@ -11,6 +11,7 @@ import ctypes
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -181,6 +182,7 @@ def measure_all(options: argparse.Namespace) -> list[Result]:
 def main() -> int:
     """Measure, print, and look whether anything stayed."""
     options = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it tidies up
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     before = Snapshot.take(Path("/nonexistent"))
     results = measure_all(options)
@@ -195,9 +197,16 @@ def main() -> int:
 
 
 def is_ours(line: str) -> bool:
-    """Tell what this run may have left from what others do on the machine."""
-    ours = ("podbench-", "libpod", "conmon", "/pod-")
-    return any(word in line for word in ours) and "podlab-" not in line
+    """Tell what this run may have left from what others do on the machine: their pods have processes."""
+    kind, _, rest = line.partition(": ")
+    if "podlab-" in rest:
+        return False
+    return "podbench-" in rest or (kind == "cgroups" and "/pod-" in rest and is_empty(Path(rest)))
+
+
+def is_empty(group: Path) -> bool:
+    """Tell whether no process is in a cgroup or below."""
+    return not any(listing.read_text() for listing in group.rglob("cgroup.procs"))
 
 
 if __name__ == "__main__":
