@@ -23,7 +23,7 @@ NEXT_APP = "---"
 _LISTS = {"env", "env_file", "after", "requires", "volume", "mount", "socket"}
 
 
-def add_pod_options(parser: argparse.ArgumentParser) -> None:
+def add_pod_options(parser: Parser) -> None:
     """Options of the pod, then the first image and the rest, which is parsed by `request_of`."""
     parser.add_argument(
         "-f", "--file", metavar="FILE", help="take the pod from a manifest (TOML, JSON or YAML; - for stdin)"
@@ -40,7 +40,7 @@ def add_pod_options(parser: argparse.ArgumentParser) -> None:
         "--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts"
     )
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parser.epilog = app_parser().format_help().partition("\n\n")[2]
+    parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
 
 
 def app_parser() -> Parser:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from stage0 import layout, lifecycle
@@ -23,11 +22,17 @@ def planned(request: PodRequest, settings: Settings) -> PodManifest:
     images = [store.obtain(app.image) for app in request.app]
     now = Circumstances(
         uuid=lifecycle.new_uuid(),
-        created=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        created=utc_now(),
         directory=str(Path.cwd()),
         term=os.environ.get("TERM") or "xterm",
     )
     return plan_pod(request, images, now)
+
+
+def utc_now() -> str:
+    """RFC 3339 with microseconds, without the 2 ms that importing datetime costs."""
+    now = time.time_ns()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9)) + f".{now // 1000 % 10**6:06d}Z"
 
 
 @contextlib.contextmanager
@@ -48,6 +53,8 @@ def making(pod: PodManifest, settings: Settings) -> Iterator[tuple[PodDir, int]]
 
 def discard(pod: PodManifest, settings: Settings) -> None:
     """Remove a pod that did not come to be, wherever it got to; one that runs after all is left alone."""
+    import shutil  # noqa: PLC0415  rare
+
     with contextlib.suppress(NotFoundError):
         found = lifecycle.find(settings.data, pod.uuid)
         if not found.running:

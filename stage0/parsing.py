@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import NoReturn
 
 from stage1.contract import UsageError
@@ -14,6 +15,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(
         self, prog: str, *, description: str = "", usage: str | None = None, epilog: str = ""
     ) -> None:
+        self.appendix: Callable[[], str] | None = None
         super().__init__(
             prog=prog,
             description=description,
@@ -22,6 +24,10 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+
+    def format_help(self) -> str:
+        """The help, with what `appendix` adds: it is made only when somebody asks."""
+        return super().format_help() + (self.appendix() if self.appendix else "")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is."""

@@ -6,9 +6,8 @@ systemd on the host gives another key.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from stage1.contract import DataRoot, HostError
 
 _LOADER_CACHE = Path("/etc/ld.so.cache")
 _HELPERS = ("reaper", "launcher")
+_INPUTS = "pod/inputs"
 _LIBRARY_DIRECTORIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 
 
@@ -30,13 +30,17 @@ class Entry(NamedTuple):
 
 def ensure(root: DataRoot) -> Path:
     """The base root for this host as it is now, built if no pod needed it before."""
-    recipe = resources.base_recipe()
-    entries = tuple(parse(recipe.read_text()))
-    place = root.base / _key(recipe, entries)
+    entries = tuple(parse(resources.base_recipe().read_text()))
+    inputs = _inputs(entries)
+    place = root.base / f"{zlib.crc32(inputs.encode()):08x}"
     try:
-        os.utime(place)  # gc spares what was used of late
+        known = (place / _INPUTS).read_text() == inputs
     except FileNotFoundError:
-        _build(place, entries)
+        known = False
+    if known:
+        os.utime(place)  # gc spares what was used of late
+    else:
+        _build(place, entries, inputs)
     return place
 
 
@@ -48,20 +52,23 @@ def parse(text: str) -> Iterator[Entry]:
             yield Entry(words[0], tuple(words[1:]))
 
 
-def _key(recipe: Path, entries: tuple[Entry, ...]) -> str:
-    inputs = [recipe, _LOADER_CACHE, *(resources.native(helper) for helper in _HELPERS)]
-    inputs += [Path(entry.words[0]) for entry in entries if entry.verb == "program"]
-    digest = hashlib.sha256()
-    for path in inputs:
+def _inputs(entries: tuple[Entry, ...]) -> str:
+    """What a base is made of, a file a line with what changes when the file does."""
+    paths = [resources.base_recipe(), _LOADER_CACHE, *(resources.native(helper) for helper in _HELPERS)]
+    paths += [Path(entry.words[0]) for entry in entries if entry.verb == "program"]
+    lines = []
+    for path in paths:
         try:
             status = path.stat()
         except FileNotFoundError:
             continue
-        digest.update(f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{status.st_ino}\0".encode())
-    return digest.hexdigest()[:32]
+        lines.append(f"{path} {status.st_mtime_ns} {status.st_size} {status.st_ino}\n")
+    return "".join(lines)
 
 
-def _build(place: Path, entries: tuple[Entry, ...]) -> None:
+def _build(place: Path, entries: tuple[Entry, ...], inputs: str) -> None:
+    import shutil  # noqa: PLC0415  3 ms, and a base is built once
+
     temporary = place.with_name(f"{place.name}.{os.getpid()}")
     temporary.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.rmtree(temporary, ignore_errors=True)
@@ -71,10 +78,11 @@ def _build(place: Path, entries: tuple[Entry, ...]) -> None:
             _VERBS[entry.verb](temporary, *entry.words)
         for helper in _HELPERS:
             _copy(resources.native(helper), temporary / "pod/bin" / helper)
+        (temporary / _INPUTS).write_text(inputs)
         os.sync()  # a base half on disk after a power cut would break every later pod
         temporary.rename(place)
     except OSError as error:
-        if not place.is_dir():
+        if not (place / _INPUTS).is_file():
             raise HostError(
                 f"cannot build the base root {place}: {error}", hint="check space and the recipe"
             ) from error
@@ -83,6 +91,8 @@ def _build(place: Path, entries: tuple[Entry, ...]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
+    import shutil  # noqa: PLC0415  see _build
+
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -50,14 +49,14 @@ def main_process_of_a_unit(environment: dict[str, str], pid: int) -> bool:
 
 def _stamp() -> str:
     """Changes with each boot, with each systemd, and where systemd becomes PID 1 of a namespace."""
-    nspawn = shutil.which("systemd-nspawn") or ""
+    nspawn = _nspawn()
     changed = Path(nspawn).stat().st_mtime_ns if nspawn else 0
     machined = _machined()
     return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {_booted()} {machined} {_cgroup_mounts()}"
 
 
 def _ask() -> HostFacts:
-    nspawn = shutil.which("systemd-nspawn")
+    nspawn = _nspawn()
     if nspawn is None:
         raise HostError(
             "systemd-nspawn is not installed",
@@ -75,6 +74,12 @@ def _ask() -> HostFacts:
         machined=_machined(),
         cgroups=() if _booted() else _cgroup_mounts(),
     )
+
+
+def _nspawn() -> str | None:
+    """Where systemd-nspawn is; shutil.which() would cost 3 ms of imports."""
+    places = (os.environ.get("PATH") or os.defpath).split(":")
+    return next((path for place in places if os.access(path := f"{place}/systemd-nspawn", os.X_OK)), None)
 
 
 def _version(text: str) -> int:

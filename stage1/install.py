@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from stage1.contract import PodDir
@@ -14,6 +13,8 @@ _DIRECTORIES = ("units", "etc", "apps", "streams", "status", "logs")
 def install(plan: LaunchPlan, directory: PodDir) -> None:
     """Make `run/` anew: nothing of an earlier run of this pod may be taken for the present one."""
     if directory.run.exists():
+        import shutil  # noqa: PLC0415  only a pod that ran before has one
+
         shutil.rmtree(directory.run)
     directory.run.mkdir(mode=0o700)
     for name in _DIRECTORIES:

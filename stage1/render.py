@@ -1,24 +1,22 @@
 """EFFECT. Jinja2's door: contexts in, text out; what was rendered before is read back from a cache.
 
 Importing Jinja2 costs more than the rest of `pod run` does before systemd-nspawn (60 ms), and the same app renders to
-the same units every time. So the result of a list of jobs is kept under a hash of the templates and all values, and
+the same units every time. So the result of a list of jobs is kept with the templates' stamps and all values, and
 a second run of the same pod never imports Jinja2. What differs from pod to pod (its UUID, its paths) is therefore
 not rendered but filled in afterwards, see `stage1.nspawn`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stage1.contract import HostError
 from stage1.quoting import Escaped
-
-_FORMAT = "1"
 
 
 class Job(NamedTuple):
@@ -31,25 +29,33 @@ class Job(NamedTuple):
 
 
 def render(jobs: Sequence[Job], search: Sequence[Path], cache: Path | None) -> dict[str, str]:
-    """Result name to text for every job; `cache` is a directory, made when needed."""
+    """Result name to text for every job; `cache` is a directory, made when needed.
+
+    An entry holds its whole key, so the short name of its file may well be shared by two keys.
+    """
     if cache is None:
         return _render(jobs, search)
-    entry = cache / f"{_key(jobs, search)}.json"
+    key = _key(jobs, search)
+    entry = cache / f"{zlib.crc32(key.encode()):08x}.json"
     try:
-        found: dict[str, str] = json.loads(entry.read_bytes())
-    except (OSError, ValueError):
-        found = _render(jobs, search)
-        _keep(entry, found)
-    return found
+        found = json.loads(entry.read_bytes())
+        if found["key"] == key:
+            texts: dict[str, str] = found["texts"]
+            return texts
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    texts = _render(jobs, search)
+    _keep(entry, {"key": key, "texts": texts})
+    return texts
 
 
 def _key(jobs: Sequence[Job], search: Sequence[Path]) -> str:
-    digest = hashlib.sha256(_FORMAT.encode())
+    """Everything the texts depend on, written out: importing hashlib would cost 5 ms."""
+    lines = []
     for path in sorted({_find(job.template, search) for job in jobs}):
         status = path.stat()
-        digest.update(f"{path}\0{status.st_ino}\0{status.st_mtime_ns}\0{status.st_size}\0".encode())
-    digest.update(repr(list(jobs)).encode())
-    return digest.hexdigest()
+        lines.append(f"{path} {status.st_ino} {status.st_mtime_ns} {status.st_size}")
+    return "\n".join([*lines, repr(list(jobs))])
 
 
 def _find(template: str, search: Sequence[Path]) -> Path:
@@ -62,10 +68,10 @@ def _find(template: str, search: Sequence[Path]) -> Path:
     )
 
 
-def _keep(entry: Path, texts: dict[str, str]) -> None:
+def _keep(entry: Path, content: dict[str, Any]) -> None:
     entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = entry.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(texts))
+    temporary.write_text(json.dumps(content))
     temporary.replace(entry)
 
 

@@ -9,6 +9,7 @@ import sys
 from stage0 import lifecycle
 from stage0.arguments import add_pod_options, request_of
 from stage0.making import making, planned, write_uuid
+from stage0.parsing import Parser
 from stage0.settings import Settings
 from stage1.contract import State
 
@@ -18,7 +19,7 @@ USAGE = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """The same as of `run`, without what belongs to running."""
     add_pod_options(parser)
 

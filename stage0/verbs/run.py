@@ -9,6 +9,7 @@ import sys
 from stage0 import handoff, lifecycle
 from stage0.arguments import add_pod_options, request_of
 from stage0.making import making, planned, write_uuid
+from stage0.parsing import Parser
 from stage0.settings import Settings
 from stage1.contract import PodManifest, State, codec
 
@@ -17,7 +18,7 @@ USAGE = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Pod options; those of apps are parsed after their images."""
     parser.add_argument(
         "-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID"
