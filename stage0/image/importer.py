@@ -25,6 +25,7 @@ from stage0.image.sources import Draft, LayerSource, read_docker, read_oci
 from stage0.image.store import StorePaths, locked
 from stage0.image.streams import digest_of, read_chunks
 from stage0.image.tree import MergedTree
+from stage1.contract.errors import NotFoundError
 
 _MAX_DATABASE = 1 << 20
 
@@ -49,7 +50,7 @@ def import_image(paths: StorePaths, text: str, name: str | None) -> Image:
 def _open(source: Source, paths: StorePaths, stack: ExitStack) -> Draft:
     match source.transport:
         case "oci":
-            return read_oci(DirectoryPlace(Path(source.place)), source)
+            return read_oci(_directory(source), source)
         case "oci-archive":
             place = stack.enter_context(closing(ArchivePlace(source.place, source.text, paths.images)))
             return read_oci(place, source)
@@ -60,6 +61,12 @@ def _open(source: Source, paths: StorePaths, stack: ExitStack) -> Draft:
             return _bare(source, lambda: read_chunks(open_file(source.place, source.text)))
         case _:
             return _bare(source, lambda: pack_directory(Path(source.place)))
+
+
+def _directory(source: Source) -> DirectoryPlace:
+    if not Path(source.place).is_dir():
+        raise NotFoundError(f"{source.text}: there is no directory {source.place}", hint="check the path")
+    return DirectoryPlace(Path(source.place))
 
 
 def _bare(source: Source, chunks: Callable[[], Iterator[bytes]]) -> Draft:

@@ -56,7 +56,10 @@ class Stage:
 
 def stage_layer(stage: Stage, layer: LayerSource) -> StagedLayer:
     """Stage a layer unless blob and tree are in the store, or came earlier in this image."""
-    staged = stage.done.get(layer.diff_id) or _stored(stage.paths, layer) or _copy(stage, layer)
+    try:
+        staged = stage.done.get(layer.diff_id) or _stored(stage.paths, layer) or _copy(stage, layer)
+    except ImageError as error:
+        raise error.within(layer.what) from None
     stage.done[staged.diff_id] = staged
     return staged
 

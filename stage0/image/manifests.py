@@ -62,14 +62,19 @@ def host_architecture() -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-def parse_object(data: bytes, what: str) -> dict[str, Any]:
-    """Read a JSON object; bytes that are not UTF-8 become surrogate escapes."""
+def parse_json(data: bytes, what: str) -> object:
+    """Read JSON; bytes that are not UTF-8 become surrogate escapes."""
     if len(data) > MAX_JSON:
         raise ImageError(f"{what} is larger than {MAX_JSON} bytes", hint=_HINT)
     try:
-        value = json.loads(data.decode("utf-8", "surrogateescape").removeprefix("\ufeff"))
+        return json.loads(data.decode("utf-8", "surrogateescape").removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise ImageError(f"{what} is not JSON ({error})", hint=_HINT) from None
+
+
+def parse_object(data: bytes, what: str) -> dict[str, Any]:
+    """Read a JSON object."""
+    value = parse_json(data, what)
     if not isinstance(value, dict):
         raise ImageError(f"{what} is not a JSON object", hint=_HINT)
     return value

@@ -17,6 +17,12 @@ DIGESTED_VERSION = 1
 class ImageError(PodError):
     """An image, or a part of one, is malformed, damaged, or asks for something that is refused."""
 
+    def within(self, what: str) -> ImageError:
+        """The same error, saying in what it was found."""
+        if self.message.startswith(what):
+            return self
+        return ImageError(f"{what}: {self.message}", hint=self.hint)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:

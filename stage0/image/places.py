@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -71,8 +72,14 @@ class ArchivePlace:
 
     def __init__(self, path: str, what: str, scratch: Path) -> None:
         """Index the archive; a compressed one is first written out to an unnamed file in `scratch`."""
-        self._file = _plain(open_file(path, what), what, scratch)
-        self._entries = _index(self._file)
+        with ExitStack() as stack:
+            file = stack.enter_context(open_file(path, what))
+            self._file = stack.enter_context(_plain(file, what, scratch))
+            try:
+                self._entries = _index(self._file)
+            except ImageError as error:
+                raise error.within(what) from None
+            self._open = stack.pop_all()
 
     def open(self, name: str) -> BinaryIO:
         """Open a member; links within the archive are followed."""
@@ -88,7 +95,7 @@ class ArchivePlace:
 
     def close(self) -> None:
         """Close the archive."""
-        self._file.close()
+        self._open.close()
 
 
 def _plain(file: BinaryIO, what: str, scratch: Path) -> BinaryIO:
@@ -98,10 +105,13 @@ def _plain(file: BinaryIO, what: str, scratch: Path) -> BinaryIO:
         return file
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     plain = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 (handed out)
-    with file:
+    try:
         for chunk in decompressed(read_chunks(file), kind, what):
             plain.write(chunk)
-    plain.flush()
+        plain.flush()
+    except BaseException:
+        plain.close()
+        raise
     return plain
 
 

@@ -151,7 +151,7 @@ def _opener(place: Place, name: str, what: str) -> Callable[[], Iterator[bytes]]
 def read_docker(place: Place, source: Source) -> Draft:
     """Choose an image of a `docker save` archive; its layers are named by path, not by digest."""
     text = _read(place, "manifest.json", source.text, "it has no manifest.json: was it made by docker save?")
-    entry = _choose_saved(manifests.parse_object(b'{"images":' + text + b"}", source.text), source)
+    entry = _choose_saved(manifests.parse_json(text, f"{source.text}: manifest.json"), source)
     config_name, paths, tags = _saved_entry(entry, source.text)
     config_bytes = _read(place, config_name, source.text, f"{config_name} is missing")
     digest = config_name.removesuffix(".json").rpartition("/")[2]
@@ -171,37 +171,32 @@ def read_docker(place: Place, source: Source) -> Draft:
     return Draft(reference=reference, manifest=b"", config=config_bytes, layers=layers)
 
 
-def _choose_saved(document: dict[str, object], source: Source) -> object:
-    entries = document["images"]
-    if not isinstance(entries, list):
-        raise ImageError(f"{source.text}: manifest.json is not a list", hint=_HINT)
+def _choose_saved(entries: object, source: Source) -> dict[str, object]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ImageError(f"{source.text}: manifest.json is not a list of images", hint=_HINT)
     fitting = [entry for entry in entries if not source.reference or _is_tagged(entry, source.reference)]
     if len(fitting) == 1:
-        return fitting[0]
-    tags = sorted(
-        {str(tag) for entry in entries if isinstance(entry, dict) for tag in entry.get("RepoTags") or ()}
-    )
+        return dict(fitting[0])
+    tags = sorted({tag for entry in entries for tag in _words(entry, "RepoTags")})
     problem = f"no image {source.reference!r} in" if source.reference else f"{len(entries)} images in"
-    raise ImageError(
-        f"{problem} docker-archive:{source.place}", hint=f"it holds: {', '.join(tags[:10]) or 'no tags'}"
-    )
+    hint = f"it holds: {', '.join(tags[:10]) or 'no tags'}"
+    raise ImageError(f"{problem} docker-archive:{source.place}", hint=hint)
 
 
-def _is_tagged(entry: object, wanted: str) -> bool:
-    tags = (entry.get("RepoTags") if isinstance(entry, dict) else None) or ()
-    return any(
-        isinstance(tag, str) and f"/{tag}".endswith((f"/{wanted}", f"/{wanted}:latest")) for tag in tags
-    )
+def _is_tagged(entry: dict[str, object], wanted: str) -> bool:
+    """Say whether an image is called so; `docker save` adds a registry and podman `localhost`."""
+    endings = (f"/{wanted}", f"/{wanted}:latest")
+    return any(f"/{tag}".endswith(endings) for tag in _words(entry, "RepoTags"))
 
 
-def _saved_entry(entry: object, what: str) -> tuple[str, list[str], list[str]]:
-    fields = entry if isinstance(entry, dict) else {}
-    config, paths, tags = fields.get("Config"), fields.get("Layers"), fields.get("RepoTags") or []
-    words = [
-        config,
-        *(paths if isinstance(paths, list) else [None]),
-        *(tags if isinstance(tags, list) else [None]),
-    ]
-    if not all(isinstance(word, str) and word for word in words):
+def _words(entry: dict[str, object], key: str) -> list[str]:
+    value = entry.get(key)
+    return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
+
+
+def _saved_entry(entry: dict[str, object], what: str) -> tuple[str, list[str], list[str]]:
+    config, layers = entry.get("Config"), entry.get("Layers")
+    paths = _words(entry, "Layers")
+    if not isinstance(config, str) or not isinstance(layers, list) or len(paths) != len(layers):
         raise ImageError(f"{what}: manifest.json lacks Config or Layers", hint=_HINT)
-    return str(config), [str(path) for path in paths or ()], [str(tag) for tag in tags]
+    return config, paths, _words(entry, "RepoTags")
