@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stage1 import nspawn, units
-from stage1.contract import App, NetworkMode, PodDir, PodManifest, Stdin, Volume, VolumeKind
+from stage1.contract import App, NetworkMode, PodDir, PodManifest, Stdin, UsageError, Volume, VolumeKind
 from stage1.contract.paths import APP_ROOTS, POLICY, STATUS, STREAMS, UNITS, VOLUMES, WORDS
 from stage1.host import HostFacts
+from stage1.quoting import Unquotable
 from stage1.render import Job
 
 # Units without a value of their own.
@@ -45,14 +46,23 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
     found = [Job(f"pod/{name}.j2", name) for name in STATIC_UNITS]
     found.append(Job("pod/default.target.j2", "default.target", "pod", everyone))
     for app in pod.apps:
-        unit = units.app_unit(app, pod, facts.systemd)
-        found.append(Job("pod/app.service.j2", units.service_name(app.name), "app", unit))
-        found.append(Job("pod/reaper.service.j2", f"reaper-{app.name}.service", "app", unit))
-        for socket in app.sockets:
-            name = units.socket_unit_name(app.name, socket.name)
-            found.append(Job("pod/app.socket.j2", name, "socket", units.socket_unit(app, socket)))
+        try:
+            found += _app_jobs(app, pod, facts)
+        except Unquotable as error:
+            raise UsageError(
+                f"app {app.name}: {error}", hint="no unit can say this; choose another"
+            ) from None
     found.append(nspawn.job(pod, register=facts.booted, keep_unit=keep_unit or not facts.booted))
     return found
+
+
+def _app_jobs(app: App, pod: PodManifest, facts: HostFacts) -> Iterator[Job]:
+    unit = units.app_unit(app, pod, facts.systemd)
+    yield Job("pod/app.service.j2", units.service_name(app.name), "app", unit)
+    yield Job("pod/reaper.service.j2", f"reaper-{app.name}.service", "app", unit)
+    for socket in app.sockets:
+        name = units.socket_unit_name(app.name, socket.name)
+        yield Job("pod/app.socket.j2", name, "socket", units.socket_unit(app, socket))
 
 
 def launch_plan(

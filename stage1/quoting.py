@@ -10,13 +10,20 @@ from __future__ import annotations
 
 import re
 
-# systemd stops reading a unit at a line longer than this (LONG_LINE_MAX is 1 MiB; some room for the key)
+# systemd stops reading a unit at a line of more bytes than this (LONG_LINE_MAX, 1 MiB; some room for key and program)
 LONGEST_LINE = 1_000_000
+LONGEST_PATH, LONGEST_NAME = 4096, 255
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_NEEDS_ESCAPE = re.compile(r'["\\%\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]')
+# A line with one of these is "not UTF-8 clean" and ignored as a whole: bytes that are none, and the code points that
+# Unicode keeps out of texts (systemd's unichar_is_valid()).
+_UNCLEAN_RANGES = r"\ud800-\udfff\ufdd0-\ufdef" + "".join(
+    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
+)
+_UNCLEAN = re.compile(f"[{_UNCLEAN_RANGES}]")
+_NEEDS_ESCAPE = re.compile(rf'["\\%\x00-\x1f\x7f\x85\u2028\u2029{_UNCLEAN_RANGES}]')
+_NOT_FOR_PEOPLE = re.compile(rf"[\\\x00-\x1f\x7f\x85\u2028\u2029{_UNCLEAN_RANGES}]")
 _SHORT_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", '"': r"\"", "\\": r"\\", "%": "%%"}
 
 
@@ -46,23 +53,37 @@ def word(text: str) -> Escaped:
 
 def words(texts: tuple[str, ...]) -> Escaped:
     """Several words on one line."""
-    line = " ".join(word(text) for text in texts)
-    if len(line) > LONGEST_LINE:
+    return _line(" ".join(word(text) for text in texts))
+
+
+def _line(text: str) -> Escaped:
+    if len(text) > LONGEST_LINE or len(text.encode()) > LONGEST_LINE:
         raise Unquotable("line too long")
-    return Escaped(line)
+    return Escaped(text)
 
 
 def executable(text: str) -> Escaped:
-    """The program of an ExecStart= line: systemd refuses quotes, backslashes and control characters in it."""
-    if re.search(r"[\"'\\\x00-\x1f\x7f]", text) or _SURROGATE.search(text):
-        raise Unquotable("a program path systemd refuses")
+    """The program of an ExecStart= line: systemd refuses quotes, backslashes and control characters in it.
+
+    It also refuses what can be no file, and the unit with it; the launcher says so when the app is run.
+    """
+    if re.search(r"[\"'\\\x00-\x1f\x7f]", text) or _UNCLEAN.search(text) or not _is_path(text):
+        raise Unquotable(f"a program systemd refuses: {text[:80]!r}")
+    if text in {".", ".."} or text.endswith("/"):
+        raise Unquotable(f"a program that is a directory: {text[-80:]!r}")
     return word(text)
+
+
+def _is_path(text: str) -> bool:
+    """PATH_MAX and NAME_MAX of the kernel, which systemd checks before."""
+    data = text.encode(errors="surrogateescape")
+    return 0 < len(data) < LONGEST_PATH and all(len(part) <= LONGEST_NAME for part in data.split(b"/"))
 
 
 def assignment(text: str) -> Escaped:
     """One `NAME=value` of Environment=: UTF-8, no control characters but tab and newline in the value."""
     name, _, value = text.partition("=")
-    if not _ENVIRONMENT_NAME.fullmatch(name) or _SURROGATE.search(text):
+    if not _ENVIRONMENT_NAME.fullmatch(name) or _UNCLEAN.search(text):
         raise Unquotable("a variable systemd drops")
     if _CONTROL.search(value.replace("\t", "").replace("\n", "")):
         raise Unquotable("a value systemd drops")
@@ -71,21 +92,31 @@ def assignment(text: str) -> Escaped:
 
 def path_word(text: str) -> Escaped:
     """One path of BindPaths= or TemporaryFileSystem=, colons and spaces included."""
-    if _CONTROL.search(text) or _SURROGATE.search(text):
-        raise Unquotable("a path with bytes that BindPaths= cannot carry")
+    if _CONTROL.search(text) or _UNCLEAN.search(text) or not _is_path(text):
+        raise Unquotable(f"a path that no mount of systemd's can carry: {text[:80]!r}")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return Escaped(f'"{escaped}"')
 
 
 def rest_of_line(text: str) -> Escaped:
     """A setting that takes the whole line, such as WorkingDirectory= or Description=."""
-    if _CONTROL.search(text) or _SURROGATE.search(text) or text != text.strip() or text.endswith("\\"):
-        raise Unquotable("bytes that a plain line cannot carry")
-    if len(text) > LONGEST_LINE:
-        raise Unquotable("line too long")
-    return Escaped(text.replace("%", "%%"))
+    if _CONTROL.search(text) or _UNCLEAN.search(text) or text != text.strip() or text.endswith("\\"):
+        raise Unquotable(f"text that a plain line cannot carry: {text[:80]!r}")
+    return _line(text.replace("%", "%%"))
+
+
+def search_paths(path: str) -> Escaped:
+    """The absolute directories of a PATH for ExecSearchPath=, which knows quotes but no way to write one."""
+    if re.search(r"[\"'\\]", path):
+        raise Unquotable("a search path with quotes")
+    return rest_of_line(":".join(part for part in path.split(":") if part.startswith("/")))
+
+
+def tmpfs_path(path: str) -> Escaped:
+    """The path of a TemporaryFileSystem= entry: systemd takes the quotes off, then splits at colons once more."""
+    return path_word(path.replace("\\", "\\\\").replace(":", "\\:"))
 
 
 def lossy(text: str) -> Escaped:
     """For people only: what a line cannot carry is shown as `?`."""
-    return Escaped(re.sub(r"[\x00-\x1f\x7f\\\ud800-\udfff]", "?", text.strip()).replace("%", "%%"))
+    return Escaped(_NOT_FOR_PEOPLE.sub("?", text.strip()).replace("%", "%%"))

@@ -110,9 +110,12 @@ def _only_escaped(value: Any) -> Any:  # noqa: ANN401  Jinja2 hands over whateve
 
 
 def _tidy(text: str) -> str:
-    """At most one empty line in a row, none at the end: conditional blocks leave gaps."""
+    """At most one empty line in a row, none at the end: conditional blocks leave gaps.
+
+    Only a newline ends a line, as for systemd: splitlines() would make a setting of what follows U+2028 in a path.
+    """
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line or (lines and lines[-1]):
             lines.append(line)
     while lines and not lines[-1]:

@@ -15,7 +15,18 @@ from stage1.contract.paths import (
     WORDS,
     WORDS_IN_APP,
 )
-from stage1.quoting import Escaped, Unquotable, assignment, executable, lossy, path_word, rest_of_line, words
+from stage1.quoting import (
+    Escaped,
+    Unquotable,
+    assignment,
+    executable,
+    lossy,
+    path_word,
+    rest_of_line,
+    search_paths,
+    tmpfs_path,
+    words,
+)
 
 # What systemd puts into the environment of a service by itself (systemd.exec(5), "Environment variables in
 # spawned processes"). NOTIFY_SOCKET, LISTEN_* and WATCHDOG_* stay: an app that gets them asked for them.
@@ -36,6 +47,7 @@ class Command(NamedTuple):
     argv: Escaped
     environment: tuple[Escaped, ...]
     workdir: Escaped
+    search_path: Escaped
     words: bytes | None = None
 
 
@@ -95,7 +107,6 @@ class AppUnit(NamedTuple):
     requires: tuple[Escaped, ...]
     sockets: tuple[Escaped, ...]
     root: Escaped
-    search_path: Escaped
     unset_environment: Escaped
     stop_signal: Escaped
     stop_time: Escaped
@@ -141,6 +152,7 @@ def command(app: App) -> Command:
             argv=words(app.argv),
             environment=tuple(assignment(text) for text in app.env),
             workdir=rest_of_line(app.workdir),
+            search_path=search_path(app),
         )
     except Unquotable:
         launcher = LAUNCHER_IN_APP
@@ -149,6 +161,7 @@ def command(app: App) -> Command:
             argv=words((launcher, WORDS_IN_APP)),
             environment=(),
             workdir=Escaped(),
+            search_path=Escaped(),
             words=launcher_words(app),
         )
 
@@ -169,11 +182,11 @@ def launcher_words(app: App) -> bytes:
 
 def search_path(app: App) -> Escaped:
     """The directories a bare program name is looked for in: the absolute ones of the app's PATH."""
-    path = next((text.removeprefix("PATH=") for text in app.env if text.startswith("PATH=")), "")
-    try:
-        return rest_of_line(":".join(part for part in path.split(":") if part.startswith("/")))
-    except Unquotable:
+    if "/" in app.argv[0]:
         return Escaped()
+    return search_paths(
+        next((text.removeprefix("PATH=") for text in app.env if text.startswith("PATH=")), "")
+    )
 
 
 def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
@@ -187,7 +200,6 @@ def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
         requires=_units(*app.requires, *inits),
         sockets=tuple(Escaped(socket_unit_name(app.name, socket.name)) for socket in app.sockets),
         root=Escaped(f"{APP_ROOTS}/{app.name}/rootfs"),
-        search_path=search_path(app),
         unset_environment=Escaped(" ".join(unset_variables(app) if run.words is None else ())),
         stop_signal=Escaped(app.stop_signal),
         stop_time=_seconds(app.stop_time),
@@ -215,7 +227,7 @@ def unset_variables(app: App) -> tuple[str, ...]:
 def tmpfs_word(tmpfs: Tmpfs) -> Escaped:
     """One TemporaryFileSystem= entry; `size` without a unit is bytes."""
     size = f",size={tmpfs.size}" if tmpfs.size is not None else ""
-    return Escaped(f"{path_word(tmpfs.target)}:mode={tmpfs.mode:o}{size}")
+    return Escaped(f"{tmpfs_path(tmpfs.target)}:mode={tmpfs.mode:o}{size}")
 
 
 def socket_unit(app: App, socket: Socket) -> SocketUnit:
