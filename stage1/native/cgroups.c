@@ -24,15 +24,17 @@ void make_cgroups(const char **paths, size_t count) {
         }
 }
 
-void join_cgroups(const char **paths, size_t count) {
+char *join_cgroups(const char **paths, size_t count, pid_t pid) {
+        AUTO_FREE char *text = xasprintf("%d", (int) pid);
+
         for (size_t i = 0; i < count; i++) {
                 AUTO_FREE char *procs = xasprintf("%s/cgroup.procs", paths[i]);
                 AUTO_CLOSE int fd = open(procs, O_WRONLY | O_CLOEXEC);
-                int result = fd < 0 ? -errno : write_all(fd, "0", 1);
-                errno = -result;
+                int result = fd < 0 ? -errno : write_all(fd, text, strlen(text));
                 if (result < 0)
-                        die_errno("cannot enter the cgroup %s", paths[i]);
+                        return xasprintf("cannot enter the cgroup %s: %s", paths[i], strerror(-result));
         }
+        return NULL;
 }
 
 static void kill_listed(int dir_fd) {

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/types.h>
 
 void make_cgroups(const char **paths, size_t count);
-void join_cgroups(const char **paths, size_t count);
+
+/* Puts a process into the cgroups; what went wrong, or NULL. */
+char *join_cgroups(const char **paths, size_t count, pid_t pid);
 
 /* Sends SIGKILL to every process at or below the cgroups. */
 void kill_cgroups(const char **paths, size_t count);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -18,14 +19,13 @@
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 200
 
+static const char properties[] =
+        "Type,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,"
+        "ExecMainStartTimestampMonotonic,ExecMainHandoffTimestampMonotonic,ExecStartPost";
+
 static char *ask_systemctl(const char *app) {
         AUTO_FREE char *unit = xasprintf("app-%s.service", app);
-        const char *argv[] = {"/usr/bin/systemctl",
-                              "show",
-                              "-p",
-                              "Type,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic",
-                              unit,
-                              NULL};
+        const char *argv[] = {"/usr/bin/systemctl", "show", "-p", properties, unit, NULL};
         posix_spawn_file_actions_t actions;
         char *text = NULL;
         int ends[2];
@@ -52,25 +52,42 @@ static uint64_t property(const char *text, const char *key) {
         return found ? strtoull(found + strlen(key), NULL, 10) : 0;
 }
 
-bool program_was_executed(const char *app) {
+/* A unit of Type=exec is active, or runs its ExecStartPost=, from the moment its program is executed; only a
+ * run that began later than it was last active never got there. systemd 256 and later tell the moment
+ * itself. A unit that says by itself when it is ready, or whose whole work is the start, may have been
+ * executed and yet not become active. Where a program ends in the instant it was executed, PID 1 may see its
+ * end first, and takes it for one that never was: so do we, for want of any other witness. */
+enum execution ask_execution(const char *app) {
         AUTO_FREE char *text = ask_systemctl(app);
+        const char *post = text ? strstr(text, "ExecStartPost=") : NULL;
 
         if (!text)
-                return true;
-        /* A unit of Type=exec is active from the moment its program is executed, and only a run that began
-         * later than it was last active never got there. One that tells when it is ready may have been
-         * executed all the same: then the status, which programs hardly use, is taken for systemd's. */
-        return property(text, "ActiveEnterTimestampMonotonic=") >=
-               property(text, "InactiveExitTimestampMonotonic=");
+                return MAYBE_EXECUTED;
+        if (strstr(text, "ExecMainHandoffTimestampMonotonic="))
+                return property(text, "ExecMainHandoffTimestampMonotonic=") >=
+                                       property(text, "ExecMainStartTimestampMonotonic=")
+                               ? EXECUTED
+                               : NOT_EXECUTED;
+        if (property(text, "ActiveEnterTimestampMonotonic=") >=
+            property(text, "InactiveExitTimestampMonotonic="))
+                return EXECUTED;
+        if (!strstr(text, "Type=exec"))
+                return MAYBE_EXECUTED;
+        return post && property(post, "pid=") > 0 ? EXECUTED : NOT_EXECUTED;
 }
 
-bool program_exists(const char *app_root, const char *program) {
+enum program_kind look_at_program(const char *app_root, const char *program) {
         struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
         AUTO_CLOSE int root = open(app_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
         AUTO_CLOSE int fd = root < 0 ? -1 : (int) syscall(SYS_openat2, root, program, &how, sizeof(how));
+        struct stat status;
 
-        return fd >= 0 || (root >= 0 && errno != ENOENT && errno != ENOTDIR);
+        if (fd < 0)
+                return root < 0 || errno == ENOENT || errno == ENOTDIR ? PROGRAM_MISSING : PROGRAM_NO_FILE;
+        if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || !(status.st_mode & 0111))
+                return PROGRAM_NO_FILE;
+        return PROGRAM_EXECUTABLE;
 }
 
 static bool connects(const struct sockaddr *address, socklen_t size, int patience_ms) {

@@ -4,11 +4,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Asks the pod's PID 1 whether the app's program was executed in its latest run. */
-bool program_was_executed(const char *app);
+enum execution { NOT_EXECUTED, EXECUTED, MAYBE_EXECUTED };
 
-/* Is there anything at this path, as the app sees it? */
-bool program_exists(const char *app_root, const char *program);
+/* Asks the pod's PID 1 whether the app's program was executed in its latest run. */
+enum execution ask_execution(const char *app);
+
+enum program_kind { PROGRAM_MISSING, PROGRAM_NO_FILE, PROGRAM_EXECUTABLE };
+
+/* What there is at this path, as the app sees it. */
+enum program_kind look_at_program(const char *app_root, const char *program);
 
 /* Waits until something listens on the port; false when it took longer than that. */
 bool wait_for_port(uint16_t port, unsigned seconds);

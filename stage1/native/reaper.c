@@ -18,11 +18,10 @@
 #include "record.h"
 #include "util.h"
 
-#define EXIT_SIGNAL       (SIGRTMIN + 6) /* systemd starts kexec.target, which stage1 links to exit.target */
-#define POLICY_MAX        (1 << 20)
-#define READY_SECONDS     60
-#define EXEC_STATUS_FIRST 200 /* systemd's own exit statuses, when it cannot execute a program */
-#define EXEC_STATUS_LAST  243
+#define EXIT_SIGNAL   (SIGRTMIN + 6)  /* systemd starts kexec.target, which stage1 links to exit.target */
+#define LEAVE_SIGNAL  (SIGRTMIN + 13) /* systemd stops nothing and leaves at once */
+#define POLICY_MAX    (1 << 20)
+#define READY_SECONDS 60
 
 struct reaper {
         const char *root; /* "" in a pod */
@@ -67,12 +66,13 @@ static void record_stopping(const struct reaper *reaper, const char *who) {
                 die("cannot write status/stopping: %s", strerror(-result));
 }
 
-static void ask_for_end(void) {
-        if (kill(1, EXIT_SIGNAL) < 0)
+/* Where no app is left there is nothing to stop in order, and the jobs for it would cost 20 ms. */
+static void ask_for_end(bool nothing_left) {
+        if (kill(1, nothing_left ? LEAVE_SIGNAL : EXIT_SIGNAL) < 0)
                 die_errno("cannot ask the pod to end");
 }
 
-static void end_pod(const struct reaper *reaper, const struct record *decider) {
+static void end_pod(const struct reaper *reaper, const struct record *decider, bool nothing_left) {
         bool own = strcmp(decider->app, reaper->app) == 0;
         AUTO_FREE char *sentence =
                 record_sentence(decider, own ? reaper->program : "", own && reaper->gave_up);
@@ -89,19 +89,28 @@ static void end_pod(const struct reaper *reaper, const struct record *decider) {
         if (*reaper->root)
                 printf("end %d %s\n", decider->status, decider->app);
         else
-                ask_for_end();
+                ask_for_end(nothing_left);
 }
 
 static void decide(const struct reaper *reaper, const struct record *own) {
         struct record *records = xalloc(reaper->policy.n_apps * sizeof(*records));
         const struct record *decider;
+        bool nothing_left = true;
 
-        for (size_t i = 0; i < reaper->policy.n_apps; i++)
+        for (size_t i = 0; i < reaper->policy.n_apps; i++) {
                 record_load(&records[i], reaper->status_fd, reaper->policy.apps[i].name);
+                nothing_left = nothing_left && records[i].final;
+        }
         decider = policy_decide(&reaper->policy, records, own);
         if (decider)
-                end_pod(reaper, decider);
+                end_pod(reaper, decider, nothing_left);
         free(records);
+}
+
+/* When PID 1 cannot tell: a program that could be executed was, and a status without a meaning here is its
+ * own. */
+static bool guess_unexecuted(int code, enum program_kind kind) {
+        return code == EXEC_STATUS_EXEC ? kind != PROGRAM_EXECUTABLE : has_exec_reason(code);
 }
 
 /* Statuses that systemd uses for its own failures may also be the program's: PID 1 knows whether it ran. */
@@ -110,12 +119,17 @@ static void look_closer(const struct reaper *reaper, struct ending *ending) {
         uint64_t code;
 
         if (strcmp(ending->code, "exited") != 0 || !parse_number(ending->status, 255, &code) ||
-            code < EXEC_STATUS_FIRST || code > EXEC_STATUS_LAST || strcmp(ending->result, "success") == 0)
+            code < EXEC_STATUS_CHDIR || code > EXEC_STATUS_LAST || strcmp(ending->result, "success") == 0)
                 return;
-        ending->never_executed = !program_was_executed(reaper->app);
-        ending->program_exists =
-                ending->never_executed && strchr(reaper->program, '/') &&
-                program_exists(reaper->app_root ? reaper->app_root : default_root, reaper->program);
+        enum execution execution = ask_execution(reaper->app);
+        enum program_kind kind =
+                strchr(reaper->program, '/')
+                        ? look_at_program(reaper->app_root ? reaper->app_root : default_root,
+                                          reaper->program)
+                        : PROGRAM_MISSING;
+        ending->never_executed = execution == NOT_EXECUTED ||
+                                 (execution == MAYBE_EXECUTED && guess_unexecuted((int) code, kind));
+        ending->program_exists = kind != PROGRAM_MISSING;
 }
 
 /* PID 1 makes this link anew each time it starts the unit. */
@@ -273,7 +287,7 @@ static int verb_stop(struct reaper *reaper, char **words) {
                 die_errno("cannot open %s", status);
         record_stopping(reaper, words[0]);
         if (!*reaper->root)
-                ask_for_end();
+                ask_for_end(false);
         return 0;
 }
 

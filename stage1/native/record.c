@@ -12,8 +12,6 @@
 #define RUNS_MAX              (256 << 10)
 #define RECORD_MAX            4096
 
-enum { EXEC_STATUS_CHDIR = 200, EXEC_STATUS_EXEC = 203 }; /* systemd's own, see systemd.exec(5) */
-
 static const struct failure {
         int code;
         const char *reason;
@@ -67,16 +65,24 @@ static void take_exit(struct record *record, const struct ending *ending) {
         }
 }
 
+static const char *exec_reason(int code) {
+        for (size_t i = 0; i < ARRAY_LEN(exec_failures); i++)
+                if (exec_failures[i].code == code)
+                        return exec_failures[i].reason;
+        return NULL;
+}
+
+bool has_exec_reason(int code) {
+        return exec_reason(code) != NULL;
+}
+
 static void classify_unexecuted(struct record *record, const struct ending *ending) {
         int code = record->code;
 
         record->code = -1;
         record->started_at[0] = '\0';
         record->status = EXIT_RUNTIME;
-        record->reason = "failed";
-        for (size_t i = 0; i < ARRAY_LEN(exec_failures); i++)
-                if (exec_failures[i].code == code)
-                        record->reason = exec_failures[i].reason;
+        record->reason = has_exec_reason(code) ? exec_reason(code) : "failed";
         if (code == EXEC_STATUS_EXEC) {
                 record->reason = ending->program_exists ? "cannot-execute" : "not-found";
                 record->status = ending->program_exists ? STATUS_CANNOT_EXECUTE : STATUS_NOT_FOUND;

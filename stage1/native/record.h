@@ -7,6 +7,9 @@
 
 #define NAME_MAX_SIZE 129
 
+/* systemd's own exit statuses, when it cannot execute a program: see systemd.exec(5). */
+enum { EXEC_STATUS_CHDIR = 200, EXEC_STATUS_EXEC = 203, EXEC_STATUS_LAST = 243 };
+
 struct record {
         char app[NAME_MAX_SIZE];
         bool final;
@@ -27,6 +30,9 @@ struct ending {
         bool never_executed; /* the status is systemd's own, not the program's */
         bool program_exists;
 };
+
+/* Does systemd use this exit status for a failure that has a reason of its own here? */
+bool has_exec_reason(int code);
 
 void record_classify(struct record *record, const struct ending *ending);
 

@@ -63,20 +63,27 @@ static void keep_open(const int *inherited) {
                         die_errno("cannot hand on descriptor %d", *inherited);
 }
 
-static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal)
+static void await_cgroups(int go) {
+        char byte;
+
+        if (read(go, &byte, 1) != 1)
+                die("the monitor is gone");
+}
+
+static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal, int go)
         __attribute__((noreturn));
 
-static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal) {
+static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal, int go) {
         /* If the monitor dies, systemd-nspawn stops the pod in order. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
                 die("the monitor is gone");
         if (setsid() < 0)
                 die_errno("cannot make a session");
         umask(022);
-        join_cgroups(launch->cgroups, launch->n_cgroups);
         enter_mount_namespace();
         for (size_t i = 0; i < launch->n_mounts; i++)
                 make_mount(&launch->mounts[i]);
+        await_cgroups(go);
         redirect(terminal);
         keep_open(inherited);
         char **environment = make_environment(launch, monitor);
@@ -100,25 +107,43 @@ static char *read_failure(int fd) {
         return size > 0 ? xstrdup(text) : NULL;
 }
 
+/* The kernel may take 10 ms and more to move a process (it waits for a grace period of RCU): the child makes its
+ * mounts in the meantime. */
+static char *let_go(const struct launch *launch, pid_t pid, int go, int reader) {
+        char *error = join_cgroups(launch->cgroups, launch->n_cgroups, pid);
+
+        if (error) {
+                (void) kill(pid, SIGKILL);
+                return error;
+        }
+        (void) write_all(go, "", 1); /* a child that failed says so itself */
+        return read_failure(reader);
+}
+
 pid_t supervisor_start(const struct launch *launch, const int *inherited, int terminal, char **error) {
         AUTO_CLOSE int reader = -1;
         AUTO_CLOSE int writer = -1;
+        AUTO_CLOSE int go_reader = -1;
+        AUTO_CLOSE int go_writer = -1;
         pid_t monitor = getpid(), pid;
-        int ends[2];
+        int ends[2], go[2];
 
-        if (pipe2(ends, O_CLOEXEC) < 0)
+        if (pipe2(ends, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
                 die_errno("cannot make a pipe");
         reader = ends[0];
         writer = ends[1];
+        go_reader = go[0];
+        go_writer = go[1];
         pid = fork();
         if (pid < 0)
                 die_errno("cannot fork");
         if (pid == 0) {
                 die_through(writer);
-                run_child(launch, monitor, inherited, terminal);
+                close(take_fd(&go_writer));
+                run_child(launch, monitor, inherited, terminal, go_reader);
         }
         close(take_fd(&writer));
-        *error = read_failure(reader);
+        *error = let_go(launch, pid, go_writer, reader);
         if (!*error)
                 return pid;
         (void) waitpid(pid, NULL, 0);
