@@ -7,7 +7,7 @@ A source is `TRANSPORT:PLACE[:REFERENCE]`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stage1.contract.errors import UsageError
 
@@ -18,18 +18,17 @@ MIN_PREFIX = 4
 
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
-_REPOSITORY = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_VERSION = re.compile(r"latest|v?[0-9][A-Za-z0-9_.-]*")
-_HEX_PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+_REPOSITORY = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"  # texts: finding a stored image must not compile them
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_VERSION = r"latest|v?[0-9][A-Za-z0-9_.-]*"
+_HEX_DIGITS = "0123456789abcdef"
+_WHOLE = 64
 _NAME_HINT = (
     "a name is [HOST[:PORT]/]PATH[:TAG] in lower case, such as nginx:1.27 or example.org/team/app:v2"
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(NamedTuple):
     """Where an image comes from: transport, path, and which of several images ("" if not said)."""
 
     transport: str
@@ -65,13 +64,15 @@ def parse_source(text: str) -> Source:
 
 def is_digest(text: str) -> bool:
     """Say whether `text` is a whole `sha256:HEX` digest."""
-    return _DIGEST.fullmatch(text) is not None
+    return text.startswith("sha256:") and len(hex_prefix(text) or "") == _WHOLE
 
 
 def hex_prefix(text: str) -> str | None:
     """Give the hexadecimal digits of a digest or of the start of one, or None if it cannot be one."""
-    match = _HEX_PREFIX.fullmatch(text)
-    return match[1] if match else None
+    digits = text.removeprefix("sha256:")
+    if MIN_PREFIX <= len(digits) <= _WHOLE and not digits.strip(_HEX_DIGITS):
+        return digits
+    return None
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -86,7 +87,7 @@ def normalise(name: str) -> str:
     """Give the full form `REPOSITORY:TAG` of a name, or refuse it."""
     repository, tag = split_name(name)
     tag = tag or DEFAULT_TAG
-    if name.endswith(":") or not _REPOSITORY.fullmatch(repository) or not _TAG.fullmatch(tag):
+    if name.endswith(":") or not re.fullmatch(_REPOSITORY, repository) or not re.fullmatch(_TAG, tag):
         message = f"{name!r} is not a valid image name"
         raise UsageError(message, hint=_NAME_HINT)
     if is_digest(f"{repository}:{tag}") or repository in TRANSPORTS:
@@ -113,7 +114,7 @@ def default_name(transport: str, place: str, reference: str) -> str:
     named = reference.partition("@")[0]
     if not named or is_digest(reference):
         chosen = from_path
-    elif from_path and _VERSION.fullmatch(named):
+    elif from_path and re.fullmatch(_VERSION, named):
         chosen = f"{from_path}:{named}"
     else:
         chosen = named

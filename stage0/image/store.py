@@ -11,12 +11,11 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stage0.image.model import Image, ImageError, from_json
-from stage0.image.names import hex_prefix, is_digest, is_source, normalise
+from stage0.image.names import DEFAULT_TAG, hex_prefix, is_digest, is_source, normalise
 from stage1.contract.errors import ConflictError, HostError, NotFoundError, UsageError
 
 IMPLIED = ".implied"
@@ -24,11 +23,12 @@ REF_NAME = "org.opencontainers.image.ref.name"
 InUse = frozenset[str] | Callable[[], frozenset[str]]
 
 
-@dataclass(frozen=True, slots=True)
 class StorePaths:
     """Every path of the store below the data root."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        """Nothing is looked at."""
+        self.root = root
 
     @property
     def images(self) -> Path:
@@ -82,8 +82,7 @@ class StorePaths:
         return self.digested / (digest.removeprefix("sha256:") + ".json")
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(NamedTuple):
     """What `Store.remove` did: content that pods still use is not freed."""
 
     names: tuple[str, ...]
@@ -91,16 +90,13 @@ class Removal:
     freed: int
 
 
-@dataclass(frozen=True, slots=True)
 class Store:
     """Images of one data root."""
 
-    root: Path
-
-    @property
-    def paths(self) -> StorePaths:
-        """Where things lie."""
-        return StorePaths(self.root)
+    def __init__(self, root: Path) -> None:
+        """Nothing is read yet, and nothing made."""
+        self.root = root
+        self.paths = StorePaths(root)
 
     def layer_path(self, diff_id: str) -> Path:
         """Where a layer is unpacked, ready as an overlay lower."""
@@ -246,12 +242,13 @@ def _not_allowed(root: Path) -> HostError:
 
 def _by_name(ref: str, tags: dict[str, str]) -> tuple[str, str] | None:
     """Find a name as it is, or the only one that ends with it: `nginx` finds `example.org/nginx`."""
+    for exact in (ref, f"{ref}:{DEFAULT_TAG}"):
+        if exact in tags:
+            return exact, tags[exact]
     try:
         name = normalise(ref)
     except UsageError:
         return None
-    if name in tags:
-        return name, tags[name]
     longer = sorted(tag for tag in tags if tag.endswith("/" + name))
     if len(longer) > 1:
         raise ConflictError(f"{ref!r} may mean {' or '.join(longer[:5])}", hint="give the whole name")

@@ -10,8 +10,8 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from stage0.image.model import ImageError
 
@@ -19,8 +19,7 @@ _OPAQUE = "trusted.overlay.opaque"
 _MAX_LINKS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a path is: `path` on disk, and for a directory all that are merged, topmost first."""
 
     path: Path

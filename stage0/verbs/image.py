@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 
 from stage0.image import Image, Store
+from stage0.image.model import as_dict
 from stage0.image.names import TRANSPORTS
 from stage0.settings import Settings
 
@@ -59,7 +59,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> None:
 def _inspect(args: argparse.Namespace, settings: Settings) -> None:
     store = Store(settings.root)
     found = [store.get(ref) for ref in args.images]
-    sys.stdout.write(_as_json([asdict(image) | {"names": store.tags_of(image.digest)} for image in found]))
+    sys.stdout.write(_as_json([as_dict(image) | {"names": store.tags_of(image.digest)} for image in found]))
 
 
 def _remove(args: argparse.Namespace, settings: Settings) -> None:

@@ -122,6 +122,7 @@ def test_reading_the_store_imports_nothing_slow():
         "zlib",
         "tempfile",
         "platform",
+        "dataclasses",
         "stage0.image.importer",
     ):
         assert slow not in loaded, slow
