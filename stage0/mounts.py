@@ -7,7 +7,7 @@ import posixpath
 import re
 from typing import NamedTuple
 
-from stage0 import quantities
+from stage0 import quantities, users
 from stage1.contract import Tmpfs, UsageError, VolumeKind
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
@@ -57,10 +57,7 @@ def parse_mount(text: str, *, directory: str) -> MountRequest | Tmpfs:
                 mode=_octal(keys.pop("mode", "1777"), where),
             )
         case "bind":
-            source = posixpath.normpath(posixpath.join(directory, keys.pop("source", "")))
-            found = MountRequest(
-                kind=VolumeKind.HOST, source=source, target=target, read_only=keys.pop("ro", "") == "true"
-            )
+            found = _bind(keys, target, where, directory)
         case "empty":
             found = _empty(keys, target, where)
         case _:
@@ -68,6 +65,22 @@ def parse_mount(text: str, *, directory: str) -> MountRequest | Tmpfs:
     if keys:
         raise UsageError(f"{where}: {', '.join(keys)} has no meaning for type={kind}", hint=_MOUNT_HINT)
     return found
+
+
+def _bind(keys: dict[str, str], target: str, where: str, directory: str) -> MountRequest:
+    source = keys.pop("source", "")
+    if not source:
+        raise UsageError(f"{where}: no source", hint=_MOUNT_HINT)
+    path = posixpath.normpath(posixpath.join(directory, source))
+    return MountRequest(kind=VolumeKind.HOST, source=path, target=target, read_only=_read_only(keys, where))
+
+
+def _read_only(keys: dict[str, str], where: str) -> bool:
+    """Nothing but a clear no is writable."""
+    text = keys.pop("ro", "false")
+    if text not in _TRUE and text not in _FALSE:
+        raise UsageError(f"{where}: ro={text!r} is neither true nor false", hint=_MOUNT_HINT)
+    return text in _TRUE
 
 
 def _empty(keys: dict[str, str], target: str, where: str) -> MountRequest:
@@ -78,13 +91,14 @@ def _empty(keys: dict[str, str], target: str, where: str) -> MountRequest:
         kind=VolumeKind.EMPTY,
         source=name,
         target=target,
-        read_only=keys.pop("ro", "") == "true",
+        read_only=_read_only(keys, where),
         mode=_octal(keys.pop("mode"), where) if "mode" in keys else None,
         uid=_id(keys.pop("uid"), where) if "uid" in keys else None,
         gid=_id(keys.pop("gid"), where) if "gid" in keys else None,
     )
 
 
+_TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 _ALIASES = {
     "src": "source",
     "dst": "target",
@@ -96,7 +110,11 @@ _ALIASES = {
 
 def _keys(text: str, where: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for item in next(csv.reader([text]), []):
+    try:
+        items = next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise UsageError(f"{where[:80]}: {error}", hint=_MOUNT_HINT) from None
+    for item in items:
         key, equals, value = item.partition("=")
         key = _ALIASES.get(key, key)
         if key in found or (not equals and key != "ro"):
@@ -109,7 +127,22 @@ def _target(text: str, where: str) -> str:
     target = posixpath.normpath(text)
     if not text.startswith("/") or target in {"/", "//"}:
         raise UsageError(f"{where}: the target {text!r} is not an absolute path below /", hint=_HINT)
+    if not is_sayable(target):
+        raise UsageError(f"{where}: the target {text!r} is one that systemd cannot be told", hint=_HINT)
     return "/" + target.lstrip("/")
+
+
+def is_sayable(path: str) -> bool:
+    """BindPaths= has no escapes: no control characters, and only what systemd takes for UTF-8."""
+    return not any(
+        char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" or is_noncharacter(char)
+        for char in path
+    )
+
+
+def is_noncharacter(char: str) -> bool:
+    """Code points that Unicode keeps out of texts; systemd ignores a line with one."""
+    return "\ufdd0" <= char <= "\ufdef" or ord(char) & 0xFFFE == 0xFFFE
 
 
 def _octal(text: str, where: str) -> int:
@@ -119,6 +152,7 @@ def _octal(text: str, where: str) -> int:
 
 
 def _id(text: str, where: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 2**32 - 2:
-        raise UsageError(f"{where}: {text!r} is not a user or group number", hint=_MOUNT_HINT)
-    return int(text)
+    number = quantities.whole(text, users.LARGEST_ID)
+    if number is None:
+        raise UsageError(f"{where}: {text[:80]!r} is not a user or group number", hint=_MOUNT_HINT)
+    return number

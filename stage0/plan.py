@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
-from stage0.mounts import MountRequest, parse_mount, parse_volume
+from stage0.mounts import MountRequest, is_sayable, parse_mount, parse_volume
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import (
     App,
@@ -32,6 +32,7 @@ from stage1.contract import (
 from stage1.contract import Image as AppImage
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
+MOST_RESTARTS = 2**31 - 2  # systemd counts starts in an unsigned int
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What a root app may do to its own root and no more; the set that container users know as the default.
 CAPABILITIES = (
@@ -266,7 +267,7 @@ def _mounts(
             raise UsageError(f"app {app}: two mounts at {target}", hint="keep one of them")
     for path in implicit:
         target = "/" + posixpath.normpath(path).lstrip("/")
-        if path.startswith("/") and target != "/" and target not in targets:
+        if path.startswith("/") and target != "/" and target not in targets and is_sayable(target):
             wishes.append(MountRequest(kind=VolumeKind.IMPLICIT, source=None, target=target))
     found = sorted(wishes, key=lambda wish: wish.target)
     return (
@@ -277,17 +278,18 @@ def _mounts(
 
 def _restart(text: str) -> RestartPolicy:
     when, colon, limit = text.partition(":")
-    if when not in set(Restart) or (colon and (not limit.isdigit() or when == Restart.NO)):
+    times = quantities.whole(limit, MOST_RESTARTS)
+    if when not in set(Restart) or (colon and (times is None or when == Restart.NO)):
         raise UsageError(
             f"--restart={text}: no such policy", hint="no, on-failure[:TIMES] or always[:TIMES]"
         )
-    return RestartPolicy(when=Restart(when), limit=int(limit) if colon else None)
+    return RestartPolicy(when=Restart(when), limit=times if colon else None)
 
 
 def _readiness(text: str | None) -> Readiness:
-    kind, _, port = (text or "started").partition(":")
-    if kind == "tcp" and port.isdigit() and 0 < int(port) < 65536:
-        return Readiness(port=int(port))
+    kind, _, digits = (text or "started").partition(":")
+    if kind == "tcp" and (port := quantities.whole(digits, 65535)):
+        return Readiness(port=port)
     if text in {None, "started", "notify"}:
         return Readiness(notify=text == "notify")
     raise UsageError(f"--ready={text}: no such readiness", hint="started, notify or tcp:PORT")

@@ -13,9 +13,17 @@ _LONGEST = 10 * 365 * 86400.0
 _LARGEST = 2**63 - 1
 
 
+def whole(text: str, largest: int) -> int | None:
+    """A number of ASCII digits up to `largest`, or None: int() would take ² and choke on thousands of digits."""
+    if not re.fullmatch(r"[0-9]{1,20}", text):
+        return None
+    number = int(text)
+    return number if number <= largest else None
+
+
 def seconds(text: str, *, where: str) -> float:
     """`90`, `1.5s`, `500ms`, `2m`, `1h`, `1d`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip())
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", text.strip())
     if not found or found[2] not in _SECONDS or (value := float(found[1]) * _SECONDS[found[2]]) > _LONGEST:
         raise UsageError(
             f"{where}: {text!r} is not a time", hint="write seconds, or a number with ms, s, m, h or d"
@@ -25,7 +33,7 @@ def seconds(text: str, *, where: str) -> float:
 
 def size(text: str, *, where: str) -> int:
     """`4096`, `64k`, `16M`, `2G`: powers of 1024, an i and a B may follow."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)i?b?", text.strip().lower())
     if not found or (value := float(found[1]) * 1024 ** _BYTES[found[2]]) > _LARGEST:
         raise UsageError(
             f"{where}: {text!r} is not a size", hint="write bytes, or a number with K, M, G or T"
@@ -36,11 +44,12 @@ def size(text: str, *, where: str) -> int:
 def signal_name(text: str, *, where: str) -> str:
     """`TERM`, `SIGTERM`, `15` and `RTMIN+3` all become a name systemd knows."""
     name = text.strip().upper().removeprefix("SIG")
-    real_time = re.fullmatch(r"RTMIN(?:\+(\d{1,2}))?|RTMAX(?:-(\d{1,2}))?", name)
+    real_time = re.fullmatch(r"RTMIN(?:\+([0-9]{1,2}))?|RTMAX(?:-([0-9]{1,2}))?", name)
     if real_time and int(real_time[1] or real_time[2] or 0) <= signal.SIGRTMAX - signal.SIGRTMIN:
         return f"SIG{name}"
-    if name.isdigit() and int(name) in {item.value for item in signal.Signals}:
-        return signal.Signals(int(name)).name
+    number = whole(name, int(signal.SIGRTMAX))
+    if number in {item.value for item in signal.Signals}:
+        return signal.Signals(number).name
     if f"SIG{name}" in signal.Signals.__members__:
         return signal.Signals[f"SIG{name}"].name
     raise UsageError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from stage0 import quantities
 from stage1.contract import User
 
-_NOBODY_ABOVE = 2**32 - 2
+LARGEST_ID = 2**32 - 2
 
 
 def resolve(user: str, group: str | None, passwd: str, groups: str) -> User:
@@ -48,6 +49,4 @@ def _memberships(name: str, gid: int | None, groups: str) -> tuple[int, ...]:
 
 
 def _number(text: str) -> int | None:
-    if text.isascii() and text.isdigit() and int(text) <= _NOBODY_ABOVE:
-        return int(text)
-    return None
+    return quantities.whole(text, LARGEST_ID)
