@@ -24,13 +24,13 @@ from stage1.contract.manifest import (
     RestartPolicy,
     Socket,
     Stdin,
-    Text,
     Tmpfs,
     User,
     Volume,
     VolumeKind,
 )
 from stage1.contract.paths import DataRoot, PodDir, State
+from stage1.contract.text import Text
 
 __all__ = [
     "EXIT_CANNOT_EXECUTE",

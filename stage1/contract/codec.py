@@ -111,34 +111,3 @@ def complaints(error: ValidationError) -> str:
         f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg'].lower()}"
         for item in error.errors()
     )
-
-
-def text_schema() -> Any:  # noqa: ANN401
-    """Validation of `manifest.Text`: a string without NUL, or `{"base64": …}` for other bytes."""
-    from pydantic_core import core_schema  # noqa: PLC0415
-
-    return core_schema.no_info_plain_validator_function(
-        _text,
-        json_schema_input_schema=core_schema.union_schema(
-            [
-                core_schema.str_schema(),
-                core_schema.typed_dict_schema(
-                    {"base64": core_schema.typed_dict_field(core_schema.str_schema())}
-                ),
-            ]
-        ),
-    )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict) and list(value) == ["base64"] and isinstance(value["base64"], str):
-        import base64  # noqa: PLC0415
-
-        value = base64.b64decode(value["base64"], validate=True).decode(errors="surrogateescape")
-    if not isinstance(value, str):
-        raise ValueError(
-            "should be text, or base64 in a table of that name"
-        )  # pydantic turns only ValueError into a complaint
-    if "\0" in value:
-        raise ValueError("holds a NUL byte, which no argument, name or path can")
-    return value

@@ -7,21 +7,10 @@ types where something comes from outside.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-
-class _AnyBytes:
-    """Text that may hold any bytes but NUL: surrogateescape in Python, `{"base64": …}` in JSON where not UTF-8."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], Any]) -> Any:  # noqa: ANN401
-        from stage1.contract.codec import text_schema  # noqa: PLC0415  pydantic only where something is validated
-
-        return text_schema()
-
-
-Text = Annotated[str, _AnyBytes()]
+from stage1.contract.text import Text
 
 
 class VolumeKind(StrEnum):
