@@ -104,20 +104,25 @@ static bool connects(const struct sockaddr *address, socklen_t size, int patienc
                getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
 }
 
-bool wait_for_port(uint16_t port, unsigned seconds) {
+enum readiness wait_for_port(uint16_t port, unsigned seconds, pid_t main_pid) {
         struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
         struct sockaddr_in6 six = {
                 .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+        AUTO_CLOSE int pidfd = main_pid > 0 ? (int) syscall(SYS_pidfd_open, main_pid, 0) : -1;
+        struct pollfd ended = {.fd = pidfd, .events = POLLIN};
         struct timespec begin = time_now(CLOCK_MONOTONIC), now;
 
+        if (main_pid > 0 && pidfd < 0 && errno == ESRCH)
+                return APP_GONE;
         four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         for (int pause = PAUSE_MIN_MS;; pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS) {
                 if (connects((struct sockaddr *) &four, sizeof(four), PAUSE_MAX_MS) ||
                     connects((struct sockaddr *) &six, sizeof(six), PAUSE_MAX_MS))
-                        return true;
+                        return PORT_LISTENS;
                 now = time_now(CLOCK_MONOTONIC);
                 if (now.tv_sec - begin.tv_sec >= (time_t) seconds)
-                        return false;
-                (void) poll(NULL, 0, pause);
+                        return PORT_SILENT;
+                if (poll(&ended, 1, pause) > 0)
+                        return APP_GONE;
         }
 }

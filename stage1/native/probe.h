@@ -1,8 +1,8 @@
 /* Questions about the world inside the pod. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum execution { NOT_EXECUTED, EXECUTED, MAYBE_EXECUTED };
 
@@ -14,5 +14,8 @@ enum program_kind { PROGRAM_MISSING, PROGRAM_NO_FILE, PROGRAM_EXECUTABLE };
 /* What there is at this path, as the app sees it. */
 enum program_kind look_at_program(const char *app_root, const char *program);
 
-/* Waits until something listens on the port; false when it took longer than that. */
-bool wait_for_port(uint16_t port, unsigned seconds);
+enum readiness { PORT_LISTENS, PORT_SILENT, APP_GONE };
+
+/* Waits until something listens on the port, at most so long, and only while the app's main process lives
+ * (0: not known). systemd waits for an ExecStartPost= even when there is nothing left to become ready. */
+enum readiness wait_for_port(uint16_t port, unsigned seconds, pid_t main_pid);

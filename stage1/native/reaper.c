@@ -292,14 +292,22 @@ static int verb_stop(struct reaper *reaper, char **words) {
 }
 
 static int verb_ready(struct reaper *reaper, char **words) {
-        uint64_t port, seconds = READY_SECONDS;
+        uint64_t port, main_pid, seconds = READY_SECONDS;
 
         (void) reaper;
         if (strncmp(words[0], "tcp:", 4) != 0 || !parse_number(words[0] + 4, UINT16_MAX, &port) ||
             port == 0 || (words[1] && !parse_number(words[1], UINT32_MAX, &seconds)))
                 die("'%s %s' is no readiness probe", words[0], words[1] ? words[1] : "");
-        if (wait_for_port((uint16_t) port, (unsigned) seconds))
+        if (!parse_number(environment("MAINPID"), INT32_MAX, &main_pid))
+                main_pid = 0;
+        switch (wait_for_port((uint16_t) port, (unsigned) seconds, (pid_t) main_pid)) {
+        case PORT_LISTENS:
                 return 0;
+        case APP_GONE:
+                die("the app ended before it listened on TCP port %u", (unsigned) port);
+        case PORT_SILENT:
+                break;
+        }
         die("nothing listens on TCP port %u after %u seconds", (unsigned) port, (unsigned) seconds);
 }
 

@@ -105,7 +105,10 @@ static const char *find_reason(const struct record *record, const char *result) 
                 return "signal";
         if (strcmp(result, "start-limit-hit") == 0)
                 return "start-limit";
-        if (record->code >= 0 && (strcmp(result, "success") == 0 || strcmp(result, "exit-code") == 0))
+        /* `exit-code` with code 0 is the failure of another command of the unit, such as a readiness probe.
+         */
+        if (strcmp(result, "success") == 0 ? record->code >= 0
+                                           : record->code > 0 && strcmp(result, "exit-code") == 0)
                 return "exited";
         return "failed";
 }

@@ -73,7 +73,8 @@ static void await_cgroups(int go) {
 static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal, int go)
         __attribute__((noreturn));
 
-static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal, int go) {
+static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal,
+                      int go) {
         /* If the monitor dies, systemd-nspawn stops the pod in order. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
                 die("the monitor is gone");
@@ -107,8 +108,8 @@ static char *read_failure(int fd) {
         return size > 0 ? xstrdup(text) : NULL;
 }
 
-/* The kernel may take 10 ms and more to move a process (it waits for a grace period of RCU): the child makes its
- * mounts in the meantime. */
+/* The kernel may take 10 ms and more to move a process (it waits for a grace period of RCU): the child makes
+ * its mounts in the meantime. */
 static char *let_go(const struct launch *launch, pid_t pid, int go, int reader) {
         char *error = join_cgroups(launch->cgroups, launch->n_cgroups, pid);
 

@@ -124,6 +124,7 @@ def root(tmp_path: Path) -> Root:
             ("watchdog", None, "ABRT", 134),
             "sent no sign of life in time and was ended",
         ),
+        (("exit-code", "exited", "0"), ("failed", 0, None, 125), "failed (exit-code)"),
         (("exit-code", "", ""), ("failed", None, None, 125), "failed (exit-code)"),
         (("resources", "", ""), ("failed", None, None, 125), "failed (resources)"),
         (("protocol", "exited", "0"), ("failed", 0, None, 125), "failed (protocol)"),
@@ -418,6 +419,21 @@ def test_a_port_is_waited_for() -> None:
         assert waiting.poll() is None
         with socket.create_server(("127.0.0.1", port), reuse_port=True):
             assert waiting.wait(5) == 0
+
+
+def test_a_probe_ends_with_the_app_it_waits_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with subprocess.Popen(["sleep", "0.3"]) as app:
+        result = subprocess.run(
+            [program("reaper"), "ready", f"tcp:{port}", "30"],
+            env={"MAINPID": str(app.pid)},
+            capture_output=True,
+            check=False,
+            timeout=10,
+        )
+    assert result.returncode == 125
+    assert result.stderr.decode() == f"reaper: the app ended before it listened on TCP port {port}\n"
 
 
 def test_a_port_that_stays_closed_is_an_error_with_a_reason() -> None:
