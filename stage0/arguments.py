@@ -20,6 +20,9 @@ from stage1.contract import UsageError
 
 ARGUMENTS = "--"
 NEXT_APP = "---"
+_POD_OPTIONS = (
+    "name", "hostname", "net", "exit_policy", "volume", "log_size", "interactive", "tty", "rm",
+)  # fmt: skip
 _LISTS = {"env", "env_file", "after", "requires", "volume", "mount", "socket"}
 
 
@@ -90,21 +93,10 @@ def app_parser() -> Parser:
 def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> PodRequest:
     """The pod the parsed command line asks for."""
     given: dict[str, Any] = {
-        name: value
-        for name in (
-            "name",
-            "hostname",
-            "net",
-            "exit_policy",
-            "volume",
-            "log_size",
-            "interactive",
-            "tty",
-            "rm",
-        )
-        if (value := getattr(arguments, name, None)) not in {None, False} or value
+        name: tuple(value) if isinstance(value, list) else value
+        for name in _POD_OPTIONS
+        if (value := getattr(arguments, name, None)) is not None and value is not False
     }
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     if arguments.file is not None:
         if arguments.words:
             raise UsageError(
@@ -155,6 +147,8 @@ def _groups(words: Sequence[str]) -> Iterator[list[str]]:
 def _with_files(app: AppRequest, environment: Mapping[str, str]) -> AppRequest:
     """Resolve `--env NAME` and `--env-file`, so that a request says everything by itself."""
     if isinstance(app.env, dict):
+        if bad := [name for name in app.env if "=" in name]:
+            raise UsageError(f"{bad[0]!r} is not the name of a variable", hint="write it as NAME = VALUE")
         own = tuple(f"{name}={value}" for name, value in app.env.items())
     else:
         own = tuple(
