@@ -37,10 +37,10 @@ check: venv ## everything that needs no privilege, under a minute
 	$(VENV)/bin/ruff check --quiet stage0 stage1 tests
 	$(VENV)/bin/mypy
 	@$(MAKE) --no-print-directory -C $(NATIVE) WERROR=1
-	$(PYTHON) -m pytest -q tests/unit tests/golden tests/test_layering.py tests/test_linters.py
+	$(PYTHON) -m pytest -q -n 2 tests/unit tests/golden tests/test_layering.py
 
 test-unit: venv native ## unit and golden tests
-	$(PYTHON) -m pytest -q tests/unit tests/golden tests/test_layering.py
+	$(PYTHON) -m pytest -q -n 2 tests/unit tests/golden tests/test_layering.py
 
 test-root: venv native images ## tests that need uid 0
 	$(PYTHON) -m pytest -q tests/root
