@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 static const char *program_name = "pod";
@@ -138,10 +139,14 @@ int write_all(int fd, const void *data, size_t size) {
 /* Writes text beside path under a name no other process uses, which the caller then puts in its place. */
 static int write_beside(int dir_fd, const char *path, const char *text, char **beside) {
         AUTO_CLOSE int fd = -1;
+        unsigned unique;
         int result;
 
-        *beside = xasprintf("%s.%d~", path, (int) getpid());
-        fd = openat(dir_fd, *beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+        /* Not the PID: the monitor's and a reaper's come from different namespaces, and may be the same. */
+        if (getrandom(&unique, sizeof(unique), 0) != (ssize_t) sizeof(unique))
+                return -errno;
+        *beside = xasprintf("%s.%08x~", path, unique);
+        fd = openat(dir_fd, *beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
         result = write_all(fd, text, strlen(text));

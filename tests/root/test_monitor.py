@@ -230,6 +230,29 @@ def test_a_stopped_terminal_does_not_stop_the_pod_and_is_told_what_it_missed(pod
     os.close(slave)
 
 
+def test_a_terminal_shows_the_names_in_colour(pod: Pod) -> None:
+    master, slave = pty.openpty()
+    pod.app("web").app("db").shell("echo a > run/streams/web.out; sleep 0.1; echo b > run/streams/db.err")
+    monitor = pod.start(stdout=slave, stderr=slave)
+    assert monitor.wait(10) == 0
+    assert read_terminal(master, 0.2) == b"\x1b[36mweb |\x1b[0m a\r\n\x1b[33mdb  |\x1b[0m b\r\n"
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_full_disk_loses_lines_of_the_log_but_nothing_else(pod: Pod) -> None:
+    (pod.path / "run/logs").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "test", pod.path / "run/logs"], check=True)
+    try:
+        result = pod.app().shell(f"seq 100000 > {OUT}").run()
+        assert (result.returncode, result.stdout.count(b"\n")) == (0, 100000)
+        assert (
+            result.stderr == b"pod: cannot write run/logs/web.log, lines are lost: No space left on device\n"
+        )
+    finally:
+        subprocess.run(["umount", pod.path / "run/logs"], check=True)
+
+
 # Signals and the end
 
 
@@ -548,6 +571,12 @@ def test_a_hundred_and_fifty_layers_are_one_root(pod: Pod, tmp_path: Path) -> No
     assert result.stdout == b"151\n0"
     assert "run/stage" not in pod.read("run/mounts")
     assert Path("/proc/self/mountinfo").read_text() == before
+
+
+def test_as_many_layers_fit_as_the_kernel_takes(pod: Pod, tmp_path: Path) -> None:
+    layers = [lower(tmp_path / str(i), **{f"f{i}": ""}) for i in range(500)]
+    pod.app().add("overlay", "rootfs", data(pod.path / "base"), *layers)
+    assert pod.shell(f"ls rootfs | wc -l > {OUT}").run().stdout == b"500\n"
 
 
 def test_an_overlay_lies_inside_an_overlay_whose_mount_point_is_made(pod: Pod, tmp_path: Path) -> None:
