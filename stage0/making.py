@@ -16,9 +16,8 @@ from stage0.settings import Settings
 from stage1.contract import NotFoundError, PodDir, PodManifest
 
 
-def planned(request: PodRequest, settings: Settings) -> PodManifest:
+def planned(request: PodRequest, store: Store) -> PodManifest:
     """The manifest a request leads to; images that are sources (`oci:…`) are imported."""
-    store = Store(settings.root)
     images = [store.obtain(app.image) for app in request.app]
     now = Circumstances(
         uuid=lifecycle.new_uuid(),
@@ -36,31 +35,39 @@ def utc_now() -> str:
 
 
 @contextlib.contextmanager
-def making(pod: PodManifest, settings: Settings) -> Iterator[tuple[PodDir, int]]:
-    """A laid out pod directory in `preparing` and its lock; if the body fails, nothing of it stays."""
-    layout.check_sources(pod)
-    directory, lock = lifecycle.create(settings.data, pod.uuid)
-    try:
-        if pod.name:
-            lifecycle.take_name(settings.data, pod.name, pod.uuid)
-        layout.lay_out(pod, directory)
-        yield directory, lock
-    except BaseException:
-        os.close(lock)
-        discard(pod, settings)
-        raise
+def making(
+    request: PodRequest, settings: Settings, uuid_file: str | None
+) -> Iterator[tuple[PodManifest, PodDir, int]]:
+    """A laid out pod in `preparing` and its lock; if the body fails, nothing of it stays.
+
+    Until `pod.json` says which images the pod uses, the store is held, so that none of them can be removed.
+    """
+    with contextlib.ExitStack() as undo:
+        store = Store(settings.root)
+        with store.hold():
+            pod = planned(request, store)
+            layout.check_sources(pod)
+            write_uuid(uuid_file, pod.uuid)
+            directory, lock = lifecycle.create(settings.data, pod.uuid)
+            undo.callback(discard, pod, settings)
+            undo.callback(os.close, lock)  # runs first: what somebody else holds by then is left alone
+            if pod.name:
+                lifecycle.take_name(settings.data, pod.name, pod.uuid)
+            layout.lay_out(pod, directory)
+        yield pod, directory, lock
+        undo.pop_all()
 
 
 def discard(pod: PodManifest, settings: Settings) -> None:
     """Remove a pod that did not come to be, wherever it got to; one that runs after all is left alone."""
-    import shutil  # noqa: PLC0415  rare
+    from stage0.image.scratch import remove  # noqa: PLC0415  rare
 
     with contextlib.suppress(NotFoundError):
         found = lifecycle.find(settings.data, pod.uuid)
         if not found.running:
             if pod.name:
                 lifecycle.release_name(settings.data, pod.name, pod.uuid)
-            shutil.rmtree(found.directory.path, ignore_errors=True)
+            remove(found.directory.path)
 
 
 def write_uuid(path: str | None, uuid: str) -> None:

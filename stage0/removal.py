@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 from stage0 import lifecycle
+from stage0.image import scratch
 from stage0.lifecycle import Pod
 from stage1.contract import DataRoot, PodDir, State
 
@@ -27,7 +27,7 @@ def remove(pod: Pod) -> bool:
         if isinstance(name := manifest.get("name"), str):
             lifecycle.release_name(pod.directory.root, name, pod.uuid)
         remove_cgroups(pod.uuid)
-        shutil.rmtree(garbage.path)
+        scratch.remove(garbage.path)
     except FileNotFoundError:
         return False  # another gc was faster
     finally:

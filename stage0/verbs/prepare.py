@@ -8,7 +8,7 @@ import sys
 
 from stage0 import lifecycle
 from stage0.arguments import add_pod_options, request_of
-from stage0.making import making, planned, write_uuid
+from stage0.making import making
 from stage0.parsing import Parser
 from stage0.settings import Settings
 from stage1.contract import State
@@ -26,9 +26,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the UUID; the pod survives a power cut from then on."""
-    pod = planned(request_of(arguments, os.environ), settings)
-    write_uuid(arguments.uuid_file, pod.uuid)
-    with making(pod, settings) as (preparing, lock):
+    with making(request_of(arguments, os.environ), settings, arguments.uuid_file) as (pod, preparing, lock):
         os.sync()  # volumes may hold thousands of files; one call for all, before the name that says it is complete
         lifecycle.move(preparing, State.PREPARED, durable=True)
     os.close(lock)

@@ -8,7 +8,8 @@ import sys
 
 from stage0 import handoff, lifecycle
 from stage0.arguments import add_pod_options, request_of
-from stage0.making import making, planned, write_uuid
+from stage0.image import Store
+from stage0.making import making, planned
 from stage0.parsing import Parser
 from stage0.settings import Settings
 from stage1.contract import PodManifest, State, codec
@@ -34,12 +35,11 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """In the foreground this process becomes the pod's monitor and ends with the pod's status."""
-    pod = planned(request_of(arguments, os.environ), settings)
+    request = request_of(arguments, os.environ)
     if arguments.dry_run:
-        sys.stdout.write(codec.encode(pod).decode(errors="surrogateescape"))
+        sys.stdout.write(codec.encode(planned(request, Store(settings.root))).decode())
         return 0
-    write_uuid(arguments.uuid_file, pod.uuid)
-    with making(pod, settings) as (preparing, lock):
+    with making(request, settings, arguments.uuid_file) as (pod, preparing, lock):
         handoff.require_native(preparing)
         directory = lifecycle.move(preparing, State.RUN)
         if not arguments.detach:
