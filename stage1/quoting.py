@@ -26,6 +26,10 @@ _NEEDS_ESCAPE = re.compile(rf'["\\%\x00-\x1f\x7f\x85\u2028\u2029{_UNCLEAN_RANGES
 _NOT_FOR_PEOPLE = re.compile(rf"[\\\x00-\x1f\x7f\x85\u2028\u2029{_UNCLEAN_RANGES}]")
 _SHORT_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", '"': r"\"", "\\": r"\\", "%": "%%"}
 
+# What ExecStart= takes for its own in front of a program, after taking off the quotes: `+sh` would be `sh` with full
+# privileges, whatever User= and CapabilityBoundingSet= say. `|` came with systemd 258.
+_PREFIXES = ("-", "@", ":", "+", "!", "|")
+
 
 class Unquotable(ValueError):  # noqa: N818  it is an answer, not a failure
     """The grammar has no way to write this text."""
@@ -71,6 +75,8 @@ def executable(text: str) -> Escaped:
         raise Unquotable(f"a program systemd refuses: {text[:80]!r}")
     if text in {".", ".."} or text.endswith("/"):
         raise Unquotable(f"a program that is a directory: {text[-80:]!r}")
+    if text.startswith(_PREFIXES):
+        raise Unquotable(f"a program that begins like a prefix: {text[:80]!r}")
     return word(text)
 
 

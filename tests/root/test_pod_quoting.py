@@ -176,6 +176,18 @@ def test_a_bare_program_name_is_looked_for_in_the_apps_path(pods: Pods) -> None:
     assert [octets(each["argv"])[0] for each in found] == [os.fsencode(name) for name in PROGRAMS]
 
 
+@pytest.mark.usefixtures("odd_programs")
+def test_a_program_called_like_a_prefix_of_systemd_gives_no_rights(pods: Pods) -> None:
+    names = [name for name in PROGRAMS if name[0] in "-+@!"]
+    words = ("--user", "app", "--env", f"PATH={ODD_PLACE}")
+    found = reports(pods, "odd", *[(*words, f"--exec={name}") for name in names])
+    (plain,) = reports(pods, "odd", (*words, "--exec", "with:colon"))
+    same = ("uid", "gid", "groups", "capabilities", "seccomp", "no_new_privs")
+    assert [{key: each[key] for key in same} for each in found] == [{key: plain[key] for key in same}] * len(
+        names
+    )
+
+
 def test_a_working_directory_may_have_any_bytes_and_is_made_if_missing(pods: Pods) -> None:
     names = [
         "/a b",

@@ -209,9 +209,17 @@ def test_a_program_comes_back_or_is_refused(text: str) -> None:
             or is_unclean(text)
             or text in {"", ".", ".."}
             or text[-1] == "/"
+            or text[0] in "-@:+!|"
         )
         return
     assert read_words(written) == [text.encode()]
+
+
+@pytest.mark.parametrize("text", ["+sh", "!sh", "!!sh", "-sh", "@sh", ":sh", "|sh"])
+def test_a_program_that_begins_like_a_prefix_is_refused_since_it_would_be_one(text: str) -> None:
+    """systemd takes the quotes off first: `+sh` would be `sh` with full privileges."""
+    with pytest.raises(Unquotable):
+        executable(text)
 
 
 @pytest.mark.parametrize("text", ["", "/", "/bin/", ".", "..", "x" * 256, "/x" * 2048, "/ok/" + "é" * 128])
