@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include "input.h"
 #include "launchfile.h"
 #include "notify.h"
+#include "options.h"
 #include "remove.h"
 #include "result.h"
 #include "streams.h"
@@ -34,12 +34,6 @@
 #define HALT_RETRY_MS    10
 #define IDLE_MS          500 /* nothing for so long: memory goes back */
 #define TERMINAL_WAIT_MS 1000
-
-struct options {
-        int lock_fd, ready_fd;
-        bool quiet, check;
-        const char *directory;
-};
 
 struct monitor {
         struct options options;
@@ -414,42 +408,6 @@ static int finish(struct monitor *monitor) {
         if (monitor->launch.links)
                 remove_pod(monitor->launch.links);
         return monitor->outcome.status;
-}
-
-static int parse_fd(const char *text) {
-        uint64_t fd;
-
-        if (!parse_number(text, INT32_MAX, &fd) || fcntl((int) fd, F_SETFD, FD_CLOEXEC) < 0)
-                die("'%s' is no open descriptor", text);
-        return (int) fd;
-}
-
-static struct options parse_options(int argc, char **argv) {
-        static const struct option known[] = {{"lock-fd", required_argument, NULL, 'l'},
-                                              {"ready-fd", required_argument, NULL, 'r'},
-                                              {"quiet", no_argument, NULL, 'q'},
-                                              {"check", no_argument, NULL, 'c'},
-                                              {}};
-        struct options options = {.lock_fd = -1, .ready_fd = -1};
-        int option;
-
-        while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
-                if (option == 'l')
-                        options.lock_fd = parse_fd(optarg);
-                else if (option == 'r')
-                        options.ready_fd = parse_fd(optarg);
-                else if (option == 'q')
-                        options.quiet = true;
-                else if (option == 'c')
-                        options.check = true;
-                else
-                        exit(2);
-        if (optind != argc - 1) {
-                warn("usage: monitor [--lock-fd N] [--ready-fd N] [--quiet] [--check] DIR");
-                exit(2);
-        }
-        options.directory = argv[optind];
-        return options;
 }
 
 static void fill_standard_descriptors(void) {

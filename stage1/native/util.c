@@ -355,15 +355,21 @@ void forget_pages(void *start, size_t size) {
                 (void) madvise((void *) first, end - first, MADV_DONTNEED);
 }
 
+extern const ElfW(Ehdr)
+        __ehdr_start; /* from the linker: the beginning of the program, wherever it was loaded */
+
 void forget_code(void) {
         const ElfW(Phdr) *header = (const ElfW(Phdr) *) getauxval(AT_PHDR);
-        size_t page = (size_t) sysconf(_SC_PAGESIZE);
+        uintptr_t base = 0;
 
-        /* Only what is never written, and so is the same as in the file; not in a program loaded elsewhere.
-         */
-        for (unsigned long i = getauxval(AT_PHNUM); header && i-- > 0; header++) {
-                uintptr_t start = header->p_vaddr & ~(page - 1);
-                if (header->p_type == PT_LOAD && !(header->p_flags & PF_W) && start != 0)
-                        (void) madvise((void *) start, header->p_memsz, MADV_DONTNEED);
+        for (unsigned long left = header ? getauxval(AT_PHNUM) : 0; left-- > 0; header++) {
+                if (header->p_type != PT_LOAD)
+                        continue;
+                if (header->p_offset == 0)
+                        base = (uintptr_t) &__ehdr_start - header->p_vaddr;
+                /* Only what is never written, and so is the same as in the file: relocations touch none of
+                 * it. */
+                if (!(header->p_flags & PF_W))
+                        forget_pages((void *) (base + header->p_vaddr), header->p_memsz);
         }
 }

@@ -1,0 +1,15 @@
+/* The monitor's command line. */
+#pragma once
+
+#include <stdbool.h>
+
+struct options {
+        int lock_fd;  /* the locked pod directory, or -1: the monitor takes the lock itself */
+        int ready_fd; /* told when the pod is ready, or -1 */
+        bool quiet;
+        bool check; /* only judge run/launch */
+        const char *directory;
+};
+
+/* Ends the program if it is called in a wrong way. */
+struct options parse_options(int argc, char **argv);
