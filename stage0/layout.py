@@ -14,7 +14,6 @@ from stage1.contract import (
     NotFoundError,
     PodDir,
     PodManifest,
-    Stdin,
     Volume,
     VolumeKind,
     codec,
@@ -123,10 +122,9 @@ def _volume(volume: Volume, pod: PodManifest, directory: PodDir) -> None:
 
 
 def _fill(target: Path, tree: MergedTree, path: str, volume: Volume) -> None:
-    entry = tree.lookup(path)
-    if entry is not None and stat.S_ISDIR(entry.status.st_mode):
-        tree.copy(path, target)
-        _take_over(target, entry.status)
+    from stage0.image.copy import copy_directory  # noqa: PLC0415  most pods fill no volume
+
+    copy_directory(tree, path, target)
     _own(target, volume)
 
 
@@ -135,8 +133,3 @@ def _own(target: Path, volume: Volume) -> None:
         os.chown(target, -1 if volume.uid is None else volume.uid, -1 if volume.gid is None else volume.gid)
     if volume.mode is not None:
         target.chmod(volume.mode)
-
-
-def needs_terminal(pod: PodManifest) -> bool:
-    """True if an app talks to a terminal."""
-    return any(app.stdin is Stdin.TTY for app in pod.apps)

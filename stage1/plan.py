@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stage1 import nspawn, units
-from stage1.contract import App, NetworkMode, PodDir, PodManifest, Stdin, UsageError, Volume, VolumeKind
+from stage1.contract import App, NetworkMode, PodDir, PodManifest, UsageError, Volume, VolumeKind
 from stage1.contract.paths import APP_ROOTS, POLICY, STATUS, STREAMS, UNITS, VOLUMES, WORDS
 from stage1.host import HostFacts
 from stage1.quoting import Unquotable
@@ -163,8 +163,3 @@ def encode_records(found: Iterator[Record]) -> bytes:
         b"".join(word.encode(errors="surrogateescape") + b"\0" for word in record) + b"\0"
         for record in found
     )
-
-
-def wants_terminal(pod: PodManifest) -> bool:
-    """True if an app of this pod talks to a terminal."""
-    return any(app.stdin is Stdin.TTY for app in pod.apps)

@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stage0.image.tree import Entry, children
+from stage0.image.tree import Entry, MergedTree, children
 
 _CHUNK = 1 << 24
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -22,6 +22,13 @@ class Copying:
 
     links: dict[tuple[int, int], str] = field(default_factory=dict)
     directories: list[tuple[Entry, str]] = field(default_factory=list)
+
+
+def copy_directory(tree: MergedTree, path: str, destination: Path) -> None:
+    """Copy a directory's content and its own attributes to `destination`; no directory, no copy."""
+    entry = tree.lookup(path)
+    if entry is not None and entry.is_directory:
+        copy_tree(entry, destination)
 
 
 def copy_tree(source: Entry, destination: Path) -> None:

@@ -21,8 +21,8 @@ from stage0.image.names import Source, default_name, normalise, parse_source
 from stage0.image.pack import pack_directory
 from stage0.image.places import ArchivePlace, DirectoryPlace, open_file
 from stage0.image.scratch import Batch
+from stage0.image.shelves import StorePaths, locked
 from stage0.image.sources import Draft, LayerSource, read_docker, read_oci
-from stage0.image.store import StorePaths, locked
 from stage0.image.streams import digest_of, read_chunks
 from stage0.image.tree import MergedTree
 from stage1.contract.errors import NotFoundError

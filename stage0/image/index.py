@@ -8,7 +8,7 @@ from typing import Any
 
 from stage0.image.manifests import OCI_INDEX
 from stage0.image.scratch import replace_file
-from stage0.image.store import REF_NAME, StorePaths, locked, read_index, tag_of
+from stage0.image.shelves import REF_NAME, StorePaths, locked, read_index, tag_of
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 

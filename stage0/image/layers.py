@@ -19,8 +19,8 @@ from stage0.image import manifests
 from stage0.image.model import ImageError
 from stage0.image.pack import pack_described
 from stage0.image.scratch import Batch
+from stage0.image.shelves import StorePaths
 from stage0.image.sources import LayerSource
-from stage0.image.store import StorePaths
 from stage0.image.streams import BZIP2, GZIP, PLAIN, XZ, ZSTD, Tally, compression_of, decompressed, tallied
 from stage0.image.tree import MergedTree, is_opaque
 from stage0.image.unpack import Unpacked, unpack

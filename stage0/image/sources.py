@@ -14,7 +14,7 @@ from stage0.image import manifests
 from stage0.image.manifests import INDEX_TYPES, MAX_JSON, Config, Descriptor
 from stage0.image.model import ImageError
 from stage0.image.names import Source, is_digest
-from stage0.image.store import REF_NAME
+from stage0.image.shelves import REF_NAME
 from stage0.image.streams import digest_of, read_chunks
 
 _MAX_INDEX_DEPTH = 4

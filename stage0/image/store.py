@@ -7,87 +7,14 @@ is replaced as a whole by rename. What must not vanish between reading and use i
 from __future__ import annotations
 
 import fcntl
-import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from stage0.image.model import Image, ImageError, from_json
 from stage0.image.names import DEFAULT_TAG, hex_prefix, is_digest, is_source, normalise
-from stage1.contract.errors import ConflictError, HostError, NotFoundError, UsageError
-
-IMPLIED = ".implied"
-REF_NAME = "org.opencontainers.image.ref.name"
-InUse = frozenset[str] | Callable[[], frozenset[str]]
-
-
-class StorePaths:
-    """Every path of the store below the data root."""
-
-    def __init__(self, root: Path) -> None:
-        """Nothing is looked at."""
-        self.root = root
-
-    @property
-    def images(self) -> Path:
-        """The OCI image layout."""
-        return self.root / "images"
-
-    @property
-    def index(self) -> Path:
-        """Names of the layout."""
-        return self.images / "index.json"
-
-    @property
-    def blobs(self) -> Path:
-        """Blobs by digest."""
-        return self.images / "blobs" / "sha256"
-
-    @property
-    def layers(self) -> Path:
-        """Unpacked layers by diff id, and `tmp-` directories of imports under way."""
-        return self.root / "layers"
-
-    @property
-    def digested(self) -> Path:
-        """What `pod run` needs, by manifest digest."""
-        return self.root / "digested"
-
-    @property
-    def index_lock(self) -> Path:
-        """Held exclusively to change `index.json`."""
-        return self.images / ".index-lock"
-
-    @property
-    def content_lock(self) -> Path:
-        """Held shared by whoever relies on blobs and layers, exclusively to delete them."""
-        return self.images / ".content-lock"
-
-    def blob(self, digest: str) -> Path:
-        """Give the place of a blob."""
-        return self.blobs / digest.removeprefix("sha256:")
-
-    def layer(self, diff_id: str) -> Path:
-        """Give the place of an unpacked layer."""
-        return self.layers / diff_id.replace(":", "-")
-
-    def implied(self, diff_id: str) -> Path:
-        """Give the place of the list of directories that a layer implies but does not describe."""
-        return self.layers / (diff_id.replace(":", "-") + IMPLIED)
-
-    def description(self, digest: str) -> Path:
-        """Give the place of an image's digested form."""
-        return self.digested / (digest.removeprefix("sha256:") + ".json")
-
-
-class Removal(NamedTuple):
-    """What `Store.remove` did: content that pods still use is not freed."""
-
-    names: tuple[str, ...]
-    digest: str
-    freed: int
+from stage0.image.shelves import InUse, Removal, StorePaths, locked, not_allowed, read_tags
+from stage1.contract.errors import ConflictError, NotFoundError, UsageError
 
 
 class Store:
@@ -134,7 +61,9 @@ class Store:
         """
         from stage0.image.sweep import remove_image  # noqa: PLC0415 (not on the way to a stored image)
 
-        return remove_image(self, ref, in_use)
+        name, digest = self.resolve(ref)
+        names = (name,) if name else tuple(self.tags_of(digest))
+        return remove_image(self.paths, names, digest, in_use)
 
     def gc(self, in_use: InUse | None = None) -> int:
         """Remove what dead imports left and, if the digests in use are given, unreferenced content. Bytes freed."""
@@ -180,64 +109,12 @@ class Store:
                 f"the stored description of {name} is damaged", hint="import it again"
             ) from None
         except PermissionError:
-            raise _not_allowed(self.root) from None
-
-
-def read_index(paths: StorePaths) -> dict[str, Any]:
-    """Read `index.json`; an absent one is an empty one."""
-    try:
-        index = json.loads(paths.index.read_bytes())
-    except FileNotFoundError:
-        return {"schemaVersion": 2, "manifests": []}
-    except PermissionError:
-        raise _not_allowed(paths.root) from None
-    except ValueError as error:
-        raise ImageError(
-            f"{paths.index} is damaged ({error})", hint="move it away and import again"
-        ) from None
-    if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
-        raise ImageError(f"{paths.index} is not an OCI image index", hint="move it away and import again")
-    return index
-
-
-def read_tags(paths: StorePaths) -> dict[str, str]:
-    """Map names to manifest digests; entries of other tools that are no images of ours are passed over."""
-    tags = {}
-    for entry in read_index(paths)["manifests"]:
-        name, digest = tag_of(entry), entry.get("digest") if isinstance(entry, dict) else None
-        if name and isinstance(digest, str) and is_digest(digest):
-            tags[name] = digest
-    return tags
-
-
-def tag_of(entry: object) -> str:
-    """Give the name an entry of an index carries, or ""."""
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else ""
-
-
-@contextmanager
-def locked(path: Path, operation: int) -> Iterator[None]:
-    """Hold flock(2) of a lock file of the store; lock order: content, then index."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, operation)
-        yield
-    finally:
-        os.close(fd)
+            raise not_allowed(self.root) from None
 
 
 def _described(directory: Path) -> list[str]:
     """List the hexadecimal digests of all images that have a description."""
     return [path.stem for path in directory.glob("*.json")]
-
-
-def _not_allowed(root: Path) -> HostError:
-    return HostError(
-        f"{root} may not be read by this user", hint="run as root, or choose a root of yours with --dir"
-    )
 
 
 def _by_name(ref: str, tags: dict[str, str]) -> tuple[str, str] | None:

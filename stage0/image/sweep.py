@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import fcntl
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stage0.image import manifests
 from stage0.image.index import drop_tags
 from stage0.image.model import ImageError, from_json
 from stage0.image.names import is_digest
 from stage0.image.scratch import PREFIX, discard, sweep_scratch
-from stage0.image.store import IMPLIED, InUse, Removal, StorePaths, locked, read_index
-
-if TYPE_CHECKING:
-    from stage0.image.store import Store
+from stage0.image.shelves import IMPLIED, InUse, Removal, StorePaths, locked, read_index
 
 
-def remove_image(store: Store, ref: str, in_use: InUse) -> Removal:
-    """Drop a name, or all names of a digest, then sweep."""
-    name, digest = store.resolve(ref)
-    names = (name,) if name else tuple(store.tags_of(digest))
-    drop_tags(store.paths, frozenset(names))
-    return Removal(names, digest, collect(store.paths, in_use))
+def remove_image(paths: StorePaths, names: tuple[str, ...], digest: str, in_use: InUse) -> Removal:
+    """Drop names of an image, then sweep."""
+    drop_tags(paths, frozenset(names))
+    return Removal(names, digest, collect(paths, in_use))
 
 
 def collect(paths: StorePaths, in_use: InUse | None) -> int:
@@ -92,9 +86,13 @@ def _layers_of(description: Path) -> list[str]:
 
 def _remove_others(directory: Path, kept: set[str]) -> int:
     """Remove every name but these and scratch; give the bytes of the files among them."""
+    try:
+        paths = list(directory.iterdir())
+    except FileNotFoundError:  # the first import is just about to make it
+        return 0
     doomed = [
         path
-        for path in directory.iterdir()
+        for path in paths
         if path.name.removesuffix(IMPLIED) not in kept and not path.name.startswith(PREFIX)
     ]
     return sum(discard(path) for path in sorted(doomed))

@@ -93,14 +93,6 @@ class MergedTree:
         entry = self.lookup(path)
         return sorted(children(entry)) if entry is not None and entry.is_directory else []
 
-    def copy(self, path: str, destination: Path) -> None:
-        """Copy a directory's content and its own attributes to `destination`; no directory, no copy."""
-        from stage0.image.copy import copy_tree  # noqa: PLC0415 (most pods fill no volume)
-
-        entry = self.lookup(path)
-        if entry is not None and entry.is_directory:
-            copy_tree(entry, destination)
-
     def _root(self) -> Entry:
         """The roots of all layers are merged: overlayfs does not ask whether one is opaque."""
         return Entry(Path(self._roots[0]), os.lstat(self._roots[0]), self._roots)

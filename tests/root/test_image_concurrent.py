@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stage0.image import Store
-from stage0.image.store import read_tags
+from stage0.image.shelves import read_tags
 from tests.image_archives import archive, digest, directory, file, write_layout
 from tests.image_trees import describe
 

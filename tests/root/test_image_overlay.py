@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stage0.image import ImageError, MergedTree, Store
+from stage0.image.copy import copy_directory
 from stage0.image.tree import Entry, children
 from tests.image_archives import (
     archive,
@@ -168,15 +169,15 @@ def test_nothing_of_a_layer_leads_to_the_host(tmp_path):
 def test_a_copy_for_a_volume_has_everything_of_the_merged_directory(tmp_path):
     _, paths = imported(tmp_path, LOWER, MIDDLE, UPPER)
     tree = MergedTree(paths)
-    tree.copy("/", tmp_path / "copy")
+    copy_directory(tree, "/", tmp_path / "copy")
     copied = describe(tmp_path / "copy")
     top = copied.pop("")
     assert copied == describe_merged(tree)
     assert top["mode"] == 0o755
-    tree.copy("/lib/link", tmp_path / "merged")
+    copy_directory(tree, "/lib/link", tmp_path / "merged")
     assert sorted(path.name for path in (tmp_path / "merged").iterdir()) == ["new"]
     assert stat.S_IMODE((tmp_path / "merged").stat().st_mode) == 0o711
-    tree.copy("/nothing", tmp_path / "nothing")
+    copy_directory(tree, "/nothing", tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 
 
@@ -188,7 +189,7 @@ def test_a_copy_keeps_holes(tmp_path):
         stream.write(b"end")
     store = Store(tmp_path / "data")
     image = store.import_(f"dir:{source}")
-    MergedTree([store.layer_path(layer) for layer in image.layers]).copy("v", tmp_path / "copy")
+    copy_directory(MergedTree([store.layer_path(layer) for layer in image.layers]), "v", tmp_path / "copy")
     copied = tmp_path / "copy/holes"
     assert copied.read_bytes() == (source / "v/holes").read_bytes()
     assert copied.stat().st_blocks * 512 < 1 << 20

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stage0.image import Image, ImageConfig, ImageError, Store
 from stage0.image.model import to_json
 from stage0.image.scratch import Batch, discard, remove, sweep_scratch
-from stage0.image.store import REF_NAME, locked, read_tags
+from stage0.image.shelves import REF_NAME, locked, read_tags
 from stage1.contract.errors import ConflictError, NotFoundError, PodError
 
 REPOSITORY = Path(__file__).parents[2]
