@@ -10,15 +10,15 @@ from stage1.contract import Text
 class AppRequest(NamedTuple):
     """One app; None and empty mean: as the image says, or the default."""
 
-    image: str
+    image: Text
     name: str | None = None
     exec: Text | None = None
     args: tuple[Text, ...] | None = None
-    user: str | None = None
-    group: str | None = None
+    user: Text | None = None
+    group: Text | None = None
     workdir: Text | None = None
     env: dict[Text, Text] | tuple[Text, ...] = ()
-    env_file: tuple[str, ...] = ()
+    env_file: tuple[Text, ...] = ()
     after: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     ready: str | None = None

@@ -61,5 +61,6 @@ def _yaml(text: str) -> Any:  # noqa: ANN401
         raise PodError("PyYAML is not installed", hint="install it, or write the manifest in TOML") from None
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+    except (yaml.YAMLError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML's own constructors stumble over tags on the wrong values, such as !!int ""
+        raise ValueError(" ".join(f"not YAML: {error}".split())) from None

@@ -44,7 +44,9 @@ def _plain_text(text: str) -> Any:  # noqa: ANN401
 
 def encode(manifest: PodManifest) -> bytes:
     """The text of `pod.json`."""
-    return json.dumps(plain(manifest), indent=1, ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(plain(manifest), indent=1, ensure_ascii=False)
+    # a label's name cannot be a table: its bytes that are not UTF-8 are written as JSON's own \udcXX
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def decode(data: bytes, *, where: str) -> PodManifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -12,6 +13,9 @@ class _AnyBytes:
     def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], Any]) -> Any:  # noqa: ANN401
         return text_schema()
 
+
+# JSON can write these; only U+DC80 to U+DCFF stand for bytes
+_LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 
 Text = Annotated[str, _AnyBytes()]
 
@@ -42,6 +46,8 @@ def _text(value: object) -> str:
         raise ValueError(
             "should be text, or base64 in a table of that name"
         )  # pydantic turns only ValueError into a complaint
+    if _LONE_SURROGATE.search(value):
+        raise ValueError("holds half a character, which no bytes stand for")
     if "\0" in value:
         raise ValueError("holds a NUL byte, which no argument, name or path can")
     return value

@@ -177,7 +177,8 @@ def test_a_variable_of_a_file_is_a_name(tmp_path: Path) -> None:
 
 WORDS = st.sampled_from(
     ["web", "--", "---", "-", "-f", "--name", "--name=x", "--rm", "-it", "-d", "--env", "A=1", "--init", "--help",
-     "-h",     "--volume", "/a:/b", "--bogus", "--exec", "", "--user=", "--env-file", "/none", "@file", "-1", "=", "\udcff"]
+     "-h", "--volume", "/a:/b", "--bogus", "--exec", "", "--user=", "--env-file", "/none", "@file", "-1", "=",
+     "\udcff"]
 )  # fmt: skip
 
 

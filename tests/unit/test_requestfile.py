@@ -1,0 +1,212 @@
+"""EFFECT. `-f FILE`: three formats, one schema."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from stage0 import requestfile
+from stage0.request import AppRequest, PodRequest
+from stage1.contract import UsageError
+
+TOML = """
+name = "shop"
+net = "none"
+exit_policy = "app:web"
+volume = ["/srv:/srv:ro"]
+rm = true
+
+[[app]]
+image = "web:1"
+args = ["-x", "two words"]
+env = { A = "1", "LONG_NAME" = "é %n" }
+stop_time = "3s"
+init = false
+
+[[app]]
+image = "store"
+env = ["A=1", "HOME"]
+after = ["web"]
+"""
+YAML = """
+name: shop
+net: none
+exit_policy: app:web
+volume: ["/srv:/srv:ro"]
+rm: true
+app:
+  - image: web:1
+    args: ["-x", two words]
+    env: {A: "1", LONG_NAME: "é %n"}
+    stop_time: 3s
+    init: false
+  - image: store
+    env: [A=1, HOME]
+    after: [web]
+"""
+JSON = json.dumps(yaml.safe_load(YAML))
+WANTED = PodRequest(
+    name="shop",
+    net="none",
+    exit_policy="app:web",
+    volume=("/srv:/srv:ro",),
+    rm=True,
+    app=(
+        AppRequest(
+            image="web:1", args=("-x", "two words"), env={"A": "1", "LONG_NAME": "é %n"}, stop_time="3s"
+        ),
+        AppRequest(image="store", env=("A=1", "HOME"), after=("web",)),
+    ),
+)
+
+
+def read(text: str | bytes, name: str, directory: Path) -> PodRequest:
+    path = directory / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogateescape"))
+    return requestfile.read(str(path))
+
+
+def refused(text: str | bytes, name: str, directory: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        read(text, name, directory)
+    assert name in caught.value.message
+    assert caught.value.hint
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pod.toml", TOML),
+        ("pod.yaml", YAML),
+        ("pod.yml", YAML),
+        ("pod.json", JSON),
+        ("pod", TOML),
+        ("pod", YAML),
+        ("pod", JSON),
+    ],
+)
+def test_the_same_pod_can_be_said_in_three_formats(name: str, text: str, tmp_path: Path) -> None:
+    assert read(text, name, tmp_path) == WANTED
+
+
+@pytest.mark.parametrize("text", [TOML, YAML, JSON])
+def test_a_dash_reads_what_comes_in(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert requestfile.read("-") == WANTED
+
+
+def test_unknown_keys_are_refused_with_their_paths(tmp_path: Path) -> None:
+    message = refused(TOML + 'colour = "red"\n[nmae]\nx = 1\n', "pod.toml", tmp_path)
+    assert "app.1.colour: " in message
+    assert "nmae: " in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", 5),
+        ("app", "web"),
+        ("app", [{"name": "x"}]),
+        ("rm", "perhaps"),
+        ("volume", "/a:/b"),
+        ("net", ["host"]),
+        ("app", [{"image": "x", "env": "A=1"}]),
+        ("app", [{"image": "x", "args": "-x"}]),
+        ("app", [{"image": "x", "args": ["a\0b"]}]),
+        ("app", [{"image": "x\0"}]),
+        ("app", [{"image": "x", "env_file": ["\0"]}]),
+        ("app", [{"image": "x", "exec": "\ud800"}]),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_with_its_path(key: str, value: object, tmp_path: Path) -> None:
+    assert f": {key}" in refused(
+        json.dumps({"app": [{"image": "web"}]} | {key: value}), "pod.json", tmp_path
+    )
+
+
+@pytest.mark.parametrize("name", ["pod.toml", "pod.yaml", "pod.json", "pod"])
+@pytest.mark.parametrize(
+    "text", ["[", "a: [", "\x00", b"\xff\xfe", "[[app]]\nimage = 'x", "{", "- x", "5", "", "[" * 1500]
+)
+def test_a_file_that_is_no_table_is_refused_in_one_line(
+    name: str, text: str | bytes, tmp_path: Path
+) -> None:
+    refused(text, name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '!!int ""',
+        "!!float ''",
+        "!!bool x",
+        "!!timestamp x",
+        "!!python/object:os.system {}",
+        "&a [*a]",
+        "? {}\n: 1",
+        "a: !!binary x",
+        "2001-99-99",
+        "!!set {a}",
+        "1: 2",
+        "<<: 1",
+        "=: 1",
+    ],
+)
+def test_the_oddities_of_yaml_are_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    refused(f"name: {text}" if not text.startswith(("?", "1:", "<<", "=")) else text, "pod.yaml", tmp_path)
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        requestfile.read(str(tmp_path / "none.toml"))
+    with pytest.raises(UsageError, match="directory"):
+        requestfile.read(str(tmp_path))
+
+
+KEYS = st.sampled_from([*PodRequest._fields, *AppRequest._fields])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["web", "host", "A=1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pod=st.dictionaries(KEYS, VALUES, max_size=4), app=st.dictionaries(KEYS, VALUES, max_size=4))
+def test_any_table_is_a_request_or_a_usage_error(
+    pod: dict[str, Any], app: dict[str, Any], tmp_path: Path
+) -> None:
+    document = json.dumps({"app": [{"image": "web"} | app]} | pod)
+    found = []
+    for name in ("pod.json", "pod.yaml"):
+        try:
+            found.append(read(document, name, tmp_path))
+        except UsageError as error:
+            assert "\n" not in error.message
+    assert len(found) in {0, 2}
+    assert found[:1] == found[1:]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=60) | st.text("[]{}=:-!&*|>'\"#\n ab1,?%@`", max_size=40).map(str.encode))
+@example(data=b"app: &a [*a]")
+def test_any_bytes_are_a_request_or_a_usage_error(data: bytes, tmp_path: Path) -> None:
+    for name in ("pod", "pod.toml", "pod.yaml", "pod.json"):
+        try:
+            read(data, name, tmp_path)
+        except UsageError as error:
+            assert error.hint
