@@ -5,10 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
+from stage0.image.names import is_source
 from stage0.mounts import MountRequest, is_sayable, parse_mount, parse_volume
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import (
@@ -115,13 +117,9 @@ def _names(request: PodRequest) -> tuple[str, ...]:
 
 def _name_of(image: str) -> str:
     """`quay.io/x/web-server:1.2` and `oci:/images/web-server:latest` are the app `web-server`."""
-    path = image.partition("@")[0].rstrip("/")
-    last = path.rpartition("/")[2]
-    last = last if ":" not in last or not last.partition(":")[0] else last.partition(":")[0]
-    name = re.sub(r"[^a-zA-Z0-9_-]+", "-", last.rpartition(":")[2] if last.startswith(":") else last).strip(
-        "-_"
-    )
-    return name[:63] or "app"
+    place = image.partition(":")[2] if is_source(image) else image
+    last = place.partition("@")[0].rstrip("/").rpartition("/")[2].partition(":")[0]
+    return re.sub(r"[^a-zA-Z0-9_-]+", "-", last).strip("-_")[:63] or "app"
 
 
 def _checked_name(name: str, what: str) -> str:
@@ -200,7 +198,7 @@ def _app(
         requires=wish.requires,
         mounts=mounts,
         tmpfs=tmpfs,
-        sockets=tuple(_socket(text, index) for index, text in enumerate(wish.socket)),
+        sockets=_sockets(wish.socket, name),
         stdin=stdin,
         capabilities=CAPABILITIES,
         no_new_privileges=user.uid != 0,
@@ -295,6 +293,17 @@ def _readiness(text: str | None) -> Readiness:
     raise UsageError(f"--ready={text}: no such readiness", hint="started, notify or tcp:PORT")
 
 
+def _sockets(texts: Sequence[str], app: str) -> tuple[Socket, ...]:
+    sockets = tuple(_socket(text, index) for index, text in enumerate(texts))
+    names = [socket.name for socket in sockets]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"app {app}: two sockets are called {name!r}", hint="write --socket NAME=ADDRESS"
+            )
+    return sockets
+
+
 def _socket(text: str, index: int) -> Socket:
     """`[NAME=]ADDRESS[/udp]`, the address as in systemd.socket(5)."""
     name, equals, address = text.rpartition("=")
@@ -315,12 +324,7 @@ def _check_order(apps: Sequence[App]) -> None:
                 f"app {name} waits for {min(unknown)!r}, which is no app of this pod",
                 hint="see --after",
             )
-    inits = {app.name for app in apps if app.init}
-    for app in apps:
-        if app.init and not waits[app.name] <= inits:
-            raise UsageError(
-                f"init app {app.name} cannot wait for an app that starts after it", hint="see --init"
-            )
+    _check_init(apps, waits)
     ready: set[str] = set()
     while waits.keys() - ready:
         free = {name for name in waits.keys() - ready if waits[name] <= ready}
@@ -329,6 +333,23 @@ def _check_order(apps: Sequence[App]) -> None:
                 f"apps wait for each other: {', '.join(sorted(waits.keys() - ready))}", hint="see --after"
             )
         ready |= free
+
+
+def _check_init(apps: Sequence[App], waits: dict[str, set[str]]) -> None:
+    """Init apps run one after the other as they were named, each to its end; `waits` learns of that order."""
+    inits = [app.name for app in apps if app.init]
+    for app in apps:
+        if app.init and not waits[app.name] <= set(inits):
+            raise UsageError(
+                f"init app {app.name} cannot wait for an app that starts after it", hint="see --init"
+            )
+        if app.init and app.restart.when is Restart.ALWAYS:
+            raise UsageError(
+                f"init app {app.name} has --restart=always and would never end",
+                hint="use on-failure[:TIMES]",
+            )
+    for earlier, later in pairwise(inits):
+        waits[later].add(earlier)
 
 
 def _check_streams(request: PodRequest, apps: Sequence[App]) -> None:

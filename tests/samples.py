@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from stage0.image.model import Image, ImageConfig
@@ -71,7 +70,7 @@ def image(name: str = "web:latest", **config: Any) -> Image:
         layers=(LAYER,),
         size=1000,
         created=CREATED,
-        config=replace(plain, **config),
+        config=plain._replace(**config),
         passwd=PASSWD,
         group=GROUP,
     )
