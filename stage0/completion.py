@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from shlex import quote
 
 SHELLS = ("bash", "zsh", "fish")
@@ -122,9 +121,8 @@ def _plain_words(verb: str, parser: argparse.ArgumentParser) -> str:
     return NOTHING
 
 
-def script(shell: str, found: tuple[Context, ...]) -> str:
-    """What `pod completion SHELL` prints."""
-    reader = files("stage0").joinpath(f"completion.{shell}").read_text()
+def script(shell: str, reader: str, found: tuple[Context, ...]) -> str:
+    """What `pod completion SHELL` prints; `reader` is the text of `completion.SHELL`."""
     return reader.replace("# @TABLES@\n", "".join(_TABLES[shell](found)))
 
 

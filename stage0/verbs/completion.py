@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from stage0 import cli, completion
 from stage0.arguments import app_parser
@@ -20,5 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  every verb has this shape
     """The script, made from the parsers of this very version."""
     verbs = {name: (summary, cli.verb_parser(name)) for name, (_, summary) in cli.VERBS.items()}
-    sys.stdout.write(completion.script(arguments.shell, completion.contexts(verbs, app_parser())))
+    reader = (Path(cli.__file__).parent / f"completion.{arguments.shell}").read_text()
+    sys.stdout.write(completion.script(arguments.shell, reader, completion.contexts(verbs, app_parser())))
     return 0

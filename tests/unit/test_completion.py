@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import re
 import select
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from stage0 import cli, completion
-from stage0.arguments import app_parser
+from tests.conftest import needs_program
 
 UUID = "0f0e0d0c-1111-4222-8333-444455556666"
 OTHER = "1f0e0d0c-1111-4222-8333-444455556666"
@@ -41,9 +41,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def script_of(shell: str, directory: Path) -> Path:
-    verbs = {name: (summary, cli.verb_parser(name)) for name, (_, summary) in cli.VERBS.items()}
     path = directory / f"completion.{shell}"
-    path.write_text(completion.script(shell, completion.contexts(verbs, app_parser())))
+    with path.open("w") as file, contextlib.redirect_stdout(file):
+        assert cli.main(["completion", shell]) == 0
     return path
 
 
@@ -136,8 +136,7 @@ ASKERS = {"bash": ask_bash, "zsh": ask_zsh, "fish": ask_fish}
 @pytest.fixture(params=completion.SHELLS)
 def ask(request: pytest.FixtureRequest, tmp_path: Path, root: Path) -> Ask:
     shell = request.param
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+    needs_program(shell)
     script = script_of(shell, tmp_path)
     return lambda line: ASKERS[shell](script, root, line)
 

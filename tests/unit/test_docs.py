@@ -7,12 +7,14 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from stage0 import cli
 from stage0.arguments import app_parser
 from stage0.request import AppRequest, PodRequest
+from stage1 import nspawn, units
 from stage1.contract import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, EXIT_RUNTIME, EXIT_USAGE
 from tests.conftest import needs_program
 
@@ -175,8 +177,36 @@ def test_commands_exist_with_their_options_in(page: Path) -> None:
         assert flags <= known, (words, flags - known)
 
 
-def test_every_rule_of_make_that_pages_name_exists() -> None:
-    rules = set(re.findall(r"^([a-z-]+):", (TOP / "Makefile").read_text(), re.MULTILINE))
-    for page in PAGES:
-        said = set(re.findall(r"`make ([a-z-]+)`", page.read_text()))
-        assert said <= rules, (page, said - rules)
+def rules_of(makefile: Path) -> set[str]:
+    return (
+        set(re.findall(r"^([a-z-]+):", makefile.read_text(), re.MULTILINE)) if makefile.exists() else set()
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(TOP)))
+def test_rules_of_make_exist_in(page: Path) -> None:
+    said = set(re.findall(r"`make ([a-z-]+)`|^    (?:sudo )?make ([a-z-]+)", page.read_text(), re.MULTILINE))
+    names = {name for pair in said for name in pair if name}
+    assert names <= rules_of(TOP / "Makefile") | rules_of(page.parent / "Makefile")
+
+
+def variables(kind: type, name: str) -> Iterator[str]:
+    """Every value a template can print, by its path."""
+    for field, hint in get_type_hints(kind).items():
+        if hasattr(hint, "_fields"):
+            yield from variables(hint, f"{name}.{field}")
+        else:
+            yield f"{name}.{field}"
+
+
+def test_the_page_of_templates_has_every_template_and_every_variable_and_no_other() -> None:
+    templates = TOP / "unit-templates"
+    page = (templates / "README.md").read_text()
+    assert [path.name for path in templates.rglob("*.j2") if f"/{path.name}`" not in page] == []
+    known = {
+        *variables(units.AppUnit, "app"),
+        *variables(units.SocketUnit, "socket"),
+        *variables(units.PodUnits, "pod"),
+        *variables(nspawn.NspawnArguments, "nspawn"),
+    }
+    assert set(re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE)) == known
