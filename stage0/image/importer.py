@@ -32,7 +32,7 @@ _MAX_DATABASE = 1 << 20
 
 def import_image(paths: StorePaths, text: str, name: str | None) -> Image:
     """Import from a source; the name is checked before any work is done."""
-    source = parse_source(text)
+    source = parse_source(text, os.path.lexists)
     wanted = normalise(name) if name else ""
     prepare_layout(paths)
     with ExitStack() as stack:

@@ -7,6 +7,7 @@ A source is `TRANSPORT:PLACE[:REFERENCE]`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from stage1.contract.errors import UsageError
@@ -46,20 +47,27 @@ def is_source(text: str) -> bool:
     return text.partition(":")[0] in TRANSPORTS and ":" in text
 
 
-def parse_source(text: str) -> Source:
-    """Split `TRANSPORT:PLACE[:REFERENCE]`; for `dir` and `tar` all after the first colon is the path."""
+def parse_source(text: str, exists: Callable[[str], bool] = bool) -> Source:
+    """Split `TRANSPORT:PLACE[:REFERENCE]`; for `dir` and `tar` all after the first colon is the path.
+
+    A colon may be part of the path: the first one after which `exists` knows the path before it is the separator.
+    """
     transport, colon, rest = text.partition(":")
     if transport not in TRANSPORTS or not colon:
         message = f"{text!r} is not an image source"
         raise UsageError(message, hint="write one of " + ", ".join(f"{kind}:PATH" for kind in TRANSPORTS))
-    if transport in ("dir", "tar"):
-        place, reference = rest, ""
-    else:
-        place, _, reference = rest.partition(":")
-    if not place or "\0" in rest:
+    if not rest.partition(":")[0] or "\0" in rest:
         message = f"{text!r} names no path"
         raise UsageError(message, hint=f"write {transport}:PATH")
+    splits = [(rest, "")] if transport in ("dir", "tar") else _splits(rest)
+    place, reference = next((split for split in splits if exists(split[0])), splits[0])
     return Source(transport=transport, place=place, reference=reference)
+
+
+def _splits(text: str) -> list[tuple[str, str]]:
+    """Every way to take one colon as the separator, from the left, and last the way without one."""
+    colons = [index for index, char in enumerate(text) if char == ":"]
+    return [*((text[:index], text[index + 1 :]) for index in colons), (text, "")]
 
 
 def is_digest(text: str) -> bool:

@@ -18,7 +18,7 @@
 /* What systemd tells this very process, which no file written before can know. */
 static const char *const passed_on[] = {"NOTIFY_SOCKET",         "LISTEN_FDS",    "LISTEN_PID",
                                         "LISTEN_FDNAMES",        "WATCHDOG_USEC", "WATCHDOG_PID",
-                                        "CREDENTIALS_DIRECTORY", "INVOCATION_ID"};
+                                        "CREDENTIALS_DIRECTORY"};
 
 struct words {
         const char *directory, *program;

@@ -367,6 +367,16 @@ static bool is_drained(const struct monitor *monitor) {
         return is_printed(monitor);
 }
 
+/* A last line that never ended becomes one when its stream is finished. */
+static void print_rest(struct monitor *monitor) {
+        if (monitor->options.quiet)
+                return;
+        display_flush(&monitor->out);
+        display_flush(&monitor->err);
+        while (!is_printed(monitor))
+                (void) turn(monitor, -1);
+}
+
 static void drain(struct monitor *monitor) {
         kill_cgroups(monitor->launch.cgroups, monitor->launch.n_cgroups);
         input_stop(&monitor->input);
@@ -380,6 +390,7 @@ static void drain(struct monitor *monitor) {
                         break;
         for (size_t i = 0; i < monitor->launch.n_apps; i++)
                 app_finish(&monitor->apps[i]);
+        print_rest(monitor);
 }
 
 static void say_outcome(struct monitor *monitor) {
@@ -394,8 +405,7 @@ static void say_outcome(struct monitor *monitor) {
         }
         AUTO_FREE char *text = xasprintf("pod: %s%s\n", message, monitor->err_display->raw ? "\r" : "");
         display_bytes(monitor->err_display, text, strlen(text));
-        while (!is_printed(monitor))
-                (void) turn(monitor, -1);
+        print_rest(monitor);
 }
 
 static int finish(struct monitor *monitor) {
