@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; the exit status is documented in pod(1)."""
+    _fill_standard_streams()
     try:
         return _main(sys.argv[1:] if argv is None else argv)
     except PodError as error:
@@ -51,6 +52,14 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         _complain(PodError(_os_error(error)))
         return EXIT_RUNTIME
+
+
+def _fill_standard_streams() -> None:
+    """A caller may have closed some: the lock of a pod must not become its standard output, nor Python lack one."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number is this one's
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
 def _main(argv: list[str]) -> int:
