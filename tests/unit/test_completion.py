@@ -84,7 +84,7 @@ def ask_fish(script: Path, root: Path, line: str) -> set[str]:
 
 ZSH_SETUP = """
 PS1=
-autoload -Uz compinit && compinit -u -D
+autoload -Uz compinit && compinit -u -d {dump}
 source {script}
 compadd() {{
         local -a __matching
@@ -104,7 +104,10 @@ def ask_zsh(script: Path, root: Path, line: str) -> set[str]:
     answer = script.with_suffix(".answer")
     answer.unlink(missing_ok=True)
     setup = script.with_suffix(".setup")
-    setup.write_text(ZSH_SETUP.format(script=shlex.quote(str(script)), answer=shlex.quote(str(answer))))
+    # made by the first test, read by the others: it is what a start of zsh's completion takes its time for
+    dump = root.parent.parent / "zcompdump"
+    paths = {"script": script, "answer": answer, "dump": dump}
+    setup.write_text(ZSH_SETUP.format(**{name: shlex.quote(str(path)) for name, path in paths.items()}))
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(root)
