@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from shlex import quote
+from typing import NamedTuple
 
 SHELLS = ("bash", "zsh", "fish")
 NOTHING = "nothing"
@@ -35,8 +35,7 @@ _BY_METAVAR = {
 _OF_RUNNING_PODS = {"stop", "kill", "wait"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """One option by all its names; `value` is the kind of its value, "" if it takes none."""
 
     flags: tuple[str, ...]
@@ -44,8 +43,7 @@ class Option:
     help: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(NamedTuple):
     """A place on the line: its options, the kind of its plain words, and those words' help where they are verbs."""
 
     name: str
