@@ -34,6 +34,8 @@ from stage1.contract import (
 from stage1.contract import Image as AppImage
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
+# A pod is a machine by this name, and systemd-nspawn takes host names only.
+POD_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 MOST_RESTARTS = 2**31 - 2  # systemd counts starts in an unsigned int
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What a root app may do to its own root and no more; the set that container users know as the default.
@@ -123,10 +125,15 @@ def _name_of(image: str) -> str:
 
 
 def _checked_name(name: str, what: str) -> str:
-    if not NAME.fullmatch(name):
+    if what == "app" and not NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is not a name for {'an app' if what == 'app' else 'a pod'}",
+            f"{name!r} is not a name for an app",
             hint="up to 63 letters, digits, - and _, beginning with a letter or digit",
+        )
+    if what == "pod" and not POD_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is not a name for a pod",
+            hint="up to 63 letters, digits and -, with a letter or digit at both ends",
         )
     return name
 

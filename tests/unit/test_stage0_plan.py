@@ -68,7 +68,7 @@ def test_the_manifest_of_any_plan_can_be_written_and_read() -> None:
 
 def test_the_host_name_is_the_option_or_the_name_or_the_uuid() -> None:
     assert plan(name="shop", hostname="other").hostname == "other"
-    assert plan(name="shop_1").hostname == "shop-1"
+    assert plan(hostname="shop_1").hostname == "shop-1"
     assert plan().hostname == "pod-00112233"
     assert plan(hostname="a.b.example").hostname == "a.b.example"
 
@@ -78,10 +78,18 @@ def test_what_is_no_host_name_is_refused(hostname: str) -> None:
     assert "host name" in refused(hostname=hostname)
 
 
-@pytest.mark.parametrize("name", ["a", "A9-_", "9", "x" * 63])
+@pytest.mark.parametrize("name", ["a", "A9-b", "9", "x" * 63])
 def test_a_name_is_letters_and_digits(name: str) -> None:
     assert plan(name=name, hostname="h").name == name
     assert plan(wish(name)).apps[0].name == name
+
+
+@pytest.mark.parametrize("name", ["a_b", "a-", "a_"])
+def test_a_pod_is_a_machine_and_those_have_host_names_but_an_app_may_be_called_anything_like_a_word(
+    name: str,
+) -> None:
+    assert plan(wish(name)).apps[0].name == name
+    assert "is not a name for a pod" in refused(name=name, hostname="h")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,406 @@
+"""PURE. What an app becomes in its unit: order, restarts, users, streams, and that nothing it says adds a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stage1 import plan, units
+from stage1.contract import (
+    App,
+    DataRoot,
+    Mount,
+    NetworkMode,
+    PodManifest,
+    Readiness,
+    Restart,
+    RestartPolicy,
+    Socket,
+    State,
+    Stdin,
+    Tmpfs,
+    UsageError,
+    User,
+    Volume,
+    VolumeKind,
+)
+from stage1.quoting import Escaped
+from stage1.render import render
+from stage1.resources import template_path
+from tests.samples import FACTS, ROOT, app, pod
+
+SHIPPED = template_path()[-1:]
+
+
+def unit(one: App, *others: App, systemd: int = 252, **changes: Any) -> units.AppUnit:
+    return units.app_unit(one, pod(one, *others, **changes), systemd)
+
+
+def texts(whole: PodManifest, systemd: int = 252) -> dict[str, str]:
+    return render(plan.jobs(whole, FACTS._replace(systemd=systemd), keep_unit=False), SHIPPED, None)
+
+
+def keys(text: str) -> list[str]:
+    """The sections and keys of a unit in their order; whatever else a line may be."""
+    lines = (line for line in text.split("\n") if line and not line.startswith("#"))
+    return [line if line.startswith("[") else line.partition("=")[0] for line in lines]
+
+
+def values(text: str, key: str) -> list[str]:
+    return [line.partition("=")[2] for line in text.split("\n") if line.partition("=")[0] == key]
+
+
+# Order
+
+
+def test_an_app_waits_for_those_it_names() -> None:
+    one = unit(app("a", after=("b",), requires=("c",)), app("b"), app("c"))
+    assert one.after == ("app-b.service", "app-c.service")
+    assert one.requires == ("app-c.service",)
+
+
+def test_init_apps_run_one_after_the_other_and_the_rest_waits_for_all() -> None:
+    apps = (app("web"), app("one", init=True), app("two", init=True), app("three", init=True))
+    whole = pod(*apps)
+    waits = {one.name: units.app_unit(one, whole, 252).requires for one in apps}
+    assert waits == {
+        "one": (),
+        "two": ("app-one.service",),
+        "three": ("app-two.service",),
+        "web": ("app-one.service", "app-two.service", "app-three.service"),
+    }
+
+
+def test_an_app_called_shutdown_is_just_an_app() -> None:
+    names = set(texts(pod(app("shutdown"), app("default"), app("exit"))))
+    assert {"app-shutdown.service", "shutdown.target", "default.target", "app-default.service"} <= names
+
+
+# Restarts
+
+
+def test_an_app_is_not_restarted_unless_asked() -> None:
+    restart = unit(app()).restart
+    assert (restart.when, restart.limit, restart.delay, restart.backoff, restart.direct) == (
+        "no",
+        0,
+        "",
+        False,
+        False,
+    )
+
+
+def test_a_limit_counts_the_first_start_as_well() -> None:
+    policy = RestartPolicy(when=Restart.ON_FAILURE, limit=3, delay=0.25)
+    restart = unit(app(restart=policy)).restart
+    assert (restart.when, restart.limit, restart.delay) == ("on-failure", 4, "0.25s")
+    assert values(texts(pod(app(restart=policy)))["app-web.service"], "StartLimitBurst") == ["4"]
+
+
+def test_without_a_limit_there_is_none() -> None:
+    text = texts(pod(app(restart=RestartPolicy(when=Restart.ALWAYS))))["app-web.service"]
+    assert values(text, "StartLimitIntervalSec") == ["0"]
+
+
+@pytest.mark.parametrize(("systemd", "wanted"), [(252, False), (253, False), (254, True), (257, True)])
+def test_back_off_is_used_where_systemd_has_it(systemd: int, wanted: bool) -> None:
+    text = texts(pod(app(restart=RestartPolicy(when=Restart.ALWAYS))), systemd)["app-web.service"]
+    assert bool(values(text, "RestartMode")) is wanted
+    assert bool(values(text, "RestartSteps")) is wanted
+
+
+# Readiness
+
+
+def test_an_app_has_started_when_its_program_runs_or_it_says_so_or_its_port_answers() -> None:
+    assert unit(app()).start.type == "exec"
+    notify = unit(app(readiness=Readiness(notify=True))).start
+    assert (notify.type, notify.notify_access) == ("notify", "all")
+    port = unit(app(readiness=Readiness(port=80, timeout=0.2))).start
+    assert (port.type, port.ready_port, port.ready_timeout) == ("exec", 80, 1)
+
+
+def test_an_init_app_has_started_when_it_has_ended() -> None:
+    start = unit(app(init=True, readiness=Readiness(port=80))).start
+    assert (start.type, start.init, start.ready_port) == ("oneshot", True, 0)
+
+
+# Users
+
+
+def test_root_needs_no_user_and_another_user_is_a_number() -> None:
+    assert unit(app()).identity.user == ""
+    web = User(name="web", uid=101, gid=102, groups=(4, 26))
+    identity = unit(app(user=web, no_new_privileges=True)).identity
+    assert (identity.user, identity.group, identity.groups) == ("101", "102", "4 26")
+
+
+def test_root_in_another_group_stays_root() -> None:
+    identity = unit(app(user=ROOT._replace(gid=50))).identity
+    assert (identity.user, identity.group) == ("", "50")
+
+
+def test_a_user_or_group_that_the_image_lacks_is_a_name_nobody_has() -> None:
+    ghost = unit(app(user=User(name="ghost", uid=None, gid=0))).identity
+    assert ghost.user == units.MISSING_ID
+    lost = unit(app(user=User(name="0:lost", uid=0, gid=None))).identity
+    assert (lost.user, lost.group) == ("", units.MISSING_ID)
+    databases = plan.user_database(pod(app(user=User(name="ghost", uid=None, gid=None))))
+    assert units.MISSING_ID not in "".join(databases.values())
+
+
+# Streams
+
+
+def test_an_app_writes_to_its_own_pipes_and_reads_nothing() -> None:
+    streams = unit(app()).streams
+    assert (streams.stdin, streams.stdout, streams.stderr) == (
+        "null",
+        "file:/pod/streams/web.out",
+        "file:/pod/streams/web.err",
+    )
+
+
+def test_an_app_with_input_reads_a_pipe_and_one_with_a_terminal_has_that_only() -> None:
+    assert unit(app(stdin=Stdin.STREAM)).streams.stdin == "file:/pod/streams/web.in"
+    tty = unit(app(stdin=Stdin.TTY)).streams
+    assert (tty.tty, tty.stdin, tty.stdout, tty.stderr) == (True, "tty-force", "tty", "tty")
+
+
+# Words and environment
+
+
+def test_a_bare_program_is_looked_for_in_the_apps_own_path() -> None:
+    command = units.command(app(argv=("redis-server",), env=("PATH=/opt/bin:rel:/bin",)))
+    assert (command.program, command.search_path) == ('"redis-server"', "/opt/bin:/bin")
+
+
+def test_a_program_with_a_slash_starts_at_the_working_directory() -> None:
+    assert units.program_path(app(argv=("./run",), workdir="/srv")) == "/srv/./run"
+    assert units.program_path(app(argv=("/bin/run",), workdir="/srv")) == "/bin/run"
+    assert units.program_path(app(argv=("run",), workdir="/srv")) == "run"
+
+
+def test_what_no_unit_can_say_goes_through_the_launcher() -> None:
+    one = app(argv=("/bin/it's", "\udcff"), env=("A-B=1",), workdir="/w")
+    command = units.command(one)
+    assert command.program == '"/run/pod/launcher"'
+    assert command.environment == ()
+    assert command.words == b"/w\x002\x00/bin/it's\x00/bin/it's\x00\xff\x00A-B=1\x00"
+    assert "/pod/words/web/words:/run/pod/words" in unit(one).files.read_only_binds
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"env": ("A-B=1",)},
+        {"env": ("A=\x01",)},
+        {"env": ("A=\ufffe",)},
+        {"argv": ("x" * 600_000, "y" * 600_000)},
+        {"argv": ("/bin/",)},
+        {"argv": ("bare",), "env": ('PATH=/a"b',)},
+        {"workdir": "/ends\\"},
+        {"workdir": "/line\n"},
+    ],
+)
+def test_each_thing_that_no_unit_can_say_is_noticed(changes: dict[str, Any]) -> None:
+    assert units.command(app(**changes)).words is not None
+
+
+def test_systemds_own_variables_are_taken_out_unless_the_app_has_them() -> None:
+    found = unit(app(env=("PATH=/bin", "HOME=/", "USER=me"))).unset_environment.split()
+    assert "LOGNAME" in found
+    assert "INVOCATION_ID" in found
+    assert not {"PATH", "HOME", "USER"} & set(found)
+    assert not {"NOTIFY_SOCKET", "LISTEN_FDS"} & set(found)
+
+
+# Mounts
+
+
+def test_mounts_are_written_or_read_only_and_the_pod_lends_its_names() -> None:
+    mounts = (Mount(volume="v", target="/w"), Mount(volume="v", target="/r", read_only=True))
+    files = unit(app(mounts=mounts, tmpfs=(Tmpfs(target="/t", size=5, mode=0o700),))).files
+    assert files.binds == ('/pod/volumes/v:"/w"',)
+    assert files.read_only_binds == (
+        '/pod/volumes/v:"/r"',
+        "/pod/etc/hosts:/etc/hosts",
+        "/pod/etc/resolv.conf:/etc/resolv.conf",
+    )
+    assert files.tmpfs == ('"/t":mode=700,size=5',)
+
+
+def test_a_mount_at_etc_hosts_wins_and_a_pod_without_a_network_has_no_names() -> None:
+    hosts = Mount(volume="v", target="/etc/hosts")
+    assert "/pod/etc/hosts:/etc/hosts" not in unit(app(mounts=(hosts,))).files.read_only_binds
+    assert unit(app(), network=NetworkMode.NONE).files.read_only_binds == ()
+
+
+@pytest.mark.parametrize("target", ["/a\nb", "/\udcff", "/\ufffe", "/" + "x" * 256, "/x" * 3000])
+def test_a_place_that_no_unit_can_say_is_a_usage_error(target: str) -> None:
+    for one in (app(mounts=(Mount(volume="v", target=target),)), app(tmpfs=(Tmpfs(target=target),))):
+        with pytest.raises(UsageError, match="app web") as caught:
+            plan.jobs(pod(one), FACTS, keep_unit=False)
+        assert caught.value.hint
+
+
+# Sockets
+
+
+def test_a_socket_is_a_unit_that_hands_itself_to_the_app() -> None:
+    whole = texts(
+        pod(app(sockets=(Socket(name="http", listen="80"), Socket(name="dns", listen="53", datagram=True))))
+    )
+    assert values(whole["app-web-http.socket"], "ListenStream") == ["80"]
+    assert values(whole["app-web-dns.socket"], "ListenDatagram") == ["53"]
+    assert values(whole["app-web-http.socket"], "Service") == ["app-web.service"]
+    assert "app-web-http.socket" in values(whole["app-web.service"], "Requires")
+
+
+# Nothing adds a line
+
+TEXT = st.text("\"'\\%$;#[]=\n\r\t \x0b\x0c\x1c\x85\u2028\u2029\x01\ufffeaé\udcff", min_size=1, max_size=12)
+LINES = st.sampled_from(
+    [
+        "\nExecStart=/bin/bad",
+        "\r[Service]\rUser=0",
+        "\u2028BindPaths=/:/x",
+        "x\\",
+        "\\\nUser=0",
+        "\x85User=0",
+    ]
+)
+ODD = TEXT | LINES
+
+
+def apps_with_odd_words() -> Iterator[st.SearchStrategy[App]]:
+    path = ODD.map(lambda text: "/" + text)
+    yield st.builds(app, argv=st.tuples(path, ODD), env=st.tuples(ODD.map(lambda text: f"A={text}")))
+    yield st.builds(app, env=st.tuples(ODD.map(lambda text: f"{text}=1")), workdir=path)
+    yield st.builds(
+        app,
+        workdir=path,
+        argv=st.tuples(ODD.map(lambda text: text.replace("/", ""))),
+        env=st.tuples(ODD.map(lambda text: f"PATH=/{text}")),
+    )
+
+
+def service(one: App) -> str:
+    """The text of app.service alone: compiling the other templates is not what is looked at."""
+    (job,) = [job for job in plan.jobs(pod(one), FACTS, keep_unit=False) if job.result == "app-web.service"]
+    return render([job], SHIPPED, None)["app-web.service"]
+
+
+PLAIN = keys(service(app(argv=("bare",), env=("PATH=/bin",))))
+
+
+@given(st.one_of(*apps_with_odd_words()))
+def test_no_word_of_an_app_adds_or_changes_a_setting(one: App) -> None:
+    found = service(one)
+    # the launcher takes some lines away, and needs two binds
+    assert [key for key in keys(found) if key not in PLAIN] == []
+    assert len(keys(found)) <= len(PLAIN) + 2
+    assert len(values(found, "ExecStart")) == 1
+    assert len(values(found, "Environment")) <= 1
+    assert values(found, "RootDirectory") == ["/pod/apps/web/rootfs"]
+
+
+@given(ODD.map(lambda text: "/" + text))
+def test_no_place_of_a_mount_adds_or_changes_a_setting(target: str) -> None:
+    mounts = (Mount(volume="v", target=target), Mount(volume="v", target=target, read_only=True))
+    try:
+        found = service(app(mounts=mounts, tmpfs=(Tmpfs(target=target),)))
+    except UsageError:
+        return
+    plain = (Mount(volume="v", target="/a"), Mount(volume="v", target="/b", read_only=True))
+    assert keys(found) == keys(service(app(mounts=plain, tmpfs=(Tmpfs(target="/t"),))))
+
+
+@given(st.text(max_size=30) | ODD)
+def test_no_name_of_an_image_adds_or_changes_a_setting(name: str) -> None:
+    odd = app()._replace(image=app().image._replace(name=name))
+    assert keys(service(odd)) == keys(service(app()))
+
+
+# The plan around the units
+
+
+def launched(whole: PodManifest) -> plan.LaunchPlan:
+    directory = DataRoot(Path("/var/lib/pod")).pod(State.RUN, whole.uuid)
+    return plan.launch_plan(whole, directory, FACTS, texts(whole), directory.root.base / "KEY")
+
+
+def records(whole: PodManifest) -> list[list[str]]:
+    return [
+        [word.decode(errors="surrogateescape") for word in record.split(b"\0")]
+        for record in launched(whole).files["launch"].split(b"\0\0")[:-1]
+    ]
+
+
+def test_the_policy_says_what_the_reaper_decides_by() -> None:
+    whole = pod(app("a", init=True), app("b", restart=RestartPolicy(when=Restart.ALWAYS)))
+    assert plan.policy(whole) == "policy any-failure\napp a no init\napp b always main\n"
+
+
+def test_the_user_database_has_each_number_once_and_root_always() -> None:
+    one, two = User(name="a", uid=5, gid=6, groups=(7,)), User(name="b", uid=5, gid=8, groups=(6, 0))
+    found = plan.user_database(
+        pod(app("a", user=one), app("b", user=two), app("c", user=User(name="x", uid=None, gid=9)))
+    )
+    assert found["passwd"].splitlines()[0] == "root:x:0:0:root:/:/"
+    assert [line.split(":")[2] for line in found["passwd"].splitlines()] == ["0", "5"]
+    assert [line.split(":")[2] for line in found["group"].splitlines()] == ["0", "6", "7", "8", "9"]
+
+
+def test_a_volume_is_read_only_where_no_app_may_write_and_a_host_tree_comes_with_its_mounts() -> None:
+    whole = pod(
+        app(
+            "a",
+            mounts=(
+                Mount(volume="r", target="/r", read_only=True),
+                Mount(volume="w", target="/w", read_only=True),
+            ),
+        ),
+        app("b", mounts=(Mount(volume="w", target="/w"),)),
+        volumes=(
+            Volume(name="r", kind=VolumeKind.HOST, source="/srv/r\udcff"),
+            Volume(name="w", kind=VolumeKind.HOST, source="/srv/w"),
+            Volume(name="e", kind=VolumeKind.EMPTY),
+        ),
+    )
+    binds = {record[2]: (record[1], record[3]) for record in records(whole) if record[0] == "bind"}
+    assert binds["rootfs/pod/volumes/r"] == ("/srv/r\udcff", "ro,rec")
+    assert binds["rootfs/pod/volumes/w"] == ("/srv/w", "rec")
+    assert binds["rootfs/pod/volumes/e"] == ("volumes/e", "-")
+
+
+def test_the_uppermost_layer_comes_first() -> None:
+    whole = pod(app(layers=("sha256:low", "sha256:high")))
+    overlay = next(record for record in records(whole) if record[1].endswith("/web/rootfs"))
+    assert overlay[3:] == ["/var/lib/pod/layers/sha256-high", "/var/lib/pod/layers/sha256-low"]
+
+
+def test_a_pod_that_goes_when_it_is_over_takes_its_name_along() -> None:
+    assert ["remove", "/var/lib/pod/names/demo"] in records(pod(remove=True))
+    assert ["remove"] in records(pod(remove=True, name=None))
+    assert not any(record[0] == "remove" for record in records(pod()))
+
+
+def test_the_supervisor_is_the_last_record_and_the_same_as_in_the_file_for_people() -> None:
+    found = launched(pod())
+    assert tuple(records(pod())[-1][1:]) == found.argv
+    assert tuple(json.loads(found.files["nspawn.json"])["argv"]) == found.argv
+
+
+def test_values_of_units_are_escaped_by_type() -> None:
+    found = unit(app())
+    assert isinstance(found.name, Escaped)
+    assert all(
+        isinstance(text, Escaped) for text in (*found.after, *found.files.binds, found.root, found.stop_time)
+    )
