@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def add_pod_options(parser: Parser) -> None:
     parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
 
 
+@cache
 def app_parser() -> Parser:
     """Options of one app, after its image."""
     parser = Parser("pod run IMAGE", usage="IMAGE [APP OPTIONS] [-- ARGS]")
