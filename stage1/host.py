@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -83,9 +84,9 @@ def _nspawn() -> str | None:
 
 
 def _version(text: str) -> int:
-    """`systemd 252 (252.39-1~deb12u2)` is 252."""
-    words = text.split()
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    """`systemd 252 (252.39-1~deb12u2)` is 252, `systemd 258~rc1 (258~rc1-1)` is 258."""
+    found = re.match(r"systemd ([0-9]{1,9})", text)
+    return int(found[1]) if found else 0
 
 
 def _booted() -> bool:

@@ -87,19 +87,24 @@ def _render(jobs: Sequence[Job], search: Iterable[Path]) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  unit files are not HTML; `finalize` is what keeps them safe
     )
-    try:
-        return {
-            job.result: _tidy(
-                environment.get_template(job.template).render(
-                    {job.variable: job.value} if job.variable else {}
-                )
-            )
-            for job in jobs
-        }
-    except jinja2.TemplateError as error:
-        raise HostError(
-            f"template does not render: {error}", hint="check the files in /etc/pod/unit-templates"
-        ) from None
+    texts = {}
+    for job in jobs:
+        values = {job.variable: job.value} if job.variable else {}
+        try:
+            texts[job.result] = _tidy(environment.get_template(job.template).render(values))
+        except (
+            jinja2.TemplateError,
+            TypeError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+        ) as error:
+            raise HostError(
+                f"template {job.template} does not render: {error}",
+                hint="check the files in /etc/pod/unit-templates",
+            ) from None
+    return texts
 
 
 def _only_escaped(value: Any) -> Any:  # noqa: ANN401  Jinja2 hands over whatever an expression gives

@@ -1,0 +1,116 @@
+"""EFFECT. The base root: what a pod boots, made of this host's own systemd."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stage1 import base, resources
+from stage1.contract import DataRoot, HostError
+from tests.conftest import needs_program
+
+PROGRAMS = ("/usr/lib/systemd/systemd", "/usr/lib/systemd/systemd-shutdown", "/usr/bin/systemctl")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One base root for all tests of this module."""
+    needs_program("ldd")
+    needs_program("systemd-nspawn")
+    for helper in ("reaper", "launcher"):
+        if not resources.native(helper).exists():
+            pytest.fail(f"{helper} is not built: make native")
+    return base.ensure(DataRoot(tmp_path_factory.mktemp("data")))
+
+
+def test_a_recipe_is_verbs_and_words() -> None:
+    text = "# a comment\n\nprogram /bin/x optional # why\n  dir /tmp 1777\n"
+    assert list(base.parse(text)) == [
+        base.Entry("program", ("/bin/x", "optional")),
+        base.Entry("dir", ("/tmp", "1777")),
+    ]
+
+
+def test_the_recipe_we_ship_has_known_verbs_only() -> None:
+    entries = list(base.parse(resources.base_recipe().read_text()))
+    assert {entry.verb for entry in entries} <= set(base._VERBS)
+    assert next(entry.words[0] for entry in entries if entry.verb == "program") == PROGRAMS[0]
+
+
+def test_systemd_and_all_it_is_linked_with_are_there(root: Path) -> None:
+    for program in PROGRAMS:
+        inside = root / program.lstrip("/")
+        assert inside.is_file()
+        assert os.access(inside, os.X_OK)
+        for library in base._libraries(program):
+            assert base._inside(root, library).is_file(), library
+
+
+def test_our_helpers_are_there_and_can_run(root: Path) -> None:
+    for helper in ("reaper", "launcher"):
+        assert os.access(root / "pod/bin" / helper, os.X_OK)
+
+
+def test_every_path_that_units_use_is_there(root: Path) -> None:
+    for path in (
+        "etc/systemd/system",
+        "pod/apps",
+        "pod/status",
+        "pod/streams",
+        "pod/volumes",
+        "etc/passwd",
+        "proc",
+        "sys",
+        "dev",
+        "run",
+    ):
+        assert (root / path).exists(), path
+
+
+def test_there_is_no_shell_and_no_interpreter_in_it(root: Path) -> None:
+    names = {path.name for path in root.rglob("*") if path.is_file() and os.access(path, os.X_OK)}
+    assert not names & {"sh", "bash", "dash", "busybox", "python3", "perl", "mount", "nsenter"}
+
+
+def test_no_link_leads_out_of_it(root: Path) -> None:
+    for path in root.rglob("*"):
+        if path.is_symlink() and str(path.readlink()).startswith("/"):
+            assert (root / str(path.readlink()).lstrip("/")).exists(), path
+
+
+def test_no_unit_of_systemds_own_is_in_it(root: Path) -> None:
+    assert not list(root.rglob("*.service"))
+    assert not list(root.rglob("*.target"))
+
+
+def test_the_machine_has_no_identity_yet(root: Path) -> None:
+    assert (root / "etc/machine-id").read_text().strip() in {"", "uninitialized"}
+
+
+def test_a_second_pod_uses_the_same_one(root: Path) -> None:
+    before = root.stat().st_ino
+    os.utime(root, ns=(1, 1))
+    assert base.ensure(DataRoot(root.parent.parent)) == root
+    assert root.stat().st_ino == before
+    assert root.stat().st_mtime_ns > 1  # gc spares what was used of late
+
+
+def test_nothing_half_made_is_left_beside_it(root: Path) -> None:
+    assert list(root.parent.iterdir()) == [root]
+
+
+def test_a_program_that_is_missing_is_an_error_unless_optional(tmp_path: Path) -> None:
+    base._program(tmp_path, "/not/here", "optional")
+    with pytest.raises(HostError, match="/not/here is not installed"):
+        base._program(tmp_path, "/not/here")
+    base._library(tmp_path, "libnothere.so.9", "optional")
+    with pytest.raises(HostError, match=r"libnothere\.so\.9"):
+        base._library(tmp_path, "libnothere.so.9")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_paths_go_by_the_merged_usr() -> None:
+    assert base._inside(Path("/r"), "/lib64/ld.so") == Path("/r/usr/lib64/ld.so")
+    assert base._inside(Path("/r"), "/usr/bin/x") == Path("/r/usr/bin/x")
