@@ -16,8 +16,8 @@
 #define PATH_DEFAULT          "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* What systemd tells this very process, which no file written before can know. */
-static const char *const passed_on[] = {"NOTIFY_SOCKET",         "LISTEN_FDS",    "LISTEN_PID",
-                                        "LISTEN_FDNAMES",        "WATCHDOG_USEC", "WATCHDOG_PID",
+static const char *const passed_on[] = {"NOTIFY_SOCKET",        "LISTEN_FDS",    "LISTEN_PID",
+                                        "LISTEN_FDNAMES",       "WATCHDOG_USEC", "WATCHDOG_PID",
                                         "CREDENTIALS_DIRECTORY"};
 
 struct words {

@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -12,8 +13,16 @@
 
 #include "util.h"
 
-#define STAGE          "run/stage" /* where an overlay's parts get short names, in our namespace only */
+#define STAGE          "run/stage" /* where parts of overlays get short names, in our namespace only */
 #define MOUNT_DATA_MAX 4096        /* the kernel takes one page of mount options */
+#define PART_MAX       32
+
+/* Parts of overlays, each bound to a short name; a layer that several apps have is there once. */
+struct stage {
+        int fd, here; /* the stage and the pod directory */
+        const char **parts;
+        size_t n_parts;
+};
 
 static int open_beneath(int root_fd, const char *path, int flags) {
         struct open_how how = {.flags = (unsigned) (flags | O_CLOEXEC),
@@ -93,54 +102,79 @@ static void make_bind(const struct mount_spec *spec) {
         attach_tree(tree, target, spec->source, spec->target);
 }
 
-static void stage_part(const char *name, const char *path) {
-        AUTO_CLOSE int tree = clone_tree(path, false, false);
-
-        if (mkdir(name, 0700) < 0)
+static void open_stage(struct stage *stage) {
+        if (stage->fd >= 0)
+                return;
+        stage->here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (stage->here < 0 || (mkdir(STAGE, 0700) < 0 && errno != EEXIST))
                 die_errno("cannot make %s", STAGE);
-        AUTO_CLOSE int place = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (place < 0)
+        if (mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
+                die_errno("cannot mount a tmpfs at %s", STAGE);
+        stage->fd = open(STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (stage->fd < 0)
                 die_errno("cannot open %s", STAGE);
-        attach_tree(tree, place, path, STAGE);
 }
 
-static char *overlay_options(size_t n_lowers) {
-        char *options = xalloc(n_lowers * 8 + 64), *end = options;
+/* The overlays keep what they are made of: nothing needs the names any more. */
+static void close_stage(struct stage *stage) {
+        if (stage->fd >= 0 && umount2(STAGE, MNT_DETACH) < 0)
+                die_errno("cannot take %s away", STAGE);
+        close(stage->fd);
+        close(stage->here);
+        free(stage->parts);
+}
 
-        end += sprintf(end, "lowerdir=");
-        for (size_t i = 0; i < n_lowers; i++)
-                end += sprintf(end, "%sl%zx", i > 0 ? ":" : "", i);
-        sprintf(end, ",upperdir=u/upper,workdir=u/work");
+/* The number of a part, which is its name in hexadecimal. */
+static size_t stage_part(struct stage *stage, const char *path) {
+        char name[PART_MAX];
+
+        for (size_t i = 0; i < stage->n_parts; i++)
+                if (strcmp(stage->parts[i], path) == 0)
+                        return i;
+        AUTO_CLOSE int tree = clone_tree(path, false, false);
+        snprintf(name, sizeof(name), "%zx", stage->n_parts);
+        if (mkdirat(stage->fd, name, 0700) < 0)
+                die_errno("cannot make %s/%s", STAGE, name);
+        AUTO_CLOSE int place = openat(stage->fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (place < 0)
+                die_errno("cannot open %s/%s", STAGE, name);
+        attach_tree(tree, place, path, STAGE);
+        stage->parts = xrealloc(stage->parts, (stage->n_parts + 1) * sizeof(*stage->parts));
+        stage->parts[stage->n_parts] = path;
+        return stage->n_parts++;
+}
+
+static char *overlay_options(struct stage *stage, const struct mount_spec *spec, size_t *n_lowers) {
+        char *options;
+
+        for (*n_lowers = 0; spec->lowers[*n_lowers];)
+                ++*n_lowers;
+        options = xalloc((*n_lowers + 2) * PART_MAX + 64);
+        char *end = options + sprintf(options, "lowerdir=");
+        for (size_t i = 0; i < *n_lowers; i++)
+                end += sprintf(end, "%s%zx", i > 0 ? ":" : "", stage_part(stage, spec->lowers[i]));
+        size_t data = stage_part(stage, spec->source);
+        sprintf(end, ",upperdir=%zx/upper,workdir=%zx/work", data, data);
         return options;
 }
 
 /* An overlay's options hold paths between ',' and ':' and have room for one page. So each part is bound to a
  * short name first: any bytes in a path will do, and hundreds of layers fit. */
-static void make_overlay(const struct mount_spec *spec) {
+static void make_overlay(struct stage *stage, const struct mount_spec *spec) {
         AUTO_CLOSE int target = open_target(spec->target, true);
-        AUTO_CLOSE int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        size_t n_lowers = 0;
-        char name[32], place[64];
+        size_t n_lowers;
+        char place[64];
 
-        if (here < 0 || (mkdir(STAGE, 0700) < 0 && errno != EEXIST))
-                die_errno("cannot make %s", STAGE);
-        if (mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
-                die_errno("cannot mount a tmpfs at %s", STAGE);
-        AUTO_CLOSE int stage = open(STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        for (; spec->lowers[n_lowers]; n_lowers++) {
-                snprintf(name, sizeof(name), STAGE "/l%zx", n_lowers);
-                stage_part(name, spec->lowers[n_lowers]);
-        }
-        stage_part(STAGE "/u", spec->source);
-        AUTO_FREE char *options = overlay_options(n_lowers);
+        open_stage(stage);
+        AUTO_FREE char *options = overlay_options(stage, spec, &n_lowers);
         if (strlen(options) >= MOUNT_DATA_MAX)
                 die("%s has too many layers (%zu)", spec->target, n_lowers);
         snprintf(place, sizeof(place), "/proc/self/fd/%d", target);
-        if (fchdir(stage) < 0 || mount("overlay", place, "overlay", 0, options) < 0)
+        if (fchdir(stage->fd) < 0 || mount("overlay", place, "overlay", 0, options) < 0)
                 die_errno("cannot mount the overlay at %s (upper %s/upper, %zu layers)", spec->target,
                           spec->source, n_lowers);
-        if (fchdir(here) < 0 || umount2(STAGE, MNT_DETACH) < 0)
-                die_errno("cannot take %s away", STAGE);
+        if (fchdir(stage->here) < 0)
+                die_errno("cannot return to the pod directory");
 }
 
 void enter_mount_namespace(void) {
@@ -150,13 +184,17 @@ void enter_mount_namespace(void) {
                 die_errno("cannot turn off mount propagation to the host");
 }
 
-void make_mount(const struct mount_spec *spec) {
-        switch (spec->kind) {
-        case MOUNT_OVERLAY:
-                make_overlay(spec);
-                break;
-        case MOUNT_BIND:
-                make_bind(spec);
-                break;
-        }
+void make_mounts(const struct mount_spec *specs, size_t count) {
+        struct stage stage = {.fd = -1, .here = -1};
+
+        for (size_t i = 0; i < count; i++)
+                switch (specs[i].kind) {
+                case MOUNT_OVERLAY:
+                        make_overlay(&stage, &specs[i]);
+                        break;
+                case MOUNT_BIND:
+                        make_bind(&specs[i]);
+                        break;
+                }
+        close_stage(&stage);
 }

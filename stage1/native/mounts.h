@@ -6,5 +6,5 @@
 /* Leaves the host's mount namespace; what the host mounts later still comes in, nothing goes out. */
 void enter_mount_namespace(void);
 
-/* Carries out one record; dies naming the path. The current directory must be the pod's. */
-void make_mount(const struct mount_spec *spec);
+/* Carries out the records in their order; dies naming the path. The current directory must be the pod's. */
+void make_mounts(const struct mount_spec *specs, size_t count);

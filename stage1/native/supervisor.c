@@ -82,8 +82,7 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
                 die_errno("cannot make a session");
         umask(022);
         enter_mount_namespace();
-        for (size_t i = 0; i < launch->n_mounts; i++)
-                make_mount(&launch->mounts[i]);
+        make_mounts(launch->mounts, launch->n_mounts);
         await_cgroups(go);
         redirect(terminal);
         keep_open(inherited);
