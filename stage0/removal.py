@@ -9,9 +9,10 @@ from pathlib import Path
 from stage0 import lifecycle
 from stage0.image import scratch
 from stage0.lifecycle import Pod
-from stage1.contract import DataRoot, PodDir, State
+from stage1.contract import DataRoot, State
 
 _CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
+_PROPAGATION = Path("/run/systemd/nspawn/propagate")
 
 
 def remove(pod: Pod) -> bool:
@@ -27,6 +28,7 @@ def remove(pod: Pod) -> bool:
         if isinstance(name := manifest.get("name"), str):
             lifecycle.release_name(pod.directory.root, name, pod.uuid)
         remove_cgroups(pod.uuid)
+        remove_propagation(str(manifest.get("name") or f"pod-{pod.uuid}"))
         scratch.remove(garbage.path)
     except FileNotFoundError:
         return False  # another gc was faster
@@ -44,12 +46,16 @@ def remove_cgroups(uuid: str) -> None:
                 Path(path).rmdir()
 
 
-def stale_names(root: DataRoot) -> list[str]:
-    """Names whose pod is gone."""
-    found = []
+def remove_propagation(machine: str) -> None:
+    """The directory that systemd-nspawn makes for live mounts and leaves when it is killed; never a full one."""
+    with contextlib.suppress(OSError):
+        (_PROPAGATION / machine).rmdir()
+
+
+def release_stale_names(root: DataRoot) -> None:
+    """Free the names of pods that are gone; a name that a new pod takes meanwhile stays its."""
     with contextlib.suppress(FileNotFoundError):
-        for link in root.names.iterdir():
-            uuid = os.readlink(link)
-            if not any(PodDir(root.state(state) / uuid).path.exists() for state in State):
-                found.append(link.name)
-    return found
+        for link in list(root.names.iterdir()):
+            uuid = link.readlink().name
+            if not any(root.pod(state, uuid).path.exists() for state in State):
+                lifecycle.release_name(root, link.name, uuid)

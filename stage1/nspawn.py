@@ -16,6 +16,7 @@ class NspawnArguments(NamedTuple):
     """The context of nspawn.args. The last four are marks that `argv` replaces, so that renderings can be cached."""
 
     console: Escaped
+    log_level: Escaped
     register: bool
     keep_unit: bool
     private_network: bool
@@ -30,6 +31,7 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
     tty = any(app.stdin is Stdin.TTY for app in pod.apps)
     context = NspawnArguments(
         console=Escaped("interactive" if tty else "read-only"),
+        log_level=Escaped("crit" if tty else "warning"),
         register=register,
         keep_unit=keep_unit,
         private_network=pod.network is NetworkMode.NONE,

@@ -26,8 +26,9 @@ ALIASES = {
 }
 
 # systemd-nspawn's own filter costs 100 ms to compile; every app's unit has one at least as strict, and nothing else
-# in the pod runs an image's code.
-NSPAWN_ENVIRONMENT = ("SYSTEMD_SECCOMP=0",)
+# in the pod runs an image's code. systemd-nspawn's lock says no more than that of the pod directory, and is one more
+# file below /run, which stays there when it is killed.
+NSPAWN_ENVIRONMENT = ("SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_LOCK=0")
 
 Record = tuple[str, ...]
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_a_closed_standard_output_stops_nothing(pods: Pods) -> None:
 
 
 def test_a_full_device_stops_nothing(pods: Pods) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         command = pods.argv("run", "--name", "full", "inspect", "--", "lines", "10000", "exit", "3")
         assert subprocess.run(command, stdout=full, stderr=full, check=False).returncode == 3
     assert len(pods.log("full")) == 10_000
