@@ -121,8 +121,8 @@ def test_a_shell_on_a_terminal_has_job_control_and_ends_the_pod_with_its_status(
         screen.read_until("# ")
         screen.send("echo $((6*7)) is the answer\n")
         screen.read_until("42 is the answer")
-        screen.send("sleep 1000\n")
-        screen.read_until("sleep 1000\r\n")
+        screen.send("echo asleep; sleep 1000\n")
+        screen.read_until("\nasleep")
         screen.send("\x03")
         screen.send("echo back $?\n")
         screen.read_until("back 130")
@@ -133,7 +133,9 @@ def test_a_shell_on_a_terminal_has_job_control_and_ends_the_pod_with_its_status(
 
 
 def test_control_c_goes_to_the_app_not_to_the_pod(pods: Pods) -> None:
-    with terminal(pods, "run", "-t", "inspect", "--", "trap", "INT", "6", "print", "started", "pause") as screen:
+    with terminal(
+        pods, "run", "-t", "inspect", "--", "trap", "INT", "6", "print", "started", "pause"
+    ) as screen:
         screen.read_until("started")
         screen.send("\x03")
         assert screen.process.wait(20) == 6
@@ -171,10 +173,28 @@ def test_the_users_terminal_is_as_before_afterwards(pods: Pods) -> None:
 
 
 def test_a_terminal_that_hangs_up_does_not_end_the_pod(pods: Pods) -> None:
-    with terminal(pods, "run", "--name", "orphan", "inspect", "--", "print", "started", "pause") as screen:
+    words = (
+        "run",
+        "--name",
+        "orphan",
+        "inspect",
+        "--",
+        "print",
+        "started",
+        "sleep",
+        "1",
+        "lines",
+        "1000",
+        "pause",
+    )
+    with terminal(pods, *words) as screen:
         screen.read_until("started")
-    assert pods.status("orphan")["state"] == "running"
-    pods("stop", "orphan")
+        os.close(screen.master)
+        screen.master = os.open(os.devnull, os.O_RDWR)
+        eventually(lambda: len(pods.log("orphan")) == 1001, "all that the app printed")
+        assert pods.status("orphan")["state"] == "running"
+        pods("stop", "orphan")
+        assert screen.process.wait(20) == 0
 
 
 def test_apps_have_coloured_prefixes_on_a_terminal_only(pods: Pods) -> None:
