@@ -11,12 +11,14 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stage1.contract import ConflictError, DataRoot, NotFoundError, PodDir, State
 
+_TRIES, _MOMENT = 100, 0.001
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -58,11 +60,17 @@ def create(root: DataRoot, uuid: str) -> tuple[PodDir, int]:
     for state in State:
         root.state(state).mkdir(mode=0o700, parents=True, exist_ok=True)
     embryo = root.pod(State.EMBRYO, uuid)
-    embryo.path.mkdir(mode=0o700)
-    lock = lock_exclusive(embryo)
-    if lock is None:
-        raise ConflictError(f"pod {uuid} was taken by a gc while it was made", hint="try again")
-    return move(embryo, State.PREPARING), lock
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileExistsError):
+            embryo.path.mkdir(mode=0o700)
+        lock = lock_exclusive(embryo)
+        if lock is None:
+            continue  # a gc took it for something left over, in the moment before it was locked
+        try:
+            return move(embryo, State.PREPARING), lock
+        except FileNotFoundError:
+            os.close(lock)
+    raise ConflictError(f"pod {uuid} was taken by a gc each time it was made", hint="try again")
 
 
 def move(directory: PodDir, state: State, *, durable: bool = False) -> PodDir:
@@ -89,8 +97,31 @@ def sync_directory(path: Path) -> None:
 
 
 def lock_exclusive(directory: PodDir) -> int | None:
-    """The pod's lock if nobody has it: an open descriptor, released when its last copy is closed."""
-    return _lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """The pod's lock if nobody has it: an open descriptor, released when its last copy is closed.
+
+    None as well if the pod is no longer at this place. Whoever merely looks whether a pod runs holds a shared lock
+    for a moment: that is waited for.
+    """
+    for _ in range(_TRIES):
+        descriptor = _lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if descriptor is not None and _is_at(descriptor, directory.path):
+            return descriptor
+        if descriptor is not None:
+            os.close(descriptor)
+        elif is_running(directory):
+            return None
+        if not directory.path.exists():
+            return None
+        time.sleep(_MOMENT)
+    return None
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """False if the directory was moved or removed between being opened and being locked."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(directory: PodDir, how: int) -> int | None:
@@ -160,19 +191,36 @@ def find(root: DataRoot, reference: str) -> Pod:
 
 
 def _uuid_of(root: DataRoot, reference: str) -> str:
-    with contextlib.suppress(OSError, ValueError):
-        return os.readlink(root.names / reference)
+    if (named := owner_of(root, reference)) is not None:
+        return named
     if _UUID.fullmatch(reference):
         return reference
-    found = {name for state in State for name in _listing(root.state(state)) if name.startswith(reference)}
+    found = {name for state in State for name in listing(root.state(state)) if name.startswith(reference)}
+    found = (
+        {name for name in found if _UUID.fullmatch(name)}
+        if re.fullmatch(r"[0-9a-f-]+", reference)
+        else set()
+    )
     if len(found) > 1:
         raise ConflictError(f"{reference!r} begins {len(found)} UUIDs", hint="write more of it")
-    if not found or not re.fullmatch(r"[0-9a-f-]+", reference):
+    if not found:
         raise NotFoundError(f"no pod {reference!r}", hint="`pod ps --all` lists the pods there are")
     return found.pop()
 
 
-def _listing(path: Path) -> list[str]:
+def owner_of(root: DataRoot, name: str) -> str | None:
+    """The UUID a name stands for; what leads elsewhere is not a name."""
+    if "/" in name:
+        return None
+    try:
+        uuid = os.readlink(root.names / name)
+    except (OSError, ValueError):
+        return None
+    return uuid if _UUID.fullmatch(uuid) else None
+
+
+def listing(path: Path) -> list[str]:
+    """Names in a directory, none if it is not there."""
     try:
         return os.listdir(path)
     except FileNotFoundError:
@@ -181,47 +229,64 @@ def _listing(path: Path) -> list[str]:
 
 def take_name(root: DataRoot, name: str, uuid: str) -> None:
     """Give a pod a name; ConflictError if another pod has it. The name of a pod that is gone is free."""
-    root.names.mkdir(mode=0o700, parents=True, exist_ok=True)
-    owner = ""
-    for _ in range(10):
-        try:
-            os.symlink(uuid, root.names / name)
-            return
-        except FileExistsError:
-            owner = _uuid_of(root, name)
-            if any(root.pod(state, owner).path.exists() for state in State if state is not State.GARBAGE):
-                break
-            release_name(root, name, owner)
-    raise ConflictError(
-        f"the name {name!r} is taken by pod {owner}", hint=f"choose another, or `pod rm {name}`"
-    )
+    with _names_locked(root):
+        owner = owner_of(root, name)
+        if owner and any(
+            root.pod(state, owner).path.exists() for state in State if state is not State.GARBAGE
+        ):
+            raise ConflictError(
+                f"the name {name!r} is taken by pod {owner}", hint=f"choose another, or `pod rm {name}`"
+            )
+        (root.names / name).unlink(missing_ok=True)
+        os.symlink(uuid, root.names / name)
 
 
 def release_name(root: DataRoot, name: str, uuid: str) -> None:
     """Free a name if this pod still has it."""
-    with contextlib.suppress(FileNotFoundError):
-        if os.readlink(root.names / name) == uuid:
+    with _names_locked(root):
+        if owner_of(root, name) == uuid:
             (root.names / name).unlink()
 
 
-def read_manifest(directory: PodDir) -> dict[str, object]:
-    """`pod.json` as it is, unvalidated: for listing, where one damaged pod must not hide the others."""
+@contextlib.contextmanager
+def _names_locked(root: DataRoot) -> Iterator[None]:
+    """Between looking whose a name is and changing that, nobody else may."""
+    root.names.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(root.names, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read_manifest(directory: PodDir) -> dict[str, Any]:
+    """`pod.json` unvalidated, for listing; what is damaged in it is left out, so that it cannot hide other pods."""
     try:
         found = json.loads(directory.manifest.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    apps = found.get("apps")
+    texts = {key: found[key] if isinstance(found.get(key), str) else None for key in ("name", "created")}
+    return found | texts | {"apps": [app for app in apps if _is_app(app)] if isinstance(apps, list) else []}
+
+
+def _is_app(app: object) -> bool:
+    image = app.get("image") if isinstance(app, dict) else None
+    return (
+        isinstance(app, dict)
+        and isinstance(app.get("name"), str)
+        and isinstance(image, dict)
+        and all(isinstance(image.get(key), str) for key in ("name", "digest"))
+    )
 
 
 def images_in_use(root: Path) -> frozenset[str]:
     """Manifest digests of the images that pods were made from."""
-    found: set[str] = set()
-    for pod in pods(DataRoot(root)):
-        apps = read_manifest(pod.directory).get("apps", [])
-        if isinstance(apps, list):
-            found |= {
-                app["image"]["digest"]
-                for app in apps
-                if isinstance(app, dict) and isinstance(app.get("image"), dict)
-            }
-    return frozenset(found)
+    return frozenset(
+        app["image"]["digest"]
+        for pod in pods(DataRoot(root))
+        for app in read_manifest(pod.directory).get("apps", [])
+    )

@@ -54,8 +54,7 @@ def remove_propagation(machine: str) -> None:
 
 def release_stale_names(root: DataRoot) -> None:
     """Free the names of pods that are gone; a name that a new pod takes meanwhile stays its."""
-    with contextlib.suppress(FileNotFoundError):
-        for link in list(root.names.iterdir()):
-            uuid = link.readlink().name
-            if not any(root.pod(state, uuid).path.exists() for state in State):
-                lifecycle.release_name(root, link.name, uuid)
+    for name in lifecycle.listing(root.names):
+        owner = lifecycle.owner_of(root, name)
+        if owner and not any(root.pod(state, owner).path.exists() for state in State):
+            lifecycle.release_name(root, name, owner)

@@ -26,8 +26,10 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
     """`2026-11-22T06:13:00Z` as `5 minutes`."""
     if not moment:
         return "-"
-    then = datetime.fromisoformat(moment)
-    seconds = int(((now or datetime.now(UTC)) - then).total_seconds())
+    try:
+        seconds = int(((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds())
+    except (ValueError, TypeError):  # a damaged record
+        return "-"
     for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             count = seconds // size

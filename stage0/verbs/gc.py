@@ -43,8 +43,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             and not arguments.quiet
         ):
             sys.stdout.write(f"{pod.uuid}\n")
-    for name in removal.stale_names(settings.data):
-        (settings.data.names / name).unlink(missing_ok=True)
+    removal.release_stale_names(settings.data)
     Store(settings.root).gc(lambda: lifecycle.images_in_use(settings.root))
     _leftovers(settings.data)
     return 0
