@@ -302,15 +302,18 @@ def _identity(app: App) -> Identity:
 
 
 def _files(app: App, run: Command, network: NetworkMode) -> Files:
+    """The host's name service files are read-only where they are bound from, and so here without another look."""
     own = (f"{LAUNCHER}:{LAUNCHER_IN_APP}", f"{WORDS}/{app.name}/words:{WORDS_IN_APP}") if run.words else ()
     names = ("hosts", "resolv.conf") if network is NetworkMode.HOST else ()
     taken = {mount.target for mount in app.mounts}
     return Files(
-        binds=tuple(_bind(mount) for mount in app.mounts if not mount.read_only),
+        binds=(
+            *(_bind(mount) for mount in app.mounts if not mount.read_only),
+            *(Escaped(f"/pod/etc/{name}:/etc/{name}") for name in names if f"/etc/{name}" not in taken),
+        ),
         read_only_binds=(
             *(_bind(mount) for mount in app.mounts if mount.read_only),
             *(Escaped(bind) for bind in own),
-            *(Escaped(f"/pod/etc/{name}:/etc/{name}") for name in names if f"/etc/{name}" not in taken),
         ),
         tmpfs=tuple(tmpfs_word(tmpfs) for tmpfs in app.tmpfs),
     )
