@@ -172,13 +172,8 @@ def test_a_noisy_app_does_not_starve_another(pods: Pods) -> None:
     assert max(gaps) < 1
 
 
-def test_half_a_million_short_lines_take_about_a_second(pods: Pods) -> None:
-    done = pods.run("inspect", "--", "lines", "500000", "l")
-    assert done.lines == numbered(500_000, "l")
-    (result,) = pods.results(done.uuid).values()
-    times = [datetime.fromisoformat(result[key]) for key in ("started_at", "ended_at")]
-    # the aim is 500,000 lines a second; a machine that does other things besides must not fail the test
-    assert (times[1] - times[0]).total_seconds() < 5
+def test_half_a_million_short_lines_arrive_complete_and_in_order(pods: Pods) -> None:
+    assert pods.run("inspect", "--", "lines", "500000", "l").lines == numbered(500_000, "l")
 
 
 def test_logs_follow_a_pod_to_its_end(pods: Pods) -> None:
