@@ -86,8 +86,8 @@ def _ancestors(path: str) -> list[str]:
 
 
 def _is_link(tree: MergedTree, path: str) -> bool:
-    entry = tree.lookup(posixpath.dirname(path))
-    return bool(entry and (entry.path / posixpath.basename(path)).is_symlink())
+    entry = tree.lookup(path, follow=False)
+    return entry is not None and stat.S_ISLNK(entry.status.st_mode)
 
 
 def _copy_up(tree: MergedTree, upper: Path, path: str) -> None:

@@ -36,11 +36,16 @@ class AppState(NamedTuple):
     result: Mapping[str, Any] | None
 
 
+# Ends of a pod that leave its apps no time for a result; after any other an app without one was never started.
+_WITHOUT_RESULTS = {"lost", "killed", "supervisor-failed"}
+
+
 def outcome(directory: PodDir) -> Outcome:
     """The monitor's record, or what can be said without one."""
     found = _json(directory.outcome)
+    status = found.get("status")
     return Outcome(
-        status=int(found.get("status", EXIT_RUNTIME)),
+        status=status if isinstance(status, int) else EXIT_RUNTIME,
         reason=str(found.get("reason", "lost")),
         by=found.get("by"),
         started_at=found.get("started_at"),
@@ -74,7 +79,7 @@ def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> 
         return "exited"
     if pod.word == "running":
         return "running" if pid else "restarting" if result else "starting"
-    if pod.word == "exited":
+    if pod.word == "exited" and outcome(pod.directory).reason in _WITHOUT_RESULTS:
         return "lost"
     return "created"
 
@@ -126,6 +131,6 @@ def _pids(group: Path) -> list[int]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
