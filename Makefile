@@ -71,8 +71,13 @@ schema: venv ## write the JSON Schemas of pod.json and of manifests
 dist: venv native ## sdist and wheel into dist/
 	$(PYTHON) -m hatchling build
 
-install: venv native ## put `pod` where root finds it
+install: venv native ## put pod, its manual and completions below /usr/local
 	ln -sfn $(abspath $(VENV))/bin/pod /usr/local/bin/pod
+	install -D -m 644 docs/man/pod.1 /usr/local/share/man/man1/pod.1
+	install -d /usr/local/share/bash-completion/completions /usr/local/share/zsh/site-functions /usr/local/share/fish/vendor_completions.d
+	$(VENV)/bin/pod completion bash >/usr/local/share/bash-completion/completions/pod
+	$(VENV)/bin/pod completion zsh >/usr/local/share/zsh/site-functions/_pod
+	$(VENV)/bin/pod completion fish >/usr/local/share/fish/vendor_completions.d/pod.fish
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -29,6 +29,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if lock is None:
         raise ConflictError(f"pod {directory.uuid} is running", hint=f"its files are in {directory.run}")
     try:
+        if directory.outcome.exists() or any(directory.status.glob("*.json")):
+            raise ConflictError(
+                f"pod {directory.uuid} has run: its results and logs are in {directory.run}",
+                hint="`pod start` renders anew; or remove that directory first",
+            )
         handoff.render(
             codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest)), directory
         )

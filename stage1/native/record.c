@@ -101,8 +101,9 @@ static const char *find_reason(const struct record *record, const char *result) 
                 return "core-dump";
         if (record->stopping && !is_crash(record->signal) && (record->signal[0] || record->code >= 0))
                 return "stopped";
+        /* Killed, and yet `exit-code`: that code is the readiness probe's, and systemd ended the app for it. */
         if (record->signal[0])
-                return "signal";
+                return strcmp(result, "exit-code") == 0 ? "timeout" : "signal";
         if (strcmp(result, "start-limit-hit") == 0)
                 return "start-limit";
         /* `exit-code` with code 0 is the failure of another command of the unit, such as a readiness probe.
