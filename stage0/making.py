@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,7 @@ def making(
 
     Until `pod.json` says which images the pod uses, the store is held, so that none of them can be removed.
     """
+    heed_sigterm()
     with contextlib.ExitStack() as undo:
         store = Store(settings.root)
         with store.hold():
@@ -56,6 +58,16 @@ def making(
             layout.lay_out(pod, directory)
         yield pod, directory, lock
         undo.pop_all()
+
+
+def heed_sigterm() -> None:
+    """From now on SIGTERM ends this process as SIGINT does, with what it was making, until the monitor runs."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def discard(pod: PodManifest, settings: Settings) -> None:

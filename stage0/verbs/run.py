@@ -12,7 +12,7 @@ from stage0.image import Store
 from stage0.making import making, planned
 from stage0.parsing import Parser
 from stage0.settings import Settings
-from stage1.contract import PodManifest, State, codec
+from stage1.contract import NotFoundError, PodError, PodManifest, State, codec
 
 USAGE = (
     "pod run [POD OPTIONS] IMAGE [APP OPTIONS] [-- ARGS] [--- IMAGE …]\n       pod run [POD OPTIONS] -f FILE"
@@ -54,4 +54,11 @@ def ended_early(pod: PodManifest, settings: Settings) -> int:
     """The status of a pod that was over before it was ready: that may be as it should be."""
     from stage0.results import outcome  # noqa: PLC0415  rare
 
-    return outcome(lifecycle.find(settings.data, pod.uuid).directory).status
+    try:
+        found = lifecycle.find(settings.data, pod.uuid)
+    except NotFoundError:
+        raise PodError(
+            f"pod {pod.uuid} ended before it was ready, and --rm took its result with it",
+            hint="leave out --rm to see what happened",
+        ) from None
+    return outcome(found.directory).status
