@@ -30,7 +30,8 @@ def text_schema() -> Any:  # noqa: ANN401
             [
                 core_schema.str_schema(),
                 core_schema.typed_dict_schema(
-                    {"base64": core_schema.typed_dict_field(core_schema.str_schema())}
+                    {"base64": core_schema.typed_dict_field(core_schema.str_schema())},
+                    extra_behavior="forbid",
                 ),
             ]
         ),

@@ -1,0 +1,242 @@
+"""EFFECT. The contract as others see it: schemas, paths, errors, and what importing it costs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stage0 import schema as request_schema
+from stage0.request import AppRequest, PodRequest
+from stage1 import contract, plan
+from stage1.contract import (
+    App,
+    ConflictError,
+    DataRoot,
+    ExitPolicy,
+    ExitRule,
+    HostError,
+    NotFoundError,
+    PodDir,
+    PodError,
+    PodManifest,
+    State,
+    UsageError,
+    codec,
+    schema,
+)
+from tests.golden.rendering import CASES, HERE
+from tests.samples import FACTS, UUID, app, pod
+
+TOP = Path(__file__).parents[2]
+POD_SCHEMA: dict[str, Any] = json.loads(schema.text())
+
+
+def complaints(value: Any, rule: dict[str, Any], top: dict[str, Any], where: str = "") -> list[str]:
+    """What a document does wrong by a schema: the words of JSON Schema that ours use, and an error at any other."""
+    known = {
+        "$ref",
+        "$defs",
+        "anyOf",
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "default",
+        "title",
+        "description",
+        "maxItems",
+        "minItems",
+        "prefixItems",
+    }
+    assert rule.keys() <= known, rule.keys() - known
+    if "$ref" in rule:
+        return complaints(value, top["$defs"][rule["$ref"].rpartition("/")[2]], top, where)
+    if "anyOf" in rule:
+        tries = [complaints(value, one, top, where) for one in rule["anyOf"]]
+        return min(tries, key=len)
+    found = [] if is_type(value, rule.get("type")) else [f"{where}: no {rule['type']}"]
+    if ("const" in rule and value != rule["const"]) or ("enum" in rule and value not in rule["enum"]):
+        found.append(f"{where}: {value!r}")
+    if isinstance(value, dict):
+        found += [f"{where}: lacks {name}" for name in rule.get("required", []) if name not in value]
+        more = rule.get("additionalProperties", True)
+        for name, item in value.items():
+            inner = rule.get("properties", {}).get(name, more)
+            found += (
+                [f"{where}.{name}: unknown"]
+                if inner is False
+                else []
+                if inner is True
+                else complaints(item, inner, top, f"{where}.{name}")
+            )
+    if isinstance(value, list):
+        found += [
+            text for item in value for text in complaints(item, rule.get("items", {}), top, f"{where}[]")
+        ]
+    return found
+
+
+def is_type(value: object, name: str | None) -> bool:
+    if name == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    kinds: dict[str | None, type | tuple[type, ...]] = {
+        None: object, "object": dict, "array": list, "string": str, "boolean": bool, "null": type(None),
+        "number": (int, float),
+    }  # fmt: skip
+    return isinstance(value, kinds[name])
+
+
+# Schemas
+
+
+def test_the_schemas_in_the_tree_are_those_of_the_code() -> None:
+    assert schema.PLACE.read_text() == schema.text(), "write it: make schema"
+    assert request_schema.PLACE.read_text() == request_schema.text(), "write it: make schema"
+
+
+def test_the_schemas_know_every_field() -> None:
+    assert POD_SCHEMA["properties"].keys() == set(PodManifest._fields)
+    assert POD_SCHEMA["$defs"]["App"]["properties"].keys() == set(App._fields)
+    asked = json.loads(request_schema.text())
+    assert asked["properties"].keys() == set(PodRequest._fields)
+    assert asked["$defs"]["AppRequest"]["properties"].keys() == set(AppRequest._fields)
+    assert asked["required"] == ["app"]
+
+
+def test_the_schemas_forbid_unknown_keys_everywhere() -> None:
+    for found in (POD_SCHEMA, json.loads(request_schema.text())):
+        for part in (found, *found["$defs"].values()):
+            assert part.get("additionalProperties") is False or "enum" in part
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_schema_allows_every_pod_of_the_golden_tests(case: str) -> None:
+    assert complaints(json.loads((HERE / case / "pod.json").read_bytes()), POD_SCHEMA, POD_SCHEMA) == []
+
+
+def test_the_schema_refuses_what_the_code_refuses() -> None:
+    document = json.loads(codec.encode(pod(app(argv=("/bin/x", "\udcff")))))
+    document["apps"][0]["restart"]["colour"] = 1
+    document["version"] = 2
+    document["apps"][0]["argv"].append({"base64": "", "x": 1})
+    del document["hostname"]
+    found = complaints(document, POD_SCHEMA, POD_SCHEMA)
+    assert len(found) == 4, found
+
+
+def test_the_defaults_of_the_schema_are_documents_themselves() -> None:
+    default = POD_SCHEMA["$defs"]["App"]["properties"]["restart"]["default"]
+    assert default == {"when": "no", "limit": None, "delay": 1.0}
+    for part in (POD_SCHEMA, *POD_SCHEMA["$defs"].values()):
+        for rule in part.get("properties", {}).values():
+            if "default" in rule:
+                assert complaints(rule["default"], rule, POD_SCHEMA) == []
+
+
+# Values
+
+
+def test_an_exit_policy_is_written_as_the_reaper_reads_it() -> None:
+    assert str(ExitPolicy()) == "any-failure"
+    assert str(ExitPolicy(rule=ExitRule.APP, app="web")) == "app:web"
+
+
+def test_a_pod_is_called_by_its_name_or_its_uuid() -> None:
+    assert (pod().label, pod().machine) == ("demo", "demo")
+    assert (pod(name=None).label, pod(name=None).machine) == (UUID, f"pod-{UUID}")
+
+
+# Paths
+
+
+def test_every_path_of_a_pod_is_below_it_and_leads_back(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path)
+    directory = root.pod(State.RUN, UUID)
+    assert directory.uuid == UUID
+    assert directory.root == root
+    paths = {
+        name: getattr(directory, name) for name in dir(PodDir) if isinstance(getattr(PodDir, name), property)
+    }
+    found = [path for name, path in paths.items() if isinstance(path, Path)]
+    found += [
+        directory.app("a"),
+        directory.volume("a"),
+        directory.words("a"),
+        directory.result("a"),
+        directory.log("a"),
+    ]
+    assert len(set(found)) == len(found)
+    assert all(path.is_relative_to(directory.path) for path in found)
+
+
+def test_the_paths_of_the_code_are_those_of_the_page_that_promises_them(tmp_path: Path) -> None:
+    page = (TOP / "stage1/contract/README.md").read_text()
+    directory = DataRoot(tmp_path).pod(State.RUN, UUID)
+    for name in (
+        "manifest",
+        "rootfs",
+        "units",
+        "etc",
+        "nspawn",
+        "launch",
+        "policy",
+        "streams",
+        "status",
+        "stopping",
+        "console",
+        "monitor",
+        "leader",
+        "ready",
+        "outcome",
+    ):
+        path = getattr(directory, name).relative_to(directory.path)
+        assert str(path) in page, path
+    for state in State:
+        assert f"`{state.value}`" in page
+
+
+def test_the_page_of_the_contract_names_every_record_and_policy() -> None:
+
+    page = (TOP / "stage1/contract/README.md").read_text()
+    whole = pod(remove=True)
+    found = plan.records(whole, DataRoot(Path("/x")).pod(State.RUN, UUID), FACTS, ("x",), Path("/b"))
+    for record in found:
+        assert re.search(rf"^\| `{record[0]}[ `]", page, re.MULTILINE), record[0]
+    for rule in ExitRule:
+        assert rule.value in page
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [(PodError, 125), (UsageError, 2), (NotFoundError, 125), (ConflictError, 125), (HostError, 125)],
+)
+def test_an_error_says_what_and_what_to_do(kind: type[PodError], status: int) -> None:
+    error = kind("what", hint="do this")
+    assert (error.message, error.hint, str(error), error.exit_code) == ("what", "do this", "what", status)
+    assert isinstance(error, PodError)
+
+
+def test_the_door_names_what_it_lets_through() -> None:
+    assert all(hasattr(contract, name) for name in contract.__all__)
+    assert sorted(contract.__all__, key=lambda name: (not name.isupper(), name)) == contract.__all__
+
+
+def test_importing_the_contract_and_writing_a_pod_needs_no_pydantic() -> None:
+    code = (
+        "import sys; from tests.samples import pod; from stage1.contract import codec; codec.encode(pod());"
+        "print(*(name for name in ('pydantic', 'pydantic_core', 'jinja2') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
