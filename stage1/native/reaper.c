@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "policy.h"
 #include "probe.h"
@@ -38,10 +39,17 @@ static const char *environment(const char *name) {
         return value ? value : "";
 }
 
+/* As an app's ExecStopPost we are in the pod's root but with the app's own mounts over it, its /run among them. */
+static void leave_mounts_of_app(const struct reaper *reaper) {
+        if (!*reaper->root && (chroot("/proc/1/root") < 0 || chdir("/") < 0))
+                die_errno("cannot enter the root of PID 1");
+}
+
 static void open_pod(struct reaper *reaper, const char *app) {
         AUTO_FREE char *status = xasprintf("%s/pod/status", reaper->root);
         AUTO_FREE char *policy = xasprintf("%s/pod/policy", reaper->root);
 
+        leave_mounts_of_app(reaper);
         reaper->app = app;
         reaper->status_fd = open(status, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (reaper->status_fd < 0)
