@@ -32,13 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the UUIDs of the pods removed."""
     age = quantities.seconds(arguments.older_than, where="--older-than")
-    prepared = arguments.prepared_older_than and quantities.seconds(
-        arguments.prepared_older_than, where="--prepared-older-than"
-    )
+    prepared = None
+    if arguments.prepared_older_than is not None:
+        prepared = quantities.seconds(arguments.prepared_older_than, where="--prepared-older-than")
     for pod in list(lifecycle.pods(settings.data)):
         if (
             not pod.running
-            and _old_enough(pod, age, prepared or None)
+            and _old_enough(pod, age, prepared)
             and removal.remove(pod)
             and not arguments.quiet
         ):
