@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import posixpath
 import re
 from typing import NamedTuple
@@ -109,6 +108,8 @@ _ALIASES = {
 
 
 def _keys(text: str, where: str) -> dict[str, str]:
+    import csv  # noqa: PLC0415  most pods have no --mount
+
     found: dict[str, str] = {}
     try:
         items = next(csv.reader([text]), [])

@@ -28,10 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("ls", help="list images")
     listing.add_argument("--json", action="store_true", help="write JSON")
     inspecting = verbs.add_parser("inspect", help="write all that is known of images, as JSON")
-    inspecting.add_argument("images", metavar="IMAGE", nargs="+")
+    inspecting.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="name, digest or the beginning of one"
+    )
     inspecting.add_argument("--json", action="store_true", help="the default and only format")
     removing = verbs.add_parser("rm", help="remove names, and the content nothing else needs")
-    removing.add_argument("images", metavar="IMAGE", nargs="+")
+    removing.add_argument("images", metavar="IMAGE", nargs="+", help="name, digest or the beginning of one")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
