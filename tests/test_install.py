@@ -121,7 +121,8 @@ def test_an_sdist_holds_what_is_needed_to_build_and_nothing_built(dist: Path) ->
         names = {name.partition("/")[2] for name in archive.getnames()}
     for name in (
         "pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock", "stage0/cli.py",
-        "stage1/native/Makefile", "stage1/native/monitor.c", "stage1/native/hatch_build.py", "unit-templates/pod/app.service.j2",
+        "stage1/native/Makefile", "stage1/native/monitor.c", "stage1/native/hatch_build.py",
+        "unit-templates/pod/app.service.j2",
         "images/base/contents", "tests/conftest.py", "stage1/contract/pod.schema.json",
     ):  # fmt: skip
         assert name in names, name

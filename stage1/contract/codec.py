@@ -52,7 +52,7 @@ def encode(manifest: PodManifest) -> bytes:
 def decode(data: bytes, *, where: str) -> PodManifest:
     """Read a `pod.json`; UsageError with the path of every bad field."""
     try:
-        document = json.loads(data)
+        document = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{where}: not JSON: {error}", hint="the file is damaged; remove the pod or restore it"
@@ -60,6 +60,10 @@ def decode(data: bytes, *, where: str) -> PodManifest:
     return validate(
         PodManifest, document, where=where, hint="stage1/contract/pod.schema.json says what may stand there"
     )
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON's")
 
 
 def validate(kind: type[Value], document: object, *, where: str, hint: str) -> Value:

@@ -230,7 +230,7 @@ def test_a_reader_that_goes_away_is_no_traceback(root: DataRoot) -> None:
 
 WORDS = st.sampled_from(
     [*cli.VERBS, "shop", "ghost", "--help", "--json", "-q", "-a", "--all", "--dir", "--dir=", "--", "---", "-f", "-n",
-     "5", "--app", "web", "ls", "inspect", "-t", "--quiet", "--force", "--version", "help", "-1", "", "\udcff",
+     "5", "--app", "web", "ls", "inspect", "-t", "--quiet", "--force", "--version", "help", "-1", "",
      "--dry-run", "oci:/none", "-d"]
 )  # fmt: skip
 # verbs that wait for somebody, or that look at the whole host, are not for random words
@@ -250,6 +250,12 @@ def test_no_words_end_in_a_traceback(
         status, err = int(done.code or 0), ""
     assert status in {0, 2, 3, 125}
     assert "Traceback" not in err
+
+
+def test_words_that_are_not_utf8_are_shown_and_not_a_traceback(root: DataRoot) -> None:
+    done = command("status", "\udcff\x1b", root=root.path)
+    assert done.returncode == 125
+    assert done.stderr.startswith("pod: no pod '\\udcff\\x1b'")
 
 
 # Facts

@@ -58,7 +58,9 @@ APPS = st.builds(
         limit=st.none() | st.integers(0, 9),
         delay=st.floats(0, 9),
     ),
-    readiness=st.builds(Readiness, notify=st.booleans(), port=st.none() | st.integers(1, 65535)),
+    readiness=st.builds(
+        Readiness, notify=st.booleans(), port=st.none() | st.integers(1, 65535), timeout=st.floats(0, 1e6)
+    ),
     init=st.booleans(),
     after=tuples(NAME),
     requires=tuples(NAME),
@@ -186,7 +188,7 @@ def test_a_document_that_is_no_pod_is_refused(document: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"\xff", b"[" * 100_000, b'{"version": ' + b"9" * 5000 + b"}", b"\0"]
+    "data", [b"", b"{", b"\xff", b"[" * 100_000, b'{"version": ' + b"9" * 5000 + b"}", b"\0", b"[NaN]"]
 )
 def test_bytes_that_are_no_json_are_refused(data: bytes) -> None:
     with pytest.raises(UsageError, match=r"pod\.json: not JSON") as caught:

@@ -110,9 +110,11 @@ def test_a_value_with_a_comma_is_quoted_as_in_csv() -> None:
         "", "x", "type=bind", "type=bind,target=/x", "type=bind,source=,target=/x", "type=nfs,target=/x",
         "type=bind,source=/a,target=b", "type=bind,source=/a,target=/b,size=1", "type=tmpfs,source=/a,target=/b",
         "type=tmpfs,target=/b,mode=9", "type=tmpfs,target=/b,size=lots", "type=empty,source=a/b,target=/c",
-        "type=empty,target=/c,uid=root", "type=empty,target=/c,uid=4294967295", "type=empty,target=/c,uid=" + "9" * 5000,
+        "type=empty,target=/c,uid=root", "type=empty,target=/c,uid=4294967295",
+        "type=empty,target=/c,uid=" + "9" * 5000,
         "type=empty,target=/c,target=/d", "type=empty,target=/c,dst=/d", "type=bind,source=/a,target=/b,ro=1x",
-        "type=bind,source=/a,target=/b\nc", "a\nb", "type=bind,source=/a,target=/b,ro=perhaps", "type=bind,source=/a,target=/b,extra=1",
+        "type=bind,source=/a,target=/b\nc", "a\nb",
+        "type=bind,source=/a,target=/b,ro=perhaps", "type=bind,source=/a,target=/b,extra=1",
     ],
 )  # fmt: skip
 def test_what_is_no_mount_is_a_usage_error(text: str) -> None:
