@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -34,6 +35,19 @@ VERBS: dict[str, tuple[str, str]] = {
     "version": ("version", "print versions"),
 }
 
+_OS_HINTS: dict[int | None, str] = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path: a part of it is a file",
+    errno.EISDIR: "check the path: it is a directory",
+    errno.EACCES: "check who may use this path",
+    errno.EPERM: "check what root may do here; in a container it may be less",
+    errno.EROFS: "name a path that can be written, with --dir or POD_DIR",
+    errno.ENOSPC: "make room on this file system: `pod gc` removes ended pods",
+    errno.EDQUOT: "make room in this quota: `pod gc` removes ended pods",
+    errno.EMFILE: "raise the limit of open files: ulimit -n",
+}
+_OS_HINT = "the host's log may say more: journalctl -e, or dmesg"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; the exit status is documented in pod(1)."""
@@ -50,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        _complain(PodError(_os_error(error)))
+        _complain(PodError(_os_error(error), hint=_OS_HINTS.get(error.errno, _OS_HINT)))
         return EXIT_RUNTIME
 
 

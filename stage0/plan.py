@@ -68,7 +68,7 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
     return PodManifest(
         version=1,
         uuid=now.uuid,
-        name=_checked_name(request.name, "pod") if request.name else None,
+        name=_checked_name(request.name, "pod") if request.name is not None else None,
         hostname=_checked_hostname(hostname),
         created=now.created,
         apps=apps,
@@ -108,7 +108,10 @@ class VolumeBook:
 def _names(request: PodRequest) -> tuple[str, ...]:
     if not request.app:
         raise UsageError("a pod needs an app", hint="name an image, or a manifest with -f")
-    names = [_checked_name(wish.name, "app") if wish.name else _name_of(wish.image) for wish in request.app]
+    names = [
+        _name_of(wish.image) if wish.name is None else _checked_name(wish.name, "app")
+        for wish in request.app
+    ]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(

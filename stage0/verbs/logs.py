@@ -14,7 +14,7 @@ from typing import BinaryIO
 from stage0 import lifecycle
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
-from stage1.contract import NotFoundError, PodDir
+from stage1.contract import NotFoundError, PodDir, UsageError
 
 # One line of a log: time, app, stream, whether the line is complete, text. Sorting by time merges apps.
 Line = tuple[bytes, str, bytes, bool, bytes]
@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Lines of all apps in the order of their times; stdout and stderr of the apps stay apart."""
+    if arguments.tail is not None and arguments.tail < 0:
+        raise UsageError(
+            f"--tail {arguments.tail}: fewer than no lines", hint="give the number of lines to show"
+        )
     pod = lifecycle.find(settings.data, arguments.pod)
     apps = chosen_apps(pod, arguments.app)
     follower = Follower(pod.directory, apps)
