@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 Value = TypeVar("Value")
+_HINT = "stage1/contract/README.md and pod.schema.json say what may stand there"
 
 
 def plain(value: object) -> Any:  # noqa: ANN401  JSON has no narrower type
@@ -50,16 +51,24 @@ def encode(manifest: PodManifest) -> bytes:
 
 
 def decode(data: bytes, *, where: str) -> PodManifest:
-    """Read a `pod.json`; UsageError with the path of every bad field."""
+    """Read a `pod.json` and check all that must be true of it; UsageError with the path of every bad field."""
+    from stage1.contract.rules import broken  # noqa: PLC0415  writing needs none of them
+
+    pod = parse(data, where=where)
+    if complaint := "; ".join(broken(pod)):
+        raise UsageError(f"{where}: {complaint}", hint=_HINT)
+    return pod
+
+
+def parse(data: bytes, *, where: str) -> PodManifest:
+    """Read a `pod.json` as its schema has it."""
     try:
         document = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{where}: not JSON: {error}", hint="the file is damaged; remove the pod or restore it"
         ) from None
-    return validate(
-        PodManifest, document, where=where, hint="stage1/contract/pod.schema.json says what may stand there"
-    )
+    return validate(PodManifest, document, where=where, hint=_HINT)
 
 
 def _no_number(text: str) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from stage0 import lifecycle, mounts
+from stage0 import plan as stage0_plan
 from stage0 import schema as request_schema
 from stage0.request import AppRequest, PodRequest
 from stage1 import contract, plan
@@ -21,13 +23,19 @@ from stage1.contract import (
     ExitPolicy,
     ExitRule,
     HostError,
+    Mount,
     NotFoundError,
     PodDir,
     PodError,
     PodManifest,
+    Socket,
     State,
+    Tmpfs,
     UsageError,
+    Volume,
+    VolumeKind,
     codec,
+    rules,
     schema,
 )
 from tests.golden.rendering import CASES, HERE
@@ -140,6 +148,86 @@ def test_the_defaults_of_the_schema_are_documents_themselves() -> None:
         for rule in part.get("properties", {}).values():
             if "default" in rule:
                 assert complaints(rule["default"], rule, POD_SCHEMA) == []
+
+
+# Rules
+
+
+WHOLE = pod(
+    app(
+        "web",
+        mounts=(Mount(volume="data", target="/d"),),
+        tmpfs=(Tmpfs(target="/t"),),
+        sockets=(Socket(name="h", listen="80"),),
+    ),
+    app("db", after=("web",)),
+    volumes=(Volume(name="data", kind=VolumeKind.HOST, source="/srv"),),
+)
+
+
+def changed(path: str, value: object) -> bytes:
+    """The whole pod with one field of it changed."""
+    document = json.loads(codec.encode(WHOLE))
+    *parents, last = path.split(".")
+    place = document
+    for part in parents:
+        place = place[int(part)] if part.isdigit() else place[part]
+    place[int(last) if last.isdigit() else last] = value
+    return json.dumps(document).encode()
+
+
+def test_a_sound_pod_keeps_every_rule() -> None:
+    assert list(rules.broken(WHOLE)) == []
+    assert codec.decode(changed("name", None), where="x").name is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "-a", "a b", "a\n", "a\nExecStart=/bad", "%n", "é", "x" * 200, "a;b", '"']
+)
+@pytest.mark.parametrize(
+    "path", ["name", "apps.0.name", "volumes.0.name", "apps.0.sockets.0.name", "uuid", "hostname"]
+)
+def test_a_name_that_is_unsafe_in_paths_or_units_is_refused(path: str, name: str) -> None:
+    with pytest.raises(
+        UsageError, match=re.escape(f"{path.replace('.0.sockets.0', '.0.sockets')}: ")
+    ) as caught:
+        codec.decode(changed(path, name), where="pod.json")
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("apps", []), ("apps.1.name", "web"), ("apps.1.after", ["ghost"]), ("apps.1.requires", ["db"]),
+        ("apps.0.argv", []),
+        ("apps.0.argv", [""]), ("apps.0.env", ["X"]), ("apps.0.env", ["=1"]), ("apps.0.layers", ["../../etc"]),
+        ("apps.0.layers", ["sha256:../x"]), ("apps.0.workdir", "here"), ("apps.0.workdir", "/a/../../b"),
+        ("apps.0.mounts.0.target", "d"), ("apps.0.mounts.0.target", "/../d"), ("apps.0.mounts.0.volume", "ghost"),
+        ("apps.0.tmpfs.0.target", "t"), ("apps.0.tmpfs.0.mode", 65536), ("apps.0.tmpfs.0.size", -1),
+        ("apps.0.stop_signal", "TERM"), ("apps.0.stop_signal", "SIGTERM\nX=1"), ("apps.0.stop_time", -1),
+        ("apps.0.stop_time", 1e300), ("apps.0.capabilities", ["ALL"]), ("apps.0.capabilities", ["CAP_X\nUser=0"]),
+        ("apps.0.sockets.0.listen", "8 0"), ("apps.0.sockets.0.listen", "%n"), ("apps.0.restart.limit", -1),
+        ("apps.0.restart.delay", -1), ("apps.0.readiness.port", 0), ("apps.0.readiness.port", 65536),
+        ("apps.0.user.uid", -1), ("apps.0.user.gid", 2**32 - 1), ("apps.0.user.groups", [2**32]),
+        ("volumes.0.source", None), ("volumes.0.source", "srv"), ("volumes.0.mode", -1), ("volumes.0.uid", -5),
+        ("log_limit", 1), ("exit_policy", {"rule": "app", "app": "ghost"}),
+        ("exit_policy", {"rule": "app", "app": None}),
+        ("exit_policy", {"rule": "all", "app": "web"}),
+    ],
+)  # fmt: skip
+def test_what_no_pod_could_run_with_is_refused_when_it_is_read(path: str, value: object) -> None:
+    with pytest.raises(UsageError) as caught:
+        codec.decode(changed(path, value), where="pod.json")
+    assert caught.value.message.startswith(f"pod.json: {path.partition('.')[0]}")
+
+
+def test_a_name_of_the_rules_is_a_name_of_the_plan() -> None:
+    assert rules.NAME.pattern == stage0_plan.NAME.pattern
+    assert rules.POD_NAME.pattern == stage0_plan.POD_NAME.pattern
+    assert rules.UUID.pattern == lifecycle._UUID.pattern
+    assert rules.VOLUME.fullmatch("x" * 63)
+    assert mounts.VOLUME_NAME.fullmatch("x" * 63)
 
 
 # Values

@@ -1,0 +1,130 @@
+"""PURE. What a manifest must keep beyond the types of its fields.
+
+Names are safe in paths and units, references lead somewhere. Checked once, when a `pod.json` is read; nothing behind
+it looks again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from stage1.contract.manifest import App, ExitRule, PodManifest, User, Volume, VolumeKind
+
+# Parts of unit names, paths and lines: no dot at the start, no slash, nothing a unit would have to escape.
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
+# A pod is a machine by its name, and systemd-nspawn takes host names only.
+POD_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
+HOSTNAME = re.compile(
+    r"(?=.{1,64}$)[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
+)
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}")
+DIGEST = re.compile(r"[a-z0-9]+:[a-zA-Z0-9]+")
+LISTEN = re.compile(r"[!-$&-~]+")
+SIGNAL = re.compile(r"SIG[A-Z][A-Z0-9]*([+-][0-9]{1,2})?")
+CAPABILITY = re.compile(r"CAP_[A-Z_]+")
+LARGEST_ID = 2**32 - 2
+LONGEST_TIME = 10.0 * 365 * 86400
+
+
+def broken(pod: PodManifest) -> Iterator[str]:
+    """Each rule that this pod does not keep, by the path of the field."""
+    yield from _matches("uuid", UUID, pod.uuid)
+    yield from _matches("hostname", HOSTNAME, pod.hostname)
+    if pod.name is not None:
+        yield from _matches("name", POD_NAME, pod.name)
+    yield from _within("log_limit", pod.log_limit, 65536, 2**62)
+    if not pod.apps:
+        yield "apps: a pod needs an app"
+    yield from _unique("apps", (app.name for app in pod.apps))
+    yield from _unique("volumes", (volume.name for volume in pod.volumes))
+    for number, volume in enumerate(pod.volumes):
+        yield from _volume(f"volumes.{number}", volume)
+    for number, app in enumerate(pod.apps):
+        yield from _app(f"apps.{number}", app)
+        yield from _references(f"apps.{number}", app, pod)
+    deciding = pod.exit_policy.app
+    if (pod.exit_policy.rule is ExitRule.APP) != (deciding in {app.name for app in pod.apps}):
+        yield f"exit_policy.app: {deciding!r} does not fit the rule {pod.exit_policy.rule.value}"
+
+
+def _volume(where: str, volume: Volume) -> Iterator[str]:
+    yield from _matches(f"{where}.name", VOLUME, volume.name)
+    if volume.kind is VolumeKind.HOST:
+        yield from _absolute(f"{where}.source", volume.source or "")
+    yield from _within(f"{where}.mode", volume.mode, 0, 0o7777)
+    yield from _within(f"{where}.uid", volume.uid, 0, LARGEST_ID)
+    yield from _within(f"{where}.gid", volume.gid, 0, LARGEST_ID)
+
+
+def _app(where: str, app: App) -> Iterator[str]:
+    yield from _matches(f"{where}.name", NAME, app.name)
+    yield from _matches(f"{where}.stop_signal", SIGNAL, app.stop_signal)
+    yield from _absolute(f"{where}.workdir", app.workdir)
+    if not app.argv or not app.argv[0]:
+        yield f"{where}.argv: names no program"
+    for layer in app.layers:
+        yield from _matches(f"{where}.layers", DIGEST, layer)
+    for capability in app.capabilities:
+        yield from _matches(f"{where}.capabilities", CAPABILITY, capability)
+    for text in app.env:
+        if not text.partition("=")[0] or "=" not in text:
+            yield f"{where}.env: {text[:40]!r} is not NAME=VALUE"
+    for target in (*(mount.target for mount in app.mounts), *(tmpfs.target for tmpfs in app.tmpfs)):
+        yield from _absolute(f"{where}.mounts", target)
+    yield from _unique(f"{where}.sockets", (socket.name for socket in app.sockets))
+    for socket in app.sockets:
+        yield from _matches(f"{where}.sockets.name", NAME, socket.name)
+        yield from _matches(f"{where}.sockets.listen", LISTEN, socket.listen)
+    yield from _user(f"{where}.user", app.user)
+    yield from _numbers(where, app)
+
+
+def _user(where: str, user: User) -> Iterator[str]:
+    for number in (user.uid, user.gid, *user.groups):
+        yield from _within(where, number, 0, LARGEST_ID)
+
+
+def _numbers(where: str, app: App) -> Iterator[str]:
+    yield from _within(f"{where}.stop_time", app.stop_time, 0, LONGEST_TIME)
+    yield from _within(f"{where}.restart.delay", app.restart.delay, 0, LONGEST_TIME)
+    yield from _within(f"{where}.restart.limit", app.restart.limit, 0, 2**31 - 2)
+    yield from _within(f"{where}.readiness.port", app.readiness.port, 1, 65535)
+    yield from _within(f"{where}.readiness.timeout", app.readiness.timeout, 0, LONGEST_TIME)
+    for tmpfs in app.tmpfs:
+        yield from _within(f"{where}.tmpfs.mode", tmpfs.mode, 0, 0o7777)
+        yield from _within(f"{where}.tmpfs.size", tmpfs.size, 0, 2**63 - 1)
+
+
+def _references(where: str, app: App, pod: PodManifest) -> Iterator[str]:
+    apps, volumes = {other.name for other in pod.apps}, {volume.name for volume in pod.volumes}
+    for name in (*app.after, *app.requires):
+        if name not in apps - {app.name}:
+            yield f"{where}.after: {name!r} is no other app of this pod"
+    for mount in app.mounts:
+        if mount.volume not in volumes:
+            yield f"{where}.mounts: {mount.volume!r} is no volume of this pod"
+
+
+def _matches(where: str, pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    if not pattern.fullmatch(text):
+        yield f"{where}: {text[:80]!r} may not stand there"
+
+
+def _absolute(where: str, path: str) -> Iterator[str]:
+    if not path.startswith("/") or ".." in path.split("/"):
+        yield f"{where}: {path[:80]!r} is not an absolute path without .."
+
+
+def _within(where: str, number: float | None, least: float, most: float) -> Iterator[str]:
+    if number is not None and not least <= number <= most:
+        yield f"{where}: {number} is not from {least:g} to {most:g}"
+
+
+def _unique(where: str, names: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield f"{where}: two are called {name!r}"
+        seen.add(name)
