@@ -33,11 +33,8 @@ demo: venv native ## run a real pod of two apps and a client, visibly
 	@docs/demo $(BUILD)
 
 check: venv ## everything that needs no privilege, under a minute
-	$(VENV)/bin/ruff format --check --quiet stage0 stage1 tests
-	$(VENV)/bin/ruff check --quiet stage0 stage1 tests
-	$(VENV)/bin/mypy
 	@$(MAKE) --no-print-directory -C $(NATIVE) WERROR=1
-	$(PYTHON) -m pytest -q -n 2 tests/unit tests/golden tests/test_layering.py
+	$(PYTHON) -m pytest -q -n 2 tests/unit tests/golden tests/test_layering.py tests/test_linters.py
 
 test-unit: venv native ## unit and golden tests
 	$(PYTHON) -m pytest -q -n 2 tests/unit tests/golden tests/test_layering.py
@@ -67,6 +64,7 @@ analyze: ## static analysis and sanitizer builds of the C programs
 
 schema: venv ## write the JSON Schemas of pod.json and of manifests
 	$(PYTHON) -m stage1.contract.schema
+	$(PYTHON) -m stage0.schema
 
 dist: venv native ## sdist and wheel into dist/
 	$(PYTHON) -m hatchling build
