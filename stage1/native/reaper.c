@@ -39,7 +39,8 @@ static const char *environment(const char *name) {
         return value ? value : "";
 }
 
-/* As an app's ExecStopPost we are in the pod's root but with the app's own mounts over it, its /run among them. */
+/* As an app's ExecStopPost we are in the pod's root but with the app's own mounts over it, its /run among
+ * them. */
 static void leave_mounts_of_app(const struct reaper *reaper) {
         if (!*reaper->root && (chroot("/proc/1/root") < 0 || chdir("/") < 0))
                 die_errno("cannot enter the root of PID 1");

@@ -101,7 +101,8 @@ static const char *find_reason(const struct record *record, const char *result) 
                 return "core-dump";
         if (record->stopping && !is_crash(record->signal) && (record->signal[0] || record->code >= 0))
                 return "stopped";
-        /* Killed, and yet `exit-code`: that code is the readiness probe's, and systemd ended the app for it. */
+        /* Killed, and yet `exit-code`: that code is the readiness probe's, and systemd ended the app for it.
+         */
         if (record->signal[0])
                 return strcmp(result, "exit-code") == 0 ? "timeout" : "signal";
         if (strcmp(result, "start-limit-hit") == 0)
