@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stage1 import plan, units
@@ -291,6 +291,9 @@ def apps_with_odd_words() -> Iterator[st.SearchStrategy[App]]:
     )
 
 
+FEWER = settings(max_examples=settings().max_examples // 2)  # each compiles a template: 20 ms
+
+
 def service(one: App) -> str:
     """The text of app.service alone: compiling the other templates is not what is looked at."""
     (job,) = [job for job in plan.jobs(pod(one), FACTS, keep_unit=False) if job.result == "app-web.service"]
@@ -300,6 +303,7 @@ def service(one: App) -> str:
 PLAIN = keys(service(app(argv=("bare",), env=("PATH=/bin",))))
 
 
+@FEWER
 @given(st.one_of(*apps_with_odd_words()))
 def test_no_word_of_an_app_adds_or_changes_a_setting(one: App) -> None:
     found = service(one)
@@ -311,6 +315,7 @@ def test_no_word_of_an_app_adds_or_changes_a_setting(one: App) -> None:
     assert values(found, "RootDirectory") == ["/pod/apps/web/rootfs"]
 
 
+@FEWER
 @given(ODD.map(lambda text: "/" + text))
 def test_no_place_of_a_mount_adds_or_changes_a_setting(target: str) -> None:
     mounts = (Mount(volume="v", target=target), Mount(volume="v", target=target, read_only=True))
@@ -322,6 +327,7 @@ def test_no_place_of_a_mount_adds_or_changes_a_setting(target: str) -> None:
     assert keys(found) == keys(service(app(mounts=plain, tmpfs=(Tmpfs(target="/t"),))))
 
 
+@FEWER
 @given(st.text(max_size=30) | ODD)
 def test_no_name_of_an_image_adds_or_changes_a_setting(name: str) -> None:
     odd = app()._replace(image=app().image._replace(name=name))
