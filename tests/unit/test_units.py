@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from hypothesis import strategies as st
 from stage1 import plan, units
 from stage1.contract import (
     App,
-    DataRoot,
     Mount,
     NetworkMode,
     PodManifest,
@@ -22,13 +19,10 @@ from stage1.contract import (
     Restart,
     RestartPolicy,
     Socket,
-    State,
     Stdin,
     Tmpfs,
     UsageError,
     User,
-    Volume,
-    VolumeKind,
 )
 from stage1.quoting import Escaped
 from stage1.render import render
@@ -332,76 +326,6 @@ def test_no_place_of_a_mount_adds_or_changes_a_setting(target: str) -> None:
 def test_no_name_of_an_image_adds_or_changes_a_setting(name: str) -> None:
     odd = app()._replace(image=app().image._replace(name=name))
     assert keys(service(odd)) == keys(service(app()))
-
-
-# The plan around the units
-
-
-def launched(whole: PodManifest) -> plan.LaunchPlan:
-    directory = DataRoot(Path("/var/lib/pod")).pod(State.RUN, whole.uuid)
-    return plan.launch_plan(whole, directory, FACTS, texts(whole), directory.root.base / "KEY")
-
-
-def records(whole: PodManifest) -> list[list[str]]:
-    return [
-        [word.decode(errors="surrogateescape") for word in record.split(b"\0")]
-        for record in launched(whole).files["launch"].split(b"\0\0")[:-1]
-    ]
-
-
-def test_the_policy_says_what_the_reaper_decides_by() -> None:
-    whole = pod(app("a", init=True), app("b", restart=RestartPolicy(when=Restart.ALWAYS)))
-    assert plan.policy(whole) == "policy any-failure\napp a no init\napp b always main\n"
-
-
-def test_the_user_database_has_each_number_once_and_root_always() -> None:
-    one, two = User(name="a", uid=5, gid=6, groups=(7,)), User(name="b", uid=5, gid=8, groups=(6, 0))
-    found = plan.user_database(
-        pod(app("a", user=one), app("b", user=two), app("c", user=User(name="x", uid=None, gid=9)))
-    )
-    assert found["passwd"].splitlines()[0] == "root:x:0:0:root:/:/"
-    assert [line.split(":")[2] for line in found["passwd"].splitlines()] == ["0", "5"]
-    assert [line.split(":")[2] for line in found["group"].splitlines()] == ["0", "6", "7", "8", "9"]
-
-
-def test_a_volume_is_read_only_where_no_app_may_write_and_a_host_tree_comes_with_its_mounts() -> None:
-    whole = pod(
-        app(
-            "a",
-            mounts=(
-                Mount(volume="r", target="/r", read_only=True),
-                Mount(volume="w", target="/w", read_only=True),
-            ),
-        ),
-        app("b", mounts=(Mount(volume="w", target="/w"),)),
-        volumes=(
-            Volume(name="r", kind=VolumeKind.HOST, source="/srv/r\udcff"),
-            Volume(name="w", kind=VolumeKind.HOST, source="/srv/w"),
-            Volume(name="e", kind=VolumeKind.EMPTY),
-        ),
-    )
-    binds = {record[2]: (record[1], record[3]) for record in records(whole) if record[0] == "bind"}
-    assert binds["rootfs/pod/volumes/r"] == ("/srv/r\udcff", "ro,rec")
-    assert binds["rootfs/pod/volumes/w"] == ("/srv/w", "rec")
-    assert binds["rootfs/pod/volumes/e"] == ("volumes/e", "-")
-
-
-def test_the_uppermost_layer_comes_first() -> None:
-    whole = pod(app(layers=("sha256:low", "sha256:high")))
-    overlay = next(record for record in records(whole) if record[1].endswith("/web/rootfs"))
-    assert overlay[3:] == ["/var/lib/pod/layers/sha256-high", "/var/lib/pod/layers/sha256-low"]
-
-
-def test_a_pod_that_goes_when_it_is_over_takes_its_name_along() -> None:
-    assert ["remove", "/var/lib/pod/names/demo"] in records(pod(remove=True))
-    assert ["remove"] in records(pod(remove=True, name=None))
-    assert not any(record[0] == "remove" for record in records(pod()))
-
-
-def test_the_supervisor_is_the_last_record_and_the_same_as_in_the_file_for_people() -> None:
-    found = launched(pod())
-    assert tuple(records(pod())[-1][1:]) == found.argv
-    assert tuple(json.loads(found.files["nspawn.json"])["argv"]) == found.argv
 
 
 def test_values_of_units_are_escaped_by_type() -> None:
