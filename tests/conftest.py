@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 # Two busy cores: no test may fail because an example took long, and the whole of `make check` has a minute.
+# Failing examples are remembered where there is a place for them.
 settings.register_profile(
-    "check", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+    "check",
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+    database=settings().database if os.access(Path(__file__).parent.parent, os.W_OK) else None,
 )
 settings.register_profile("thorough", parent=settings.get_profile("check"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
@@ -22,13 +28,18 @@ def required(what: str) -> bool:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The marker `root`: uid 0, or a skip with its reason, or a failure if REQUIRE names it."""
-    if item.get_closest_marker("root") is None or os.geteuid() == 0:
+    """The marker `root`."""
+    if item.get_closest_marker("root") is not None:
+        needs_root()
+
+
+def needs_root() -> None:
+    """uid 0, or a skip with its reason, or a failure if REQUIRE names it."""
+    if os.geteuid() == 0:
         return
-    reason = "needs uid 0"
     if required("root"):
-        pytest.fail(f"REQUIRE names root, but this {reason}")
-    pytest.skip(reason)
+        pytest.fail("REQUIRE names root, but this is not uid 0")
+    pytest.skip("needs uid 0")
 
 
 def needs_program(name: str) -> None:

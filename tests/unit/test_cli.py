@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from stage0 import cli, lifecycle
 from stage0.arguments import app_parser
 from stage1.contract import DataRoot, State, codec
+from tests.conftest import needs_root
 from tests.samples import UUID, app, pod
 
 TOP = Path(__file__).parents[2]
@@ -49,7 +50,8 @@ NAMES_POD = ("start", "stop", "kill", "wait", "rm", "status", "inspect", "logs",
 
 @pytest.fixture
 def root(tmp_path: Path) -> DataRoot:
-    """A data root with one pod that has ended."""
+    """A data root with one pod that has ended; the command wants root for any."""
+    needs_root()
     found = DataRoot(tmp_path / "data")
     directory, lock = lifecycle.create(found, UUID)
     directory.manifest.write_bytes(codec.encode(pod(app("web"), app("db"), name="shop")))
@@ -204,6 +206,7 @@ def test_a_pod_that_is_not_there_is_the_same_error_everywhere(
     assert "no pod 'ghost'" in err
 
 
+@pytest.mark.root
 def test_an_error_of_the_system_is_told_with_its_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
