@@ -91,7 +91,8 @@ def test_a_command_ignores_no_signal_that_its_caller_ignores(lab: LabHost) -> No
         status = lab.run(["cat", "/proc/self/status"]).stdout
     finally:
         signal.signal(signal.SIGINT, before)
-    assert int(status.partition("SigIgn:")[2].split()[0], 16) == 0
+    # signals 32 and 33 are the C library's own: no program can give them back what its caller took away
+    assert int(status.partition("SigIgn:")[2].split()[0], 16) & ~(0b11 << 31) == 0
 
 
 def test_a_command_runs_in_the_group_of_a_session(lab: LabHost) -> None:
