@@ -121,8 +121,12 @@ def _built(hint: Any, value: Any) -> Any:  # noqa: ANN401
 
 
 def complaints(error: ValidationError) -> str:
-    """Each bad field by its path, in one line."""
+    """Each bad field by its path, in one line whatever its keys are."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg'].lower()}"
+        f"{'.'.join(_shown(str(part)) for part in item['loc']) or 'document'}: {_shown(item['msg'].lower())}"
         for item in error.errors()
     )
+
+
+def _shown(text: str) -> str:
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
