@@ -140,6 +140,8 @@ def _os_error(error: OSError) -> str:
 
 
 def _complain(error: PodError) -> None:
-    sys.stderr.write(f"pod: {error.message}\n")
+    from stage0.show import printable  # noqa: PLC0415  only when something went wrong
+
+    sys.stderr.write(f"pod: {printable(error.message)}\n")
     if error.hint:
-        sys.stderr.write(f"     {error.hint}\n")
+        sys.stderr.write(f"     {printable(error.hint)}\n")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -24,6 +27,8 @@ def as_json(value: object) -> str:
 
 def ago(moment: str | None, now: datetime | None = None) -> str:
     """`2026-11-22T06:13:00Z` as `5 minutes`."""
+    from datetime import UTC, datetime  # noqa: PLC0415  2 ms, and most calls print no time
+
     if not moment:
         return "-"
     try:
