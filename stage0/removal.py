@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 from stage0 import lifecycle
@@ -12,6 +13,7 @@ from stage0.lifecycle import Pod
 from stage1.contract import DataRoot, State
 
 _CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
+_PATIENCE, _PAUSE = 2.0, 0.01
 _PROPAGATION = Path("/run/systemd/nspawn/propagate")
 
 
@@ -38,12 +40,23 @@ def remove(pod: Pod) -> bool:
 
 
 def remove_cgroups(uuid: str) -> None:
-    """Cgroups left by a monitor that was killed; the kernel lets go only of empty ones, which these are by then."""
+    """Cgroups left by a monitor that was killed.
+
+    The kernel lets go only of empty ones. They will be, but a process that ends frees the pod's lock a moment
+    before it leaves its cgroup.
+    """
+    limit = time.monotonic() + _PATIENCE
     for hierarchy in _CGROUPS:
         group = Path(hierarchy, f"pod-{uuid}")
-        for path, _, _ in os.walk(group, topdown=False):
-            with contextlib.suppress(OSError):
-                Path(path).rmdir()
+        while not _remove_groups(group) and time.monotonic() < limit:
+            time.sleep(_PAUSE)
+
+
+def _remove_groups(group: Path) -> bool:
+    for path, _, _ in os.walk(group, topdown=False):
+        with contextlib.suppress(OSError):
+            Path(path).rmdir()
+    return not group.exists()
 
 
 def remove_propagation(machine: str) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+import time
 from pathlib import Path
 
 from stage0 import lifecycle, results
 from stage1.contract import ConflictError, PodDir
+
+# To a systemd that is PID 1: start halt.target (systemd(1)).
+_HALT = signal.SIGRTMIN + 3
+_PAUSE = 0.02
+_GRACE = 1.0
 
 
 class Process:
@@ -53,11 +60,30 @@ def stop(directory: PodDir, seconds: float | None) -> bool:
     if not lifecycle.is_running(directory):
         return False
     monitor = Process(directory.monitor)
-    # without its monitor a pod is already being stopped (parent-death signal); the lock tells when that is done
     monitor.send(signal.SIGTERM)
-    if not monitor.wait(seconds):
+    ended = monitor.wait(seconds) if monitor.alive else _end_orphan(directory, seconds)
+    if not ended:
         kill(directory)
     lifecycle.wait_for_end(directory)
+    return True
+
+
+def _end_orphan(directory: PodDir, seconds: float | None) -> bool:
+    """True once a pod without monitor has ended, False if it has not by then.
+
+    The death of its monitor has told systemd-nspawn to stop the pod. But the pod's PID 1 loses what it is told before
+    it has prepared for signals, and systemd-nspawn hands it on only once: so it is told again until its end begins.
+    """
+    limit = None if seconds is None else time.monotonic() + seconds
+    while lifecycle.is_running(directory):
+        if limit is not None and time.monotonic() > limit:
+            return False
+        supervisor = orphaned_supervisor(directory)
+        first = _first_process(supervisor) if supervisor is not None else None
+        if first is not None and not directory.stopping.exists():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(first, _HALT)
+        time.sleep(_PAUSE)
     return True
 
 
@@ -67,7 +93,62 @@ def kill(directory: PodDir) -> None:
     monitor.send(signal.SIGQUIT)
     if not monitor.alive:
         leader.send(signal.SIGKILL)
+        if (supervisor := orphaned_supervisor(directory)) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(supervisor, signal.SIGKILL)
     lifecycle.wait_for_end(directory)
+
+
+def end_if_orphaned(directory: PodDir) -> bool:
+    """End a pod whose monitor is gone, in order; True if it has ended.
+
+    One that is being started again has a monitor's record of the last time, and one whose monitor has just been killed
+    may not have come to systemd-nspawn: a moment tells.
+    """
+    limit = time.monotonic() + _GRACE
+    while lifecycle.is_running(directory):
+        if not directory.monitor.exists() or results.live_process(directory.monitor) is not None:
+            return False
+        if orphaned_supervisor(directory) is not None:
+            return stop(directory, None)
+        if time.monotonic() > limit:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def orphaned_supervisor(directory: PodDir) -> int | None:
+    """The systemd-nspawn of a pod whose monitor is gone: it is the one that holds the pod's directory open."""
+    if results.live_process(directory.monitor) is not None:
+        return None
+    try:
+        place = directory.path.stat()
+    except FileNotFoundError:
+        return None
+    for name in os.listdir("/proc"):
+        if name.isdigit() and _is_supervisor(Path("/proc", name), place):
+            return int(name)
+    return None
+
+
+def _is_supervisor(process: Path, place: os.stat_result) -> bool:
+    try:
+        if (process / "comm").read_text() != "systemd-nspawn\n":
+            return False
+        return any(os.path.samestat(descriptor.stat(), place) for descriptor in (process / "fd").iterdir())
+    except OSError:
+        return False  # it has just ended
+
+
+def _first_process(supervisor: int) -> int | None:
+    """The pod's PID 1, which run/leader names too if the monitor lived long enough to write it."""
+    with contextlib.suppress(OSError):
+        for word in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
+            status = Path(f"/proc/{word}/status").read_text()
+            ids = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
+            if len(ids) > 2 and ids[-1] == "1":
+                return int(word)
+    return None
 
 
 def signal_apps(directory: PodDir, apps: list[str], number: int) -> None:

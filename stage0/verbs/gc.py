@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from stage0 import lifecycle, quantities, removal
+from stage0 import lifecycle, quantities, removal, signals
 from stage0.image import Store
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         prepared = quantities.seconds(arguments.prepared_older_than, where="--prepared-older-than")
     for pod in list(lifecycle.pods(settings.data)):
         if (
-            not pod.running
+            (not pod.running or (pod.state is State.RUN and signals.end_if_orphaned(pod.directory)))
             and _old_enough(pod, age, prepared)
             and removal.remove(pod)
             and not arguments.quiet

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -81,6 +81,7 @@ class Done:
     out: str
     err: str
     uuid: str = ""
+    more: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -89,7 +90,7 @@ class Done:
 
     def expect(self, status: int | None) -> Done:
         """Itself, if it ended with this status."""
-        said = f"{self.out[-4000:]}\n{self.err[-4000:]}"
+        said = f"{self.out[-4000:]}\n{self.err[-4000:]}\n{self.more}"
         assert status is None or self.status == status, f"status {self.status} from {self.argv}\n{said}"
         return self
 
@@ -195,7 +196,14 @@ class Pods:
         uuid_file = self.new_path("uuid")
         done = self("run", "--uuid-file", uuid_file, *words, status=None, input=input, env=env)
         uuid = text(self.there(uuid_file)).strip()
-        return Done(argv=done.argv, status=done.status, out=done.out, err=done.err, uuid=uuid).expect(status)
+        more = "" if done.status == status else self.more(uuid)
+        return replace(done, uuid=uuid, more=more).expect(status)
+
+    def more(self, uuid: str) -> str:
+        """What a pod's files tell about a failure."""
+        files = self.there(self.root).glob(f"pods/*/{uuid or 'none'}/run/**/*")
+        wanted = ("console.log", "status/*.json", "result.json")
+        return "\n".join(text(path) for path in files if any(path.match(name) for name in wanted))
 
     def start(self, *words: str | Path, ready: bool = True, **how: Any) -> Running:
         """Run a pod in the foreground beside the test; return when it is ready."""
