@@ -45,6 +45,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         if not arguments.detach:
             handoff.foreground(pod, directory, lock)
         ready = handoff.detached(pod, directory, lock)
+    return announce(pod, lock, settings, ready=ready)
+
+
+def announce(pod: PodManifest, lock: int, settings: Settings, *, ready: bool) -> int:
+    """Print the UUID of a pod that lives on its own now; `lock` was our share in its life."""
     os.close(lock)
     sys.stdout.write(f"{pod.uuid}\n")
     return 0 if ready else ended_early(pod, settings)

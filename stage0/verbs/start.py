@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
 from stage0 import handoff, lifecycle
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
-from stage0.verbs.run import ended_early
+from stage0.verbs.run import announce
 from stage1.contract import ConflictError, PodDir, PodManifest, State, codec
 
 STARTABLE = {State.PREPARED, State.RUN, State.EXITED}
@@ -26,15 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """An ended pod starts with the files it left; results and logs of the last time make room."""
     found = lifecycle.find(settings.data, arguments.pod)
+    manifest = found.directory.manifest
+    pod: PodManifest = codec.decode(manifest.read_bytes(), where=str(manifest))
+    handoff.require_native(found.directory)
     directory, lock = claim(found)
-    pod: PodManifest = codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
-    handoff.require_native(directory)
     if not arguments.detach:
         handoff.foreground(pod, directory, lock)
-    ready = handoff.detached(pod, directory, lock)
-    os.close(lock)
-    sys.stdout.write(f"{pod.uuid}\n")
-    return 0 if ready else ended_early(pod, settings)
+    return announce(pod, lock, settings, ready=handoff.detached(pod, directory, lock))
 
 
 def claim(pod: Pod) -> tuple[PodDir, int]:
