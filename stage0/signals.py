@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import math
 import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from stage0 import lifecycle, results
-from stage1.contract import ConflictError, PodDir
+from stage1.contract import ConflictError, NotFoundError, PodDir
 
 # To a systemd that is PID 1: start halt.target (systemd(1)).
 _HALT = signal.SIGRTMIN + 3
-_PAUSE = 0.02
-_GRACE = 1.0
+_PAUSE, _LOOK, _GRACE = 0.02, 1.0, 1.0
 
 
 class Process:
@@ -59,44 +61,78 @@ def stop(directory: PodDir, seconds: float | None) -> bool:
     """End a pod in order and wait; after `seconds` it is killed. False if it was not running."""
     if not lifecycle.is_running(directory):
         return False
-    monitor = Process(directory.monitor)
-    monitor.send(signal.SIGTERM)
-    ended = monitor.wait(seconds) if monitor.alive else _end_orphan(directory, seconds)
-    if not ended:
+    if not _until_ended(directory, _ask_to_stop, seconds):
         kill(directory)
-    lifecycle.wait_for_end(directory)
-    return True
-
-
-def _end_orphan(directory: PodDir, seconds: float | None) -> bool:
-    """True once a pod without monitor has ended, False if it has not by then.
-
-    The death of its monitor has told systemd-nspawn to stop the pod. But the pod's PID 1 loses what it is told before
-    it has prepared for signals, and systemd-nspawn hands it on only once: so it is told again until its end begins.
-    """
-    limit = None if seconds is None else time.monotonic() + seconds
-    while lifecycle.is_running(directory):
-        if limit is not None and time.monotonic() > limit:
-            return False
-        supervisor = orphaned_supervisor(directory)
-        first = _first_process(supervisor) if supervisor is not None else None
-        if first is not None and not directory.stopping.exists():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(first, _HALT)
-        time.sleep(_PAUSE)
     return True
 
 
 def kill(directory: PodDir) -> None:
     """End a pod at once and wait."""
-    monitor, leader = Process(directory.monitor), Process(directory.leader)
+    _until_ended(directory, _end_now, None)
+
+
+def _until_ended(directory: PodDir, act: Callable[[PodDir, Process], None], seconds: float | None) -> bool:
+    """True once a pod has ended, False if it has not by then.
+
+    It is told again as long as it takes: a pod that is being started has no monitor yet, and one whose monitor was
+    killed may have lost what systemd-nspawn told it.
+    """
+    limit = time.monotonic() + (math.inf if seconds is None else seconds)
+    while (here := _place_of_running(directory)) is not None:
+        if (left := limit - time.monotonic()) <= 0:
+            return False
+        monitor = Process(here.monitor)
+        act(here, monitor)
+        if monitor.alive:
+            monitor.wait(min(left, _LOOK))
+        else:
+            time.sleep(_PAUSE)
+    return True
+
+
+def _place_of_running(directory: PodDir) -> PodDir | None:
+    """Where the pod lies now, if it runs or is being made."""
+    with contextlib.suppress(NotFoundError):
+        found = lifecycle.find(directory.root, directory.uuid)
+        return found.directory if found.running else None
+    return None
+
+
+def _ask_to_stop(directory: PodDir, monitor: Process) -> None:
+    """Once: for the monitor a second SIGTERM means to kill the pod, and two `pod stop` do not."""
+    if directory.stopping.exists():
+        return
+    if not monitor.alive:
+        supervisor = orphaned_supervisor(directory)
+        _send(_first_process(supervisor) if supervisor is not None else None, _HALT)
+        return
+    with (
+        contextlib.suppress(FileNotFoundError),
+        directory.monitor.open("rb") as record,
+    ):  # or it is gone already
+        try:
+            fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # another `pod stop` is at it
+        if directory.stopping.exists():
+            return
+        monitor.send(signal.SIGTERM)
+        while not directory.stopping.exists() and not monitor.wait(_PAUSE):
+            pass
+
+
+def _end_now(directory: PodDir, monitor: Process) -> None:
     monitor.send(signal.SIGQUIT)
     if not monitor.alive:
-        leader.send(signal.SIGKILL)
-        if (supervisor := orphaned_supervisor(directory)) is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(supervisor, signal.SIGKILL)
-    lifecycle.wait_for_end(directory)
+        Process(directory.leader).send(signal.SIGKILL)
+        _send(orphaned_supervisor(directory), signal.SIGKILL)
+
+
+def _send(pid: int | None, number: int) -> None:
+    """To a process known only by its number, which we have just looked at."""
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def end_if_orphaned(directory: PodDir) -> bool:
