@@ -32,7 +32,8 @@ def start_transient(  # the properties are one list, in the order of a unit file
         b"StandardOutputFileDescriptor": ready,
         b"Slice": b"machine.slice",
         b"Delegate": True,
-        b"KillMode": b"mixed",
+        # the monitor ends the pod in order; if it is killed, systemd-nspawn does, and must not be killed after it
+        b"KillMode": b"process",
         b"TimeoutStartUSec": 2**64 - 1,
         b"TimeoutStopUSec": round((stop_time + _PATIENCE) * _SECOND),
     }
