@@ -80,7 +80,9 @@ def move(directory: PodDir, state: State, *, durable: bool = False) -> PodDir:
     not survive a power cut anyway, and whatever the disk then says it is, its lock is free.
     """
     target = directory.root.pod(state, directory.uuid)
-    target.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a data root may have been made by hand
+    target.path.parent.mkdir(
+        mode=0o700, parents=True, exist_ok=True
+    )  # a data root may have been made by hand
     directory.path.rename(target.path)
     if durable:
         sync_directory(target.path.parent)
