@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import time
 from collections.abc import Sequence
 
 from stage1.contract import HostError
@@ -9,6 +11,7 @@ from stage1.contract import HostError
 _SECOND = 1_000_000
 # What the host's manager adds to the pod's own stop times before it loses patience.
 _PATIENCE = 15.0
+_PAUSE = 0.05
 
 
 def start_transient(  # the properties are one list, in the order of a unit file
@@ -19,28 +22,42 @@ def start_transient(  # the properties are one list, in the order of a unit file
     The locked pod directory goes along as standard input and the pipe for the word `ready` as standard output: the
     only descriptors that StartTransientUnit() can pass (org.freedesktop.systemd1(5)).
     """
-    from pystemd.dbusexc import DBusError  # noqa: PLC0415  80 ms, and only for detached pods
+    from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  80 ms, and only for detached pods
     from pystemd.systemd1 import Manager  # noqa: PLC0415
+    from pystemd.systemd1.unit_signatures import KNOWN_UNIT_SIGNATURES  # noqa: PLC0415
 
+    KNOWN_UNIT_SIGNATURES.setdefault(b"ExitType", b"s")  # since systemd 250; pystemd has not heard of it
     properties: dict[bytes, object] = {
         b"Description": description.encode(),
         b"CollectMode": b"inactive-or-failed",
         b"Type": b"notify",
+        # if the monitor is killed, systemd-nspawn stops the pod in order, and the unit lives until that is done
+        b"ExitType": b"cgroup",
         b"NotifyAccess": b"main",
         b"ExecStart": [(argv[0].encode(), [word.encode() for word in argv], False)],
         b"StandardInputFileDescriptor": lock,
         b"StandardOutputFileDescriptor": ready,
         b"Slice": b"machine.slice",
         b"Delegate": True,
-        # the monitor ends the pod in order; if it is killed, systemd-nspawn does, and must not be killed after it
-        b"KillMode": b"process",
+        b"KillMode": b"mixed",
         b"TimeoutStartUSec": 2**64 - 1,
         b"TimeoutStopUSec": round((stop_time + _PATIENCE) * _SECOND),
     }
-    try:
-        with Manager() as manager:
-            manager.Manager.StartTransientUnit(unit.encode(), b"fail", properties)  # type: ignore[call-arg]  # extra_units has a default
-    except DBusError as error:
-        raise HostError(
-            f"the host's systemd did not start {unit}: {error}", hint=f"see `systemctl status {unit}`"
-        ) from None
+    limit = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with Manager() as manager:
+                manager.Manager.StartTransientUnit(unit.encode(), b"fail", properties)  # type: ignore[call-arg]  # extra_units has a default
+            return
+        except DBusBaseError as error:
+            # the unit of a pod that has just ended is gone a moment after the pod, and its name may be wanted again
+            if abs(error.errno) != errno.EEXIST or time.monotonic() > limit:
+                raise HostError(
+                    f"the host's systemd did not start {unit}: {_text(error.err_message) or error}",
+                    hint=f"see `systemctl status {unit}`",
+                ) from None
+        time.sleep(_PAUSE)
+
+
+def _text(words: bytes | str) -> str:
+    return words.decode(errors="replace") if isinstance(words, bytes) else words

@@ -89,7 +89,7 @@ def test_a_unit_whose_monitor_is_killed_stops_its_pod_in_order(lab: LabHost, pod
     uuid = pods.detach("--name", "victim", *WORDS)
     lab.run(["systemctl", "kill", "--kill-who=main", "--signal=KILL", "pod-victim.service"])
     eventually(lambda: pods.status(uuid)["state"] == "exited", "the end of the pod")
-    assert pods.endings(uuid) == {"inspect": "stopped 3"}
+    assert pods.endings(uuid) == {"inspect": "stopped 3"}, pods.more(uuid)
     assert pods.status(uuid)["reason"] == "lost"
 
 
