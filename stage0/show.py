@@ -42,6 +42,15 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
     return f"{max(seconds, 0)} s"
 
 
+def amount(size: float) -> str:
+    """`12345678` as `12.3 MB`: powers of 1000, three digits."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:  # more would be shown as 1e+03
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
 def printable(text: str) -> str:
     """Text of an image or a user on a terminal: control characters shown, not obeyed."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from stage0 import cli, lifecycle
 from stage0.arguments import app_parser
+from stage0.verbs import image
 from stage1.contract import DataRoot, State, codec
 from tests.conftest import needs_root
 from tests.samples import UUID, app, pod
@@ -106,8 +107,16 @@ def test_no_verb_is_a_usage_error_that_shows_the_overview(capsys: pytest.Capture
 
 
 def test_every_verb_is_a_module_and_every_module_a_verb() -> None:
-    modules = {path.stem for path in (TOP / "stage0/verbs").glob("*.py")} - {"__init__"}
-    assert {module for module, _ in cli.VERBS.values()} == modules
+    below = TOP / "stage0/verbs"
+    modules = {path.stem for path in below.glob("*.py")} | {
+        path.parent.name for path in below.glob("*/__init__.py")
+    }
+    assert {module for module, _ in cli.VERBS.values()} == modules - {"__init__"}
+
+
+def test_every_verb_of_image_is_a_module_and_every_module_a_verb() -> None:
+    modules = {path.stem for path in (TOP / "stage0/verbs/image").glob("*.py")} - {"__init__"}
+    assert {module.__name__.rpartition(".")[2] for module, _ in image.VERBS.values()} == modules
 
 
 def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
@@ -147,7 +156,7 @@ def test_the_help_of_run_names_the_options_of_apps(verb: str, capsys: pytest.Cap
 
 
 def test_the_verbs_of_image_have_help_too(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("import", "ls", "inspect", "rm"):
+    for verb in image.VERBS:
         status, out, _ = said(capsys, "image", verb, "--help")
         assert status == 0
         assert out.startswith(f"usage: pod image {verb}")

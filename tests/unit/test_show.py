@@ -87,3 +87,18 @@ def test_what_is_shown_on_a_terminal_cannot_speak_to_it(text: str) -> None:
 def test_what_can_be_printed_is_printed_as_it_is() -> None:
     assert show.printable("é $ %") == "é $ %"
     assert show.printable("a\x1b[31m\n\udcff") == "a\\x1b[31m\\n\\udcff"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (999.7, "1 kB"),
+        (12_345_678, "12.3 MB"),
+        (5e9, "5 GB"),
+        (3.21e12, "3.21 TB"),
+    ],
+)
+def test_a_size_has_three_digits_and_a_unit(size: float, text: str) -> None:
+    assert show.amount(size) == text

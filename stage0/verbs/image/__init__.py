@@ -1,0 +1,30 @@
+"""EFFECT. `pod image`: the images of this host. Each of its verbs is a file beside this one."""
+
+from __future__ import annotations
+
+import argparse
+from types import ModuleType
+
+from stage0.settings import Settings
+from stage0.verbs.image import import_, inspect, ls, rm
+
+# Verb, module, one line of help.
+VERBS: dict[str, tuple[ModuleType, str]] = {
+    "import": (import_, "bring an image of this host's disk into the store"),
+    "ls": (ls, "list images"),
+    "inspect": (inspect, "write all that is known of images, as JSON"),
+    "rm": (rm, "remove names, and the content nothing else needs"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the verb's own verbs."""
+    below = parser.add_subparsers(dest="image_verb", metavar="VERB", required=True)
+    for name, (module, summary) in VERBS.items():
+        module.add_arguments(below.add_parser(name, help=summary))
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Do what the parsed command line says."""
+    status: int = VERBS[args.image_verb][0].run(args, settings)
+    return status
