@@ -15,34 +15,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stage0.options import life, pod, process, storage
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
 
 ARGUMENTS = "--"
 NEXT_APP = "---"
-_POD_OPTIONS = (
-    "name", "hostname", "net", "exit_policy", "volume", "log_size", "interactive", "tty", "rm",
-)  # fmt: skip
-_LISTS = {"env", "env_file", "after", "requires", "volume", "mount", "socket"}
+_POD_OPTIONS = tuple(name for name in PodRequest._fields if name != "app")
+_APP_OPTIONS = (
+    ("program and user", process.add),
+    ("life", life.add),
+    ("files", storage.add),
+)
 
 
 def add_pod_options(parser: Parser) -> None:
     """Options of the pod, then the first image and the rest, which is parsed by `request_of`."""
-    parser.add_argument(
-        "-f", "--file", metavar="FILE", help="take the pod from a manifest (TOML, JSON or YAML; - for stdin)"
-    )
-    parser.add_argument("--name", help="name of the pod, unique on this host")
-    parser.add_argument("--hostname", help="host name inside (default: the pod's name)")
-    parser.add_argument("--net", metavar="MODE", help="host (default) or none")
-    parser.add_argument(
-        "--exit-policy", metavar="POLICY", help="any-failure (default), all, first, app:NAME or never"
-    )
-    parser.add_argument("--volume", metavar="SOURCE:TARGET[:ro]", action="append", help="mount in every app")
-    parser.add_argument("--log-size", metavar="SIZE", help="bound of each app's log (default 64M)")
-    parser.add_argument(
-        "--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts"
-    )
+    pod.add(parser)
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
 
@@ -51,44 +41,8 @@ def add_pod_options(parser: Parser) -> None:
 def app_parser() -> Parser:
     """Options of one app, after its image."""
     parser = Parser("pod run IMAGE", usage="IMAGE [APP OPTIONS] [-- ARGS]")
-    group = parser.add_argument_group("app options, after the image they belong to")
-    add = group.add_argument
-    add("--name", help="name of the app (default: from the image)")
-    add("--exec", metavar="PROGRAM", help="run this program of the image instead of its own")
-    add("--user", metavar="USER[:GROUP]", help="name or number, looked up in the image")
-    add("--group", help="name or number, looked up in the image")
-    add("--workdir", metavar="DIR", help="working directory, made if missing")
-    add("--env", metavar="NAME[=VALUE]", action="append", help="set a variable, or pass on the caller's")
-    add("--env-file", metavar="FILE", action="append", help="NAME=VALUE lines; # begins a comment")
-    add("--after", metavar="APP", action="append", help="start when APP has started or is ready")
-    add("--requires", metavar="APP", action="append", help="as --after, and only if APP did start")
-    add(
-        "--ready",
-        metavar="WHEN",
-        help="what counts as started: started (default), notify (sd_notify) or tcp:PORT",
-    )
-    add("--restart", metavar="POLICY", help="no (default), on-failure[:TIMES] or always[:TIMES]")
-    add("--stop-signal", metavar="SIGNAL", help="asks the app to end (default: the image's, else TERM)")
-    add("--stop-time", metavar="TIME", help="how long it may take to end before SIGKILL (default 10s)")
-    add("--init", action="store_true", default=None, help="run to its end before the other apps start")
-    add(
-        "--volume",
-        metavar="SOURCE:TARGET[:ro]",
-        action="append",
-        help="host path, or a volume of the pod by name",
-    )
-    add(
-        "--mount",
-        metavar="KEY=VALUE,…",
-        action="append",
-        help="type=bind|empty|tmpfs,source=…,target=…[,ro][,size=…]",
-    )
-    add(
-        "--socket",
-        metavar="[NAME=]ADDRESS",
-        action="append",
-        help="a listening socket, passed to the app (LISTEN_FDS)",
-    )
+    for title, room in _APP_OPTIONS:
+        room(parser.add_argument_group(f"app options, after the image they belong to: {title}"))
     return parser
 
 
@@ -124,7 +78,7 @@ def apps_of(words: Sequence[str]) -> Iterator[AppRequest]:
         given: dict[str, Any] = {}
         for name, value in vars(app_parser().parse_args(rest[:split])).items():
             if value is not None:
-                given[name] = tuple(value) if name in _LISTS else value
+                given[name] = tuple(value) if isinstance(value, list) else value
         if split < len(rest):
             given["args"] = tuple(rest[split + 1 :])
         yield AppRequest(image=image, **given)

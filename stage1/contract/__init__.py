@@ -11,25 +11,10 @@ from stage1.contract.errors import (
     PodError,
     UsageError,
 )
-from stage1.contract.manifest import (
-    App,
-    ExitPolicy,
-    ExitRule,
-    Image,
-    Mount,
-    NetworkMode,
-    PodManifest,
-    Readiness,
-    Restart,
-    RestartPolicy,
-    Socket,
-    Stdin,
-    Tmpfs,
-    User,
-    Volume,
-    VolumeKind,
-)
+from stage1.contract.life import ExitPolicy, ExitRule, Readiness, Restart, RestartPolicy
+from stage1.contract.manifest import App, Image, NetworkMode, PodManifest, Socket, Stdin, User
 from stage1.contract.paths import DataRoot, PodDir, State
+from stage1.contract.storage import Mount, Tmpfs, Volume, VolumeKind
 from stage1.contract.text import Text
 
 __all__ = [

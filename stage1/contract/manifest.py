@@ -10,33 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from stage1.contract.life import ExitPolicy, Readiness, RestartPolicy
+from stage1.contract.storage import Mount, Tmpfs, Volume
 from stage1.contract.text import Text
-
-
-class VolumeKind(StrEnum):
-    """Where a volume's files are."""
-
-    HOST = "host"
-    EMPTY = "empty"
-    IMPLICIT = "implicit"
-
-
-class Restart(StrEnum):
-    """When systemd starts an app again."""
-
-    NO = "no"
-    ON_FAILURE = "on-failure"
-    ALWAYS = "always"
-
-
-class ExitRule(StrEnum):
-    """Which app's end is the pod's end."""
-
-    ANY_FAILURE = "any-failure"
-    ALL = "all"
-    FIRST = "first"
-    APP = "app"
-    NEVER = "never"
 
 
 class NetworkMode(StrEnum):
@@ -69,52 +45,6 @@ class User(NamedTuple):
     gid: int | None
     groups: tuple[int, ...] = ()
     home: Text = "/"
-
-
-class Volume(NamedTuple):
-    """A tree that apps mount; `source` is a host path for `host`, else it lies in the pod directory.
-
-    Mode and owner None: those of the image's directory at the place it is mounted first, else 0755 and root.
-    """
-
-    name: str
-    kind: VolumeKind
-    source: Text | None = None
-    mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
-
-
-class Mount(NamedTuple):
-    """A volume at a place in an app's root."""
-
-    volume: str
-    target: Text
-    read_only: bool = False
-
-
-class Tmpfs(NamedTuple):
-    """A file system in memory at a place in an app's root; `size` in bytes, None for half of the memory."""
-
-    target: Text
-    size: int | None = None
-    mode: int = 0o1777
-
-
-class RestartPolicy(NamedTuple):
-    """`limit`: how many starts after the first, None for no end; `delay` in seconds."""
-
-    when: Restart = Restart.NO
-    limit: int | None = None
-    delay: float = 1.0
-
-
-class Readiness(NamedTuple):
-    """When an app counts as started: at once, at its READY=1, or when a TCP port of the pod answers."""
-
-    notify: bool = False
-    port: int | None = None
-    timeout: float = 60.0
 
 
 class Socket(NamedTuple):
@@ -150,16 +80,6 @@ class App(NamedTuple):
     capabilities: tuple[str, ...] = ()
     no_new_privileges: bool = False
     ports: tuple[str, ...] = ()
-
-
-class ExitPolicy(NamedTuple):
-    """When the pod ends and with what; `app` only with the rule `app`."""
-
-    rule: ExitRule = ExitRule.ANY_FAILURE
-    app: str | None = None
-
-    def __str__(self) -> str:
-        return f"app:{self.app}" if self.rule is ExitRule.APP else self.rule.value
 
 
 class PodManifest(NamedTuple):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from stage1.contract.manifest import App, ExitRule, PodManifest, User, Volume, VolumeKind
+from stage1.contract.life import ExitRule
+from stage1.contract.manifest import App, PodManifest, User
+from stage1.contract.storage import Volume, VolumeKind
 
 # Parts of unit names, paths and lines: no dot at the start, no slash, nothing a unit would have to escape.
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")

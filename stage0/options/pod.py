@@ -1,0 +1,20 @@
+"""PURE. Options of the pod itself, before the first image."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+
+def add(parser: ArgumentParser) -> None:
+    """What the apps share."""
+    option = parser.add_argument
+    option(
+        "-f", "--file", metavar="FILE", help="take the pod from a manifest (TOML, JSON or YAML; - for stdin)"
+    )
+    option("--name", help="name of the pod, unique on this host")
+    option("--hostname", help="host name inside (default: the pod's name)")
+    option("--net", metavar="MODE", help="host (default) or none")
+    option("--exit-policy", metavar="POLICY", help="any-failure (default), all, first, app:NAME or never")
+    option("--volume", metavar="SOURCE:TARGET[:ro]", action="append", help="mount in every app")
+    option("--log-size", metavar="SIZE", help="bound of each app's log (default 64M)")
+    option("--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts")

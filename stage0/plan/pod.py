@@ -1,0 +1,124 @@
+"""PURE. A request and the images it names become a PodManifest with every default resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stage0 import quantities, users
+from stage0.image import Image
+from stage0.plan import process, storage
+from stage0.plan.life import check_order, exit_policy, readiness, restart
+from stage0.plan.names import app_names, checked_hostname, checked_name
+from stage0.plan.sockets import sockets
+from stage0.plan.storage import VolumeBook
+from stage0.request import AppRequest, PodRequest
+from stage1.contract import App, NetworkMode, PodManifest, Restart, Stdin, UsageError
+from stage1.contract import Image as AppImage
+
+# What a root app may do to its own root and no more; the set that container users know as the default.
+CAPABILITIES = (
+    "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+)  # fmt: skip
+
+
+class Circumstances(NamedTuple):
+    """What the plan takes from the moment it is made in."""
+
+    uuid: str
+    created: str
+    directory: str
+    term: str
+
+
+def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -> PodManifest:
+    """The whole pod; UsageError for whatever has no meaning. `images` are those of the apps, in their order."""
+    names = app_names(request)
+    volumes = VolumeBook()
+    hostname = request.hostname or request.name or f"pod-{now.uuid[:8]}"
+    apps = tuple(
+        _app(request, wish, image, name, volumes, now)
+        for wish, image, name in zip(request.app, images, names, strict=True)
+    )
+    check_order(apps)
+    _check_streams(request, apps)
+    return PodManifest(
+        version=1,
+        uuid=now.uuid,
+        name=checked_name(request.name, "pod") if request.name is not None else None,
+        hostname=checked_hostname(hostname),
+        created=now.created,
+        apps=apps,
+        volumes=tuple(volumes.volumes.values()),
+        network=_network(request.net),
+        exit_policy=exit_policy(request.exit_policy, names),
+        remove=request.rm,
+        log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),
+    )
+
+
+def _network(text: str) -> NetworkMode:
+    try:
+        return NetworkMode(text)
+    except ValueError:
+        raise UsageError(f"--net={text}: no such network", hint="use --net=host or --net=none") from None
+
+
+def _app(
+    pod: PodRequest,
+    wish: AppRequest,
+    image: Image,
+    name: str,
+    book: VolumeBook,
+    now: Circumstances,
+) -> App:
+    config = image.config
+    user = users.resolve(
+        wish.user if wish.user is not None else config.user, wish.group, image.passwd, image.group
+    )
+    mounts, tmpfs = storage.mounts(
+        (*pod.volume, *wish.volume), wish.mount, config.volumes, name, book, now.directory
+    )
+    stdin = Stdin.TTY if pod.tty else Stdin.STREAM if pod.interactive else Stdin.NONE
+    return App(
+        name=name,
+        image=AppImage(name=image.name, digest=image.digest),
+        layers=image.layers,
+        argv=process.argv(wish, image, name),
+        env=process.environment(config.env, wish.env, user, now.term if pod.tty else ""),
+        user=user,
+        workdir=process.workdir(wish.workdir or config.workdir or "/", name),
+        stop_signal=quantities.signal_name(
+            wish.stop_signal or config.stop_signal or "SIGTERM", where=f"app {name}"
+        ),
+        stop_time=quantities.seconds(wish.stop_time, where="--stop-time"),
+        restart=restart(wish.restart),
+        readiness=readiness(wish.ready),
+        init=wish.init,
+        after=wish.after,
+        requires=wish.requires,
+        mounts=mounts,
+        tmpfs=tmpfs,
+        sockets=sockets(wish.socket, name),
+        stdin=stdin,
+        capabilities=CAPABILITIES,
+        no_new_privileges=user.uid != 0,
+        ports=config.ports,
+        labels=dict(config.labels),
+    )
+
+
+def _check_streams(request: PodRequest, apps: Sequence[App]) -> None:
+    option = "--tty" if request.tty else "--interactive"
+    if (request.tty or request.interactive) and len(apps) != 1:
+        raise UsageError(
+            f"{option} needs a pod of one app", hint="leave it out, or run the others in another pod"
+        )
+    if (request.tty or request.interactive) and apps[0].restart.when is not Restart.NO:
+        raise UsageError(f"{option} and --restart exclude each other", hint="input cannot be read twice")
+
+
+def with_uuid(pod: PodManifest, uuid: str) -> PodManifest:
+    """The same pod under another UUID, for the rare case that the first was taken."""
+    return pod._replace(uuid=uuid)

@@ -1,0 +1,79 @@
+"""PURE. What an app runs: its words in the unit if systemd can carry them, else in a block for the launcher."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import NamedTuple
+
+from stage1.contract import App
+from stage1.contract.paths import LAUNCHER_IN_APP, WORDS_IN_APP
+from stage1.quoting import Escaped, Unquotable, assignment, executable, rest_of_line, search_paths, words
+
+# What systemd puts into the environment of a service by itself (systemd.exec(5), "Environment variables in
+# spawned processes"). NOTIFY_SOCKET, LISTEN_* and WATCHDOG_* stay: an app that gets them asked for them.
+SYSTEMD_VARIABLES = (
+    "HOME", "INVOCATION_ID", "JOURNAL_STREAM", "LANG", "LOGNAME", "MANAGERPID", "PATH", "SHELL", "SYSTEMD_EXEC_PID",
+    "TERM", "USER",
+)  # fmt: skip
+
+
+class Command(NamedTuple):
+    """What ExecStart= runs; `words` is the launcher's block when the unit cannot carry the app's own words."""
+
+    program: Escaped
+    argv: Escaped
+    environment: tuple[Escaped, ...]
+    workdir: Escaped
+    search_path: Escaped
+    words: bytes | None = None
+
+
+def command(app: App) -> Command:
+    """The app's own words in the unit if systemd can carry them, else the launcher with a block of words."""
+    try:
+        return Command(
+            program=executable(program_path(app)),
+            argv=words(app.argv),
+            environment=tuple(assignment(text) for text in app.env),
+            workdir=rest_of_line(app.workdir),
+            search_path=search_path(app),
+        )
+    except Unquotable:
+        launcher = LAUNCHER_IN_APP
+        return Command(
+            program=executable(launcher),
+            argv=words((launcher, WORDS_IN_APP)),
+            environment=(),
+            workdir=Escaped(),
+            search_path=Escaped(),
+            words=launcher_words(app),
+        )
+
+
+def program_path(app: App) -> str:
+    """A bare name stays one (ExecSearchPath= is the app's PATH); a relative path starts at the working directory."""
+    program = app.argv[0]
+    if "/" not in program or program.startswith("/"):
+        return program
+    return posixpath.join(app.workdir, program)
+
+
+def launcher_words(app: App) -> bytes:
+    """The block that stage1/native/launcher reads: directory, number of arguments, program, arguments, environment."""
+    texts = (app.workdir, str(len(app.argv)), program_path(app), *app.argv, *app.env)
+    return b"".join(text.encode(errors="surrogateescape") + b"\0" for text in texts)
+
+
+def search_path(app: App) -> Escaped:
+    """The directories a bare program name is looked for in: the absolute ones of the app's PATH."""
+    if "/" in app.argv[0]:
+        return Escaped()
+    return search_paths(
+        next((text.removeprefix("PATH=") for text in app.env if text.startswith("PATH=")), "")
+    )
+
+
+def unset_variables(app: App) -> tuple[str, ...]:
+    """systemd's own variables, but those that the app is meant to have."""
+    own = {text.partition("=")[0] for text in app.env}
+    return tuple(name for name in SYSTEMD_VARIABLES if name not in own)

@@ -1,0 +1,33 @@
+"""PURE. Who an app is and what it may do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stage1.contract import App
+from stage1.quoting import Escaped
+
+# A valid name that no image can put into the pod's own passwd: systemd then fails with 217/USER or 216/GROUP.
+MISSING_ID = "no-such-id"
+
+
+class Identity(NamedTuple):
+    """Who it is and what it may do."""
+
+    user: Escaped
+    group: Escaped
+    groups: Escaped
+    capabilities: Escaped
+    no_new_privileges: bool
+
+
+def identity(app: App) -> Identity:
+    """User= is left out for root: systemd then asks no user database and adds no variables."""
+    user, root = app.user, app.user.uid == 0
+    return Identity(
+        user=Escaped("" if root else MISSING_ID if user.uid is None else str(user.uid)),
+        group=Escaped("" if root and user.gid == 0 else MISSING_ID if user.gid is None else str(user.gid)),
+        groups=Escaped(" ".join(str(gid) for gid in user.groups)),
+        capabilities=Escaped(" ".join(app.capabilities)),
+        no_new_privileges=app.no_new_privileges,
+    )
