@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stage0 import lifecycle
+from stage0 import cgroups, lifecycle
+from stage0.cgroups import Groups
 from stage0.lifecycle import Pod
-from stage1.contract import EXIT_RUNTIME, PodDir
+from stage1.contract import EXIT_RUNTIME, NotFoundError, PodDir
 
 
 class Outcome(NamedTuple):
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 class AppState(NamedTuple):
-    """One app: `state` is created, starting, running, restarting, exited, or lost (the pod went without a result)."""
+    """One app: `state` is created, starting, running, paused, restarting, exited, or lost (no result was written)."""
 
     name: str
     image: str
@@ -58,20 +58,27 @@ def app_states(pod: Pod) -> list[AppState]:
     """Each app of a pod, in the manifest's order."""
     apps = lifecycle.read_manifest(pod.directory).get("apps", [])
     leader = live_process(pod.directory.leader) if pod.word == "running" else None
-    return [_app_state(pod, app, leader) for app in (apps if isinstance(apps, list) else [])]
+    tree = cgroups.of_pod(leader) if leader else None
+    return [_app_state(pod, app, leader, tree) for app in (apps if isinstance(apps, list) else [])]
 
 
-def _app_state(pod: Pod, app: Mapping[str, Any], leader: int | None) -> AppState:
+def _app_state(pod: Pod, app: Mapping[str, Any], leader: int | None, tree: Groups | None) -> AppState:
     result = _json(pod.directory.result(app["name"])) or None
     pid = main_process(leader, app["name"]) if leader else None
     return AppState(
         name=app["name"],
         image=app["image"]["name"],
         digest=app["image"]["digest"],
-        state=_state_word(pod, result, pid),
+        state="paused"
+        if pid and tree and _stands_still(tree, app["name"])
+        else _state_word(pod, result, pid),
         pid=pid,
         result=result,
     )
+
+
+def _stands_still(tree: Groups, app: str) -> bool:
+    return cgroups.is_frozen(tree) or cgroups.is_frozen(tree.app(app))
 
 
 def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> str:
@@ -96,9 +103,9 @@ def live_process(record: Path) -> int | None:
 
 def main_process(leader: int, app: str) -> int | None:
     """The host's pid of an app's main process: in the app's cgroup, the oldest child of the pod's PID 1."""
-    group = app_cgroup(leader, app)
+    found = cgroups.of_pod(leader)
     best: tuple[int, int] | None = None
-    for pid in _pids(group) if group else ():
+    for pid in cgroups.processes(found.app(app).processes) if found else ():
         with contextlib.suppress(OSError, ValueError, IndexError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             if int(fields[1]) == leader:
@@ -106,26 +113,31 @@ def main_process(leader: int, app: str) -> int | None:
     return best[1] if best else None
 
 
-def app_cgroup(leader: int, app: str) -> Path | None:
-    """The directory of an app's cgroup: beside that of the pod's PID 1, in the hierarchy systemd uses."""
-    try:
-        lines = Path(f"/proc/{leader}/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    for prefix, place in (("name=systemd:", "/sys/fs/cgroup/systemd"), (":", "/sys/fs/cgroup")):
-        for line in lines:
-            controllers = line.partition(":")[2]
-            if controllers.startswith(prefix):
-                own = controllers.removeprefix(prefix)
-                return Path(place + os.path.dirname(own)) / "system.slice" / f"app-{app}.service"  # noqa: PTH120
-    return None
+def groups(pod: Pod) -> Groups | None:
+    """The cgroups of a pod that runs and has booted, else None."""
+    leader = live_process(pod.directory.leader) if pod.word == "running" else None
+    return cgroups.of_pod(leader) if leader else None
 
 
-def _pids(group: Path) -> list[int]:
-    try:
-        return [int(line) for line in (group / "cgroup.procs").read_text().split()]
-    except (OSError, ValueError):
-        return []
+def state_word(pod: Pod) -> str:
+    """The state as people are told it, a pod that stands still included."""
+    found = groups(pod)
+    return "paused" if found and cgroups.is_frozen(found) else pod.word
+
+
+def app_names(pod: Pod) -> list[str]:
+    """The apps of a pod, in the manifest's order."""
+    apps = lifecycle.read_manifest(pod.directory).get("apps", [])
+    return [app["name"] for app in apps] if isinstance(apps, list) else []
+
+
+def require_app(pod: Pod, name: str) -> None:
+    """NotFoundError for an app that the pod does not have."""
+    names = app_names(pod)
+    if name not in names:
+        raise NotFoundError(
+            f"pod {pod.uuid} has no app {name!r}", hint=f"its apps: {', '.join(names) or 'none'}"
+        )
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import lifecycle, quantities, signals
+from stage0 import lifecycle, quantities, results, signals
 from stage0.settings import Settings
-from stage1.contract import ConflictError, NotFoundError
+from stage1.contract import ConflictError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +35,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _apps(pod: lifecycle.Pod, wanted: str | None) -> list[str]:
-    apps = lifecycle.read_manifest(pod.directory).get("apps", [])
-    names = [app["name"] for app in apps] if isinstance(apps, list) else []
     if wanted is None:
-        return [name for name in names if not _ended(pod, name)]
-    if wanted not in names:
-        raise NotFoundError(f"pod {pod.uuid} has no app {wanted!r}", hint=f"its apps: {', '.join(names)}")
+        return [name for name in results.app_names(pod) if not _ended(pod, name)]
+    results.require_app(pod, wanted)
     return [wanted]
 
 

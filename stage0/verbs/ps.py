@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from stage0 import lifecycle, show
+from stage0 import lifecycle, results, show
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 
@@ -47,7 +47,7 @@ def summary(pod: Pod) -> dict[str, Any]:
     return {
         "uuid": pod.uuid,
         "name": manifest.get("name"),
-        "state": pod.word,
+        "state": results.state_word(pod),
         "ready": pod.word == "running" and pod.directory.ready.exists(),
         "status": ended.get("status"),
         "reason": ended.get("reason"),

@@ -31,7 +31,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
     return {
         "uuid": pod.uuid,
         "name": manifest.get("name"),
-        "state": pod.word,
+        "state": results.state_word(pod),
         "ready": pod.word == "running" and pod.directory.ready.exists(),
         "status": ended.status if ended else None,
         "reason": ended.reason if ended else None,

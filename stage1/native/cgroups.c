@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util.h"
 
@@ -72,6 +73,40 @@ void kill_cgroups(const char **paths, size_t count) {
                 AUTO_CLOSE int fd = open(all, O_WRONLY | O_CLOEXEC);
                 if (fd < 0 || write_all(fd, "1", 1) < 0)
                         (void) walk_cgroup(AT_FDCWD, paths[i], false);
+        }
+}
+
+/* Lets a group and all below it go on: what stands still hears no signal but SIGKILL. */
+static void thaw(int parent_fd, const char *name) {
+        int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        if (!directory)
+                return;
+        AUTO_CLOSE int freeze = openat(fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+        if (freeze >= 0)
+                (void) write_all(freeze, "0", 1);
+        while ((entry = readdir(directory)))
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+                        thaw(fd, entry->d_name);
+        (void) closedir(directory);
+}
+
+/* The pod's tree in the unified hierarchy is the group around that of its PID 1. */
+void thaw_pod(pid_t leader) {
+        AUTO_FREE char *own = xasprintf("/proc/%d/cgroup", (int) leader);
+        AUTO_FREE char *text = read_file(AT_FDCWD, own, NULL, PROCS_MAX);
+        const char *mount = access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup/unified"
+                                                                                      : "/sys/fs/cgroup";
+
+        for (char *rest = text, *line; rest && (line = strsep(&rest, "\n"));) {
+                char *end = strncmp(line, "0::/", 4) == 0 ? strrchr(line, '/') : NULL;
+                if (!end || end == line + 3) /* never the root group */
+                        continue;
+                *end = '\0';
+                AUTO_FREE char *path = xasprintf("%s%s", mount, line + 3);
+                thaw(AT_FDCWD, path);
         }
 }
 

@@ -15,3 +15,6 @@ void kill_cgroups(const char **paths, size_t count);
 /* Kills what is left and removes the cgroups, waiting a bounded time for the kernel to let go of the dead.
  */
 void remove_cgroups(const char **paths, size_t count);
+
+/* Lets a paused pod go on: everything beside and below the group of its PID 1. */
+void thaw_pod(pid_t leader);

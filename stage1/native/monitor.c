@@ -144,6 +144,8 @@ static void stop_in_order(struct monitor *monitor, int signal_number) {
         record_stopping(who);
         notify_send("STOPPING=1");
         look_for_leader(monitor);
+        if (leader_lives(monitor))
+                thaw_pod(monitor->leader); /* a pod that stands still cannot end in order */
         monitor->halt_pending = !leader_lives(monitor) || !process_heeds(monitor->leader, HALT_SIGNAL);
         (void) kill(monitor->supervisor, SIGTERM);
 }

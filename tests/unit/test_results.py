@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stage0 import results
+from stage0 import cgroups, results
 from stage0.lifecycle import Pod
 from stage0.verbs.status import describe, status_of
 from stage1.contract import DataRoot, PodDir, State, codec
@@ -122,11 +122,12 @@ def test_a_process_with_an_odd_name_is_still_read_right(tmp_path: Path) -> None:
 
 
 def test_the_group_of_an_app_lies_beside_that_of_the_pods_first_process() -> None:
-    found = results.app_cgroup(os.getpid(), "web")
-    assert found is not None
+    tree = cgroups.of_pod(os.getpid())
+    assert tree is not None
+    found = tree.app("web").processes
     assert found.parts[:4] == ("/", "sys", "fs", "cgroup")
     assert found.parts[-2:] == ("system.slice", "app-web.service")
-    assert results.app_cgroup(2**22 + 1, "web") is None
+    assert cgroups.of_pod(2**22 + 1) is None
 
 
 def test_an_app_without_a_group_has_no_process() -> None:
