@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from heapq import merge
-from pathlib import Path
-from typing import BinaryIO
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from stage0 import lifecycle
-from stage0.lifecycle import Pod
+from stage0 import lifecycle, moments, results
+from stage0.logfiles import Follower, Line
 from stage0.settings import Settings
-from stage1.contract import NotFoundError, PodDir, UsageError
+from stage1.contract import UsageError
 
-# One line of a log: time, app, stream, whether the line is complete, text. Sorting by time merges apps.
-Line = tuple[bytes, str, bytes, bool, bytes]
-_PAUSE = 0.1
+
+class Choice(NamedTuple):
+    """Which lines are wanted: stamps, and the stream or None for both."""
+
+    since: bytes
+    until: bytes
+    stream: bytes | None
+
+    def has(self, line: Line) -> bool:
+        """Whether a line is wanted."""
+        return self.since <= line.moment <= self.until and self.stream in {None, line.stream}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which lines, and how."""
-    parser.add_argument("pod", metavar="POD", help="name, UUID or the beginning of one")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the pod has ended")
-    parser.add_argument("--app", metavar="APP", action="append", help="only this app; may be repeated")
-    parser.add_argument("-t", "--timestamps", action="store_true", help="begin each line with its time")
-    parser.add_argument("-n", "--tail", metavar="LINES", type=int, help="only the last LINES")
+    option = parser.add_argument
+    option("pod", metavar="POD", help="name, UUID or the beginning of one")
+    option("-f", "--follow", action="store_true", help="go on until the pod has ended")
+    option("--app", metavar="APP", action="append", help="only this app; may be repeated")
+    option("--stream", choices=("stdout", "stderr"), help="only this stream")
+    option("--since", metavar="WHEN", help="only lines from then on: 10m (ago), a date and time, @SECONDS")
+    option("--until", metavar="WHEN", help="only lines up to then; ends --follow when it is past")
+    option("-t", "--timestamps", action="store_true", help="begin each line with its time")
+    option("-n", "--tail", metavar="LINES", type=int, help="only the last LINES")
+    option("--json", action="store_true", help="an object a line: time, app, stream, text, complete")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -36,98 +49,67 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(
             f"--tail {arguments.tail}: fewer than no lines", hint="give the number of lines to show"
         )
+    choice = _choice(arguments)
     pod = lifecycle.find(settings.data, arguments.pod)
-    apps = chosen_apps(pod, arguments.app)
+    for name in arguments.app or []:
+        results.require_app(pod, name)
+    apps = arguments.app or results.app_names(pod)
     follower = Follower(pod.directory, apps)
-    show = Writer(prefix=max(map(len, apps)) if len(apps) > 1 else 0, times=arguments.timestamps)
-    lines = list(follower.lines()) if arguments.tail is not None else follower.lines()
-    for line in lines[-arguments.tail or len(lines) :] if isinstance(lines, list) else lines:
-        show.write(line)
-    while arguments.follow and follower.wait():
-        for line in follower.lines():
-            show.write(line)
-    show.flush()
+    show: Writer | JsonWriter = (
+        JsonWriter()
+        if arguments.json
+        else Writer(prefix=max(map(len, apps)) if len(apps) > 1 else 0, times=arguments.timestamps)
+    )
+    _show(_last(follower.lines(), choice, arguments.tail), show)
+    while arguments.follow and _stamp_now() <= choice.until and follower.wait():
+        _show((line for line in follower.lines() if choice.has(line)), show)
     return 0
 
 
-def chosen_apps(pod: Pod, wanted: list[str] | None) -> list[str]:
-    """The apps asked for, or all; NotFoundError for one the pod does not have."""
-    apps = lifecycle.read_manifest(pod.directory).get("apps", [])
-    names = [app["name"] for app in apps] if isinstance(apps, list) else []
-    for name in wanted or []:
-        if name not in names:
-            raise NotFoundError(f"pod {pod.uuid} has no app {name!r}", hint=f"its apps: {', '.join(names)}")
-    return wanted or names
+def _choice(arguments: argparse.Namespace) -> Choice:
+    now = time.time_ns()
+    since, until = (
+        moments.moment(text, where=where, now=now).encode() if text else default
+        for text, where, default in (
+            (arguments.since, "--since", b""),
+            (arguments.until, "--until", b"\xff"),
+        )
+    )
+    return Choice(since, until, arguments.stream.encode() if arguments.stream else None)
 
 
-class Follower:
-    """Reads logs from where it stopped the last time, across rotation."""
-
-    def __init__(self, directory: PodDir, apps: list[str]) -> None:
-        self._directory = directory
-        self._tails = [Tail(directory.log(app), app) for app in apps]
-        self._ended = False
-
-    def lines(self) -> Iterator[Line]:
-        """Everything new, merged by time."""
-        return merge(*(tail.lines() for tail in self._tails), key=lambda line: line[0])
-
-    def wait(self) -> bool:
-        """True if there may be more; the last look comes after the pod's end, so no line is lost."""
-        if self._ended:
-            return False
-        self._ended = not lifecycle.is_running(self._directory)
-        if not self._ended:
-            sys.stdout.flush()
-            time.sleep(_PAUSE)
-        return True
+def _stamp_now() -> bytes:
+    return moments.stamp(time.time_ns()).encode()
 
 
-class Tail:
-    """One app's log: first the older file, then the present one, then whatever is appended."""
-
-    def __init__(self, path: Path, app: str) -> None:
-        self._path = path
-        self._app = app
-        self._file: BinaryIO | None = None
-        self._rest = b""
-
-    def lines(self) -> Iterator[Line]:
-        """New lines since the last call."""
-        if self._file is None:
-            for path in (self._path.with_name(self._path.name + ".1"), self._path):
-                yield from self._read(path)
-            return
-        yield from self._more(self._file)
-        try:
-            rotated = self._path.stat().st_ino != _inode(self._file)
-        except FileNotFoundError:
-            return
-        if rotated:
-            yield from self._more(self._file)
-            yield from self._read(self._path)
-
-    def _read(self, path: Path) -> Iterator[Line]:
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            return
-        if self._file:
-            self._file.close()
-        self._file = file
-        yield from self._more(file)
-
-    def _more(self, file: BinaryIO) -> Iterator[Line]:
-        for raw in file:
-            line = self._rest + raw
-            self._rest = b"" if line.endswith(b"\n") else line
-            fields = line[:-1].split(b" ", 3)
-            if not self._rest and len(fields) == 4:
-                yield fields[0], self._app, fields[1], fields[2] == b"F", fields[3]
+def _last(lines: Iterator[Line], choice: Choice, count: int | None) -> Iterable[Line]:
+    chosen = (line for line in lines if choice.has(line))
+    return chosen if count is None else deque(chosen, maxlen=count)
 
 
-def _inode(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_ino
+def _show(lines: Iterable[Line], show: Writer | JsonWriter) -> None:
+    for line in lines:
+        show.write(line)
+    show.flush()
+
+
+class JsonWriter:
+    """Prints an object a line; bytes that are not UTF-8 become half characters, as in file names (`\\udc80`)."""
+
+    def write(self, line: Line) -> None:
+        """Print one line."""
+        facts = {
+            "time": line.moment.decode(errors="replace"),
+            "app": line.app,
+            "stream": line.stream.decode(errors="replace"),
+            "text": os.fsdecode(line.text),
+            "complete": line.complete,
+        }
+        sys.stdout.write(json.dumps(facts) + "\n")
+
+    def flush(self) -> None:
+        """Push everything out."""
+        sys.stdout.flush()
 
 
 class Writer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import cgroups, lifecycle, results
+from stage0 import cgroups, history, lifecycle, results
 from stage0.settings import Settings
 from stage1.contract import ConflictError
 
@@ -31,7 +31,8 @@ def set_frozen(arguments: argparse.Namespace, settings: Settings, *, frozen: boo
         if arguments.app is not None:
             results.require_app(pod, arguments.app)
             found = found.app(arguments.app)
-        chosen.append((found, f"app {arguments.app}" if arguments.app else f"pod {pod.uuid}"))
-    for found, what in chosen:
-        cgroups.set_frozen(found, frozen, what)
+        chosen.append((pod, found))
+    for pod, found in chosen:
+        cgroups.set_frozen(found, frozen, f"app {arguments.app}" if arguments.app else f"pod {pod.uuid}")
+        history.note(pod.directory, "pause" if frozen else "unpause", arguments.app)
     return 0

@@ -25,13 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """An ended pod starts with the files it left; results and logs of the last time make room."""
     found = lifecycle.find(settings.data, arguments.pod)
-    manifest = found.directory.manifest
-    pod: PodManifest = codec.decode(manifest.read_bytes(), where=str(manifest))
+    pod = manifest_of(found)
     handoff.require_native(found.directory)
     directory, lock = claim(found)
     if not arguments.detach:
         handoff.foreground(pod, directory, lock)
     return announce(pod, lock, settings, ready=handoff.detached(pod, directory, lock))
+
+
+def manifest_of(pod: Pod) -> PodManifest:
+    """The manifest of a pod, checked: somebody may have edited it."""
+    manifest = pod.directory.manifest
+    found: PodManifest = codec.decode(manifest.read_bytes(), where=str(manifest))
+    return found
 
 
 def claim(pod: Pod) -> tuple[PodDir, int]:

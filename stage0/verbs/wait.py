@@ -1,35 +1,137 @@
-"""EFFECT. `pod wait`: wait until pods have ended and tell their status."""
+"""EFFECT. `pod wait`: wait until pods have ended, or for another state or the end of an app."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Callable
 
-from stage0 import lifecycle, results
+from stage0 import history, lifecycle, quantities, results
+from stage0.lifecycle import Pod
 from stage0.settings import Settings
-from stage1.contract import ConflictError, PodDir, State
+from stage1.contract import ConflictError, NotFoundError, PodDir, PodError, State, UsageError
+
+# A pod's end is an unlock, and a pause a word in a cgroup: no directory tells of them, so a look in between.
+_LOOK = 0.2
+TIMED_OUT = 124
+
+
+class TimeUpError(PodError):
+    """What was waited for did not come in time."""
+
+    exit_code = TIMED_OUT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which pods."""
-    parser.add_argument("pods", metavar="POD", nargs="+", help="name, UUID or the beginning of one")
+    """Which pods, for what, how long."""
+    option = parser.add_argument
+    option("pods", metavar="POD", nargs="+", help="name, UUID or the beginning of one")
+    option(
+        "--for",
+        dest="condition",
+        metavar="CONDITION",
+        default="ended",
+        help="ended (default), running, ready, paused, removed, or app:NAME (that app has ended)",
+    )
+    option("--timeout", metavar="TIME", help=f"give up after this time with status {TIMED_OUT}")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print one status a line; exit with the last one."""
-    directories = [_started(lifecycle.find(settings.data, reference)) for reference in arguments.pods]
+    """`ended` and `app:NAME` print one status a line and exit with the last one; the others print nothing."""
+    met = _condition(arguments.condition)
+    limit = None
+    if arguments.timeout:
+        limit = time.monotonic() + quantities.seconds(arguments.timeout, where="--timeout")
+    pods = [lifecycle.find(settings.data, reference) for reference in arguments.pods]
+    if arguments.condition == "ended":
+        for pod in pods:
+            _require_started(pod)
     status = 0
-    for directory in directories:
-        lifecycle.wait_for_end(directory)
-        status = results.outcome(directory).status
-        sys.stdout.write(f"{status}\n")
-        sys.stdout.flush()
+    for pod in pods:
+        found = _await(pod, settings, met, limit, arguments.condition)
+        if found is not None:
+            status = found
+            sys.stdout.write(f"{status}\n")
+            sys.stdout.flush()
     return status
 
 
-def _started(pod: lifecycle.Pod) -> PodDir:
+def _require_started(pod: Pod) -> None:
     if pod.state is not State.RUN:
         raise ConflictError(
             f"pod {pod.uuid} is {pod.word}, not running", hint=f"start it: pod start {pod.uuid[:8]}"
         )
-    return pod.directory
+
+
+# What a condition says of a pod: (met, the status to tell); it raises where it can no longer be met.
+Condition = Callable[[Pod], tuple[bool, int | None]]
+
+
+def _condition(text: str) -> Condition:
+    kind, _, app = text.partition(":")
+    if kind == "app" and app:
+        return lambda pod: _app_ended(pod, app)
+    conditions: dict[str, Condition] = {
+        "ended": lambda pod: (pod.word == "exited", results.outcome(pod.directory).status),
+        "running": lambda pod: (pod.word == "running" or _over(pod), None),
+        "ready": lambda pod: ((pod.word == "running" and pod.directory.ready.exists()) or _over(pod), None),
+        "paused": lambda pod: (results.state_word(pod) == "paused" or _over(pod), None),
+        "removed": lambda _: (False, None),
+    }
+    if text not in conditions:
+        raise UsageError(
+            f"--for {text}: there is no such condition",
+            hint=f"one of {', '.join(conditions)} or app:NAME",
+        )
+    return conditions[text]
+
+
+def _over(pod: Pod) -> bool:
+    """False of a pod that may still get there; ConflictError of one that will not."""
+    if pod.word in {"exited", "aborted", "deleting"}:
+        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint=f"see `pod status {pod.uuid[:8]}`")
+    return False
+
+
+def _app_ended(pod: Pod, app: str) -> tuple[bool, int | None]:
+    results.require_app(pod, app)
+    state = next(state for state in results.app_states(pod) if state.name == app)
+    if state.state in {"exited", "lost"} and state.result:
+        return True, int(state.result.get("status") or 0)
+    if pod.word == "exited":
+        raise ConflictError(
+            f"app {app} has no result: it is {state.state}", hint=f"see `pod status {pod.uuid[:8]}`"
+        )
+    return False, None
+
+
+def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, what: str) -> int | None:
+    if what == "ended" and limit is None:
+        return _await_end(pod.directory)
+    from stage0.watching import Watch  # noqa: PLC0415  ctypes, and the end of a pod needs none of it
+
+    with Watch() as watch:
+        watch.add(*history.places(settings.root), *history.watched(pod.directory))
+        while True:
+            try:
+                pod = lifecycle.find(settings.data, pod.uuid)
+            except NotFoundError:
+                if what == "removed":
+                    return None
+                raise
+            done, status = met(pod)
+            if done:
+                return status
+            if limit is not None and time.monotonic() >= limit:
+                raise TimeUpError(
+                    f"pod {pod.uuid} is {results.state_word(pod)}, after the time given with --timeout",
+                    hint=f"see `pod status {pod.uuid[:8]}`",
+                )
+            watch.add(*history.watched(pod.directory))
+            watch.wait(_LOOK)
+
+
+def _await_end(directory: PodDir) -> int:
+    lifecycle.wait_for_end(directory)
+    return results.outcome(directory).status

@@ -183,6 +183,11 @@ class PodDir(NamedTuple):
         return self.run / "ready"
 
     @property
+    def history(self) -> Path:
+        """What commands did to the pod while it ran, one record a line."""
+        return self.run / "history"
+
+    @property
     def outcome(self) -> Path:
         """How the pod ended."""
         return self.run / "result.json"

@@ -97,8 +97,9 @@ static void thaw(int parent_fd, const char *name) {
 void thaw_pod(pid_t leader) {
         AUTO_FREE char *own = xasprintf("/proc/%d/cgroup", (int) leader);
         AUTO_FREE char *text = read_file(AT_FDCWD, own, NULL, PROCS_MAX);
-        const char *mount = access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup/unified"
-                                                                                      : "/sys/fs/cgroup";
+        const char *mount = access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0
+                                    ? "/sys/fs/cgroup/unified"
+                                    : "/sys/fs/cgroup";
 
         for (char *rest = text, *line; rest && (line = strsep(&rest, "\n"));) {
                 char *end = strncmp(line, "0::/", 4) == 0 ? strrchr(line, '/') : NULL;

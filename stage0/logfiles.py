@@ -1,0 +1,100 @@
+"""EFFECT. The logs of a pod's apps: read in order of time, across rotation, and followed as they grow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from heapq import merge
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from stage0 import lifecycle
+from stage1.contract import PodDir
+
+if TYPE_CHECKING:
+    from stage0.watching import Watch
+
+# The end of a pod is an unlock, which no directory tells of: looked at once in a while beside the watching.
+_LOOK = 0.5
+
+
+class Line(NamedTuple):
+    """One line, or a part of one that was very long (`complete` false); `moment` is a stamp."""
+
+    moment: bytes
+    app: str
+    stream: bytes
+    complete: bool
+    text: bytes
+
+
+class Follower:
+    """Reads logs from where it stopped the last time."""
+
+    def __init__(self, directory: PodDir, apps: list[str]) -> None:
+        self._directory = directory
+        self._tails = [Tail(directory.log(app), app) for app in apps]
+        self._ended = False
+        self._watch: Watch | None = None
+
+    def lines(self) -> Iterator[Line]:
+        """Everything new, merged by time."""
+        return merge(*(tail.lines() for tail in self._tails), key=lambda line: line.moment)
+
+    def wait(self) -> bool:
+        """True if there may be more; the last look comes after the pod's end, so no line is lost."""
+        if self._ended:
+            return False
+        if self._watch is None:
+            from stage0.watching import Watch  # noqa: PLC0415  ctypes, and only for who follows
+
+            self._watch = Watch()
+            self._watch.add(self._directory.log("x").parent)
+            return True  # what came before the watching is there to be read
+        self._ended = not lifecycle.is_running(self._directory)
+        if not self._ended:
+            self._watch.wait(_LOOK)
+        return True
+
+
+class Tail:
+    """One app's log: first the older file, then the present one, then whatever is appended."""
+
+    def __init__(self, path: Path, app: str) -> None:
+        self._path = path
+        self._app = app
+        self._file: BinaryIO | None = None
+        self._rest = b""
+
+    def lines(self) -> Iterator[Line]:
+        """New lines since the last call."""
+        if self._file is None:
+            for path in (self._path.with_name(self._path.name + ".1"), self._path):
+                yield from self._read(path)
+            return
+        yield from self._more(self._file)
+        try:
+            rotated = self._path.stat().st_ino != os.fstat(self._file.fileno()).st_ino
+        except FileNotFoundError:
+            return
+        if rotated:
+            yield from self._more(self._file)
+            yield from self._read(self._path)
+
+    def _read(self, path: Path) -> Iterator[Line]:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return
+        if self._file:
+            self._file.close()
+        self._file = file
+        yield from self._more(file)
+
+    def _more(self, file: BinaryIO) -> Iterator[Line]:
+        for raw in file:
+            line = self._rest + raw
+            self._rest = b"" if line.endswith(b"\n") else line
+            fields = line[:-1].split(b" ", 3)
+            if not self._rest and len(fields) == 4:
+                yield Line(fields[0], self._app, fields[1], fields[2] == b"F", fields[3])

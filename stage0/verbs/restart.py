@@ -1,0 +1,51 @@
+"""EFFECT. `pod restart`: end pods in order and start them again, detached."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from stage0 import handoff, lifecycle, quantities, signals
+from stage0.lifecycle import Pod
+from stage0.settings import Settings
+from stage0.verbs.start import claim, manifest_of
+from stage1.contract import ConflictError, PodManifest
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which pods, how long they may take to end."""
+    parser.add_argument("pods", metavar="POD", nargs="+", help="name, UUID or the beginning of one")
+    parser.add_argument(
+        "--time",
+        metavar="TIME",
+        help="kill a pod that has not ended by then (default: the apps' own stop times decide)",
+    )
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print the UUID of each pod that runs again; one that had ended is just started."""
+    limit = quantities.seconds(arguments.time, where="--time") if arguments.time else None
+    pods = [lifecycle.find(settings.data, reference) for reference in arguments.pods]
+    manifests = [_restartable(pod) for pod in pods]
+    status = 0
+    for pod, manifest in zip(pods, manifests, strict=True):
+        signals.stop(pod.directory, limit)
+        directory, lock = claim(lifecycle.find(settings.data, pod.uuid))
+        ready = handoff.detached(manifest, directory, lock)
+        os.close(lock)  # our share in its life
+        sys.stdout.write(f"{pod.uuid}\n")
+        status = status or (0 if ready else 125)
+    return status
+
+
+def _restartable(pod: Pod) -> PodManifest:
+    """Everything is checked before a pod is stopped."""
+    manifest = manifest_of(pod)
+    if manifest.remove and pod.running:
+        raise ConflictError(
+            f"pod {pod.uuid} was made with --rm: it is removed when it ends",
+            hint="make it again without --rm",
+        )
+    handoff.require_native(pod.directory)
+    return manifest
