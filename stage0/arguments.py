@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stage0.options import life, pod, process, storage
+from stage0.options import life, pod, process, storage, userns
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
@@ -33,6 +33,7 @@ _APP_OPTIONS = (
 def add_pod_options(parser: Parser) -> None:
     """Options of the pod, then the first image and the rest, which is parsed by `request_of`."""
     pod.add(parser)
+    userns.add(parser)
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
 

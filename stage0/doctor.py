@@ -46,6 +46,7 @@ class Facts(NamedTuple):
     cgroups_writable: bool
     seccomp: bool
     user_namespaces: bool
+    mapped: str | None  # what was said to a mapped overlay there, "" for yes
     unbuilt: tuple[str, ...]  # C programs that are not there
     modules: tuple[str, ...]  # Python packages that are not there
     programs: tuple[str, ...]  # programs that are not there
@@ -328,18 +329,31 @@ def _machined(facts: Facts) -> Finding:
 
 
 def _user_namespaces(facts: Facts) -> Finding:
-    recent = version(facts.kernel) >= USER_NAMESPACES_OVER_OVERLAYS
-    if facts.user_namespaces and recent:
+    """By trying what a pod does: mounts whose owners are mapped, below an overlay."""
+    if facts.mapped == "":
         return Finding(
-            check="user namespaces", level=Level.OK, found="there, though pods do not use them yet"
+            check="user namespaces", level=Level.OK, found=f"work, with mapped mounts on {facts.filesystem}"
         )
+    recent = version(facts.kernel) >= USER_NAMESPACES_OVER_OVERLAYS
+    if facts.mapped is None and facts.user_namespaces and recent:
+        return Finding(
+            check="user namespaces",
+            level=Level.WARN,
+            found="were not tried, that needs root and a data root",
+        )
+    reason = facts.mapped or "not tried"
+    advice = ["until then: --userns=host"]
+    if not facts.user_namespaces:
+        reason, advice = "they are switched off", ["sysctl user.max_user_namespaces=10000", *advice]
+    elif not recent:
+        reason, advice = "the kernel is older than 5.19", ["boot a newer kernel", *advice]
+    else:
+        advice = ["put the data root on ext4, xfs, btrfs or tmpfs (--dir, POD_DIR)", *advice]
     return Finding(
         check="user namespaces",
         level=Level.WARN,
-        found="the kernel is older than 5.19"
-        if facts.user_namespaces
-        else "switched off; pods do not use them yet",
-        advice=() if facts.user_namespaces else ("sysctl user.max_user_namespaces=10000",),
+        found=f"pods run only with --userns=host: {reason}",
+        advice=tuple(advice),
     )
 
 

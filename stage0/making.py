@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage0 import layout, lifecycle
+from stage0 import layout, lifecycle, ranges
 from stage0.image import Store
 from stage0.plan import Circumstances, plan_pod
 from stage0.request import PodRequest
@@ -55,6 +55,7 @@ def making(
             undo.callback(os.close, lock)  # runs first: what somebody else holds by then is left alone
             if pod.name:
                 lifecycle.take_name(settings.data, pod.name, pod.uuid)
+            pod = ranges.claimed(pod, settings)
             layout.lay_out(pod, directory)
         yield pod, directory, lock
         undo.pop_all()
@@ -79,6 +80,7 @@ def discard(pod: PodManifest, settings: Settings) -> None:
         if not found.running:
             if pod.name:
                 lifecycle.release_name(settings.data, pod.name, pod.uuid)
+            ranges.release(settings.data, pod.uuid)
             remove(found.directory.path)
 
 

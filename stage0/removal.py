@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from stage0 import lifecycle
+from stage0 import lifecycle, ranges
 from stage0.image import scratch
 from stage0.lifecycle import Pod
 from stage1.contract import DataRoot, State
@@ -29,6 +29,8 @@ def remove(pod: Pod) -> bool:
         )
         if isinstance(name := manifest.get("name"), str):
             lifecycle.release_name(pod.directory.root, name, pod.uuid)
+        if manifest.get("userns"):
+            ranges.release(pod.directory.root, pod.uuid)
         remove_cgroups(pod.uuid)
         remove_propagation(str(manifest.get("name") or f"pod-{pod.uuid}"))
         scratch.remove(garbage.path)

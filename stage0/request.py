@@ -38,6 +38,7 @@ class PodRequest(NamedTuple):
     name: str | None = None
     hostname: str | None = None
     net: str = "host"
+    userns: str = "auto"
     exit_policy: str = "any-failure"
     volume: tuple[Text, ...] = ()
     log_size: str = "64M"

@@ -12,9 +12,10 @@ DEFAULT_ROOT = "/var/lib/pod"
 
 
 class Settings(NamedTuple):
-    """Where the data lies."""
+    """Where the data lies, and which ids pods may have for their own (`POD_USERNS_RANGE`)."""
 
     root: Path
+    userns_range: str = ""
 
     @property
     def data(self) -> DataRoot:
@@ -24,4 +25,7 @@ class Settings(NamedTuple):
 
 def from_environment(environment: Mapping[str, str], directory: str | None) -> Settings:
     """`--dir` wins over `POD_DIR` wins over `/var/lib/pod`."""
-    return Settings(root=Path(directory or environment.get("POD_DIR") or DEFAULT_ROOT).absolute())
+    return Settings(
+        root=Path(directory or environment.get("POD_DIR") or DEFAULT_ROOT).absolute(),
+        userns_range=environment.get("POD_USERNS_RANGE", ""),
+    )

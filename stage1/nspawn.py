@@ -13,17 +13,19 @@ RESULT = "nspawn.args"
 
 
 class NspawnArguments(NamedTuple):
-    """The context of nspawn.args. The last four are marks that `argv` replaces, so that renderings can be cached."""
+    """The context of nspawn.args. The last five are marks that `argv` replaces, so that renderings can be cached."""
 
     console: Escaped
     log_level: Escaped
     register: bool
     keep_unit: bool
     private_network: bool
+    private_users: bool
     directory: Escaped = Escaped("@directory@")
     machine: Escaped = Escaped("@machine@")
     uuid: Escaped = Escaped("@uuid@")
     hostname: Escaped = Escaped("@hostname@")
+    userns: Escaped = Escaped("@userns@")
 
 
 def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
@@ -35,6 +37,7 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         register=register,
         keep_unit=keep_unit,
         private_network=pod.network is NetworkMode.NONE,
+        private_users=pod.userns is not None,
     )
     return Job(TEMPLATE, RESULT, "nspawn", context)
 
@@ -46,6 +49,7 @@ def argv(program: str, rendered: str, pod: PodManifest, directory: PodDir) -> tu
         "@machine@": pod.machine,
         "@uuid@": pod.uuid,
         "@hostname@": pod.hostname,
+        "@userns@": f"{pod.userns.base}:{pod.userns.size}" if pod.userns else "",
     }
     arguments = [line for line in rendered.splitlines() if line and not line.startswith("#")]
     return (program, *(_fill(argument, values) for argument in arguments))

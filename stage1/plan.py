@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stage1 import nspawn, units
-from stage1.contract import App, NetworkMode, PodDir, PodManifest, UsageError, Volume, VolumeKind
-from stage1.contract.paths import APP_ROOTS, POLICY, STATUS, STREAMS, UNITS, VOLUMES, WORDS
+from stage1.contract import (
+    App,
+    NetworkMode,
+    PodDir,
+    PodManifest,
+    UsageError,
+    UserNamespace,
+    Volume,
+    VolumeKind,
+)
+from stage1.contract.paths import APP_ROOTS, POLICY, STATUS, STREAMS, UNITS, VOLUMES, WORDS, claim_of
 from stage1.host import HostFacts
 from stage1.quoting import Unquotable
 from stage1.render import Job
@@ -24,6 +33,8 @@ ALIASES = {
     "ctrl-alt-del.target": "halt.target",
     "kexec.target": "exit.target",
 }
+
+_NAME_SERVICE = "rootfs/pod/etc/"
 
 # systemd-nspawn's own filter costs 100 ms to compile; every app's unit has one at least as strict, and nothing else
 # in the pod runs an image's code. systemd-nspawn's lock says no more than that of the pod directory, and is one more
@@ -113,7 +124,9 @@ def records(
     yield ("pod", pod.label)
     for hierarchy in facts.cgroups:
         yield ("cgroup", f"{hierarchy}/pod-{pod.uuid}")
-    yield from _mounts(pod, directory, base)
+    if pod.userns is not None:
+        yield ("userns", str(pod.userns.base), str(pod.userns.size))
+    yield from _mapped(_mounts(pod, directory, base), pod.userns)
     for app in pod.apps:
         # the FIFOs of an app without a user belong to root: its failure is systemd's to report
         yield ("app", app.name, str(app.user.uid or 0), str(app.user.gid or 0), app.stdin.value)
@@ -122,8 +135,22 @@ def records(
         yield ("env", assignment)
     if pod.remove:
         names = (str(directory.root.names / pod.name),) if pod.name else ()
-        yield ("remove", *names)
+        claims = (str(claim_of(pod.userns)),) if pod.userns else ()
+        yield ("remove", *names, *claims)
     yield ("exec", *argv)
+
+
+def _mapped(found: Iterator[Record], own: UserNamespace | None) -> Iterator[Record]:
+    """What is mounted in a pod with ids of its own belongs to these.
+
+    But for the host's name service files: they may lie on any file system, and to read them nobody has to be root.
+    """
+    for record in found:
+        if own is None or record[0] != "bind" or record[2].startswith(_NAME_SERVICE):
+            yield record
+        else:
+            *words, options = record
+            yield (*words, "idmap" if options == "-" else f"{options},idmap")
 
 
 def _mounts(pod: PodManifest, directory: PodDir, base: Path) -> Iterator[Record]:
@@ -141,7 +168,7 @@ def _mounts(pod: PodManifest, directory: PodDir, base: Path) -> Iterator[Record]
         yield ("bind", "run/apps", f"rootfs{WORDS}", "ro")
     if pod.network is NetworkMode.HOST:
         for name in ("hosts", "resolv.conf"):
-            yield ("bind", f"/etc/{name}", f"rootfs/pod/etc/{name}", "ro")
+            yield ("bind", f"/etc/{name}", f"{_NAME_SERVICE}{name}", "ro")
     for volume in pod.volumes:
         yield ("bind", _source(volume), f"rootfs{VOLUMES}/{volume.name}", _bind_options(volume, pod.apps))
 

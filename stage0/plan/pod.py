@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
-from stage0.plan import process, storage
+from stage0.plan import process, storage, userns
 from stage0.plan.life import check_order, exit_policy, readiness, restart
 from stage0.plan.names import app_names, checked_hostname, checked_name
 from stage0.plan.sockets import sockets
@@ -33,7 +33,10 @@ class Circumstances(NamedTuple):
 
 
 def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -> PodManifest:
-    """The whole pod; UsageError for whatever has no meaning. `images` are those of the apps, in their order."""
+    """The whole pod; UsageError for whatever has no meaning. `images` are those of the apps, in their order.
+
+    Which ids are free is no question of a plan: `stage0.ranges` gives a pod with a `userns` of base 0 its own.
+    """
     names = app_names(request)
     volumes = VolumeBook()
     hostname = request.hostname or request.name or f"pod-{now.uuid[:8]}"
@@ -43,6 +46,8 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
     )
     check_order(apps)
     _check_streams(request, apps)
+    own = userns.wanted(request.userns)
+    userns.check_users(own, apps)
     return PodManifest(
         version=1,
         uuid=now.uuid,
@@ -52,6 +57,7 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         apps=apps,
         volumes=tuple(volumes.volumes.values()),
         network=_network(request.net),
+        userns=own,
         exit_policy=exit_policy(request.exit_policy, names),
         remove=request.rm,
         log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),

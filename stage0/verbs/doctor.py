@@ -61,6 +61,7 @@ def gather(root: Path) -> doctor.Facts:
         filesystem=_filesystem(place),
         writable=writable,
         overlay=_try_overlay(place) if writable else None,
+        mapped=_try_map(place) if writable else None,
         free=_free(place),
         nspawn=_said(["systemd-nspawn", "--version"]),
         booted=booted,
@@ -124,6 +125,33 @@ def _mount_overlay(scratch: Path) -> str:
         return error.message
     except PodError as error:
         return error.hint.split("; ")[0] or error.message
+    return ""
+
+
+def _try_map(place: Path) -> str:
+    """Let the monitor mount an overlay there as for a pod with ids of its own, and run nothing in it."""
+    return _in_scratch(place, _mount_mapped)
+
+
+def _mount_mapped(scratch: Path) -> str:
+    pod = scratch / "pods" / "run" / "doctor"
+    for name in ("run", "rootfs", "lower", "data/upper", "data/work"):
+        (pod / name).mkdir(parents=True)
+    records = (
+        "version 1",
+        "pod doctor",
+        "userns 1073741824 65536",
+        "overlay rootfs data lower",
+        "exec true",
+    )
+    text = "".join("".join(f"{word}\0" for word in record.split()) + "\0" for record in records)
+    (pod / "run" / "launch").write_text(text)
+    try:
+        run_command([str(_NATIVE / "monitor"), str(pod)])
+    except HostError as error:
+        return error.message
+    except PodError as error:
+        return error.hint.removeprefix("pod: ").replace(f"{scratch}/", "") or error.message
     return ""
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from stage0 import handoff, lifecycle
+from stage0 import handoff, lifecycle, ranges
 from stage0.arguments import add_pod_options, request_of
 from stage0.image import Store
 from stage0.making import making, planned
@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """In the foreground this process becomes the pod's monitor and ends with the pod's status."""
     request = request_of(arguments, os.environ)
     if arguments.dry_run:
-        sys.stdout.write(codec.encode(planned(request, Store(settings.root))).decode())
+        pod = ranges.foreseen(planned(request, Store(settings.root)), settings)
+        sys.stdout.write(codec.encode(pod).decode())
         return 0
     with making(request, settings, arguments.uuid_file) as (pod, preparing, lock):
         handoff.require_native(preparing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from stage0 import handoff, lifecycle
+from stage0 import handoff, lifecycle, ranges
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 from stage0.verbs.run import announce
@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     pod = manifest_of(found)
     handoff.require_native(found.directory)
     directory, lock = claim(found)
+    ranges.claimed(pod, settings)
     if not arguments.detach:
         handoff.foreground(pod, directory, lock)
     return announce(pod, lock, settings, ready=handoff.detached(pod, directory, lock))

@@ -16,6 +16,7 @@ from stage1.contract.manifest import App, Image, NetworkMode, PodManifest, Socke
 from stage1.contract.paths import DataRoot, PodDir, State
 from stage1.contract.storage import Mount, Tmpfs, Volume, VolumeKind
 from stage1.contract.text import Text
+from stage1.contract.userns import UserNamespace
 
 __all__ = [
     "EXIT_CANNOT_EXECUTE",
@@ -45,6 +46,7 @@ __all__ = [
     "Tmpfs",
     "UsageError",
     "User",
+    "UserNamespace",
     "Volume",
     "VolumeKind",
 ]

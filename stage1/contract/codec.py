@@ -6,7 +6,8 @@ import json
 from collections.abc import Hashable
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from stage1.contract.errors import UsageError
 from stage1.contract.manifest import PodManifest
@@ -103,7 +104,16 @@ def _modelled(hint: Any) -> Any:  # noqa: ANN401
         return model(hint)
     if get_origin(hint) is tuple:
         return tuple[*(_modelled(inner) for inner in get_args(hint))]  # type: ignore[misc]
+    if optional := _optional(hint):
+        return model(optional) | None
     return hint
+
+
+def _optional(hint: Any) -> Any:  # noqa: ANN401
+    """The named tuple in `Named | None`, else None."""
+    if get_origin(hint) is not UnionType and get_origin(hint) is not Union:
+        return None
+    return next((inner for inner in get_args(hint) if hasattr(inner, "_field_defaults")), None)
 
 
 def build(kind: type[Value], found: object) -> Value:
@@ -113,6 +123,8 @@ def build(kind: type[Value], found: object) -> Value:
 
 
 def _built(hint: Any, value: Any) -> Any:  # noqa: ANN401
+    if (optional := _optional(hint)) and value is not None:
+        hint = optional
     if hasattr(hint, "_field_defaults"):
         return value if isinstance(value, tuple) else build(hint, value)
     if get_origin(hint) is tuple:

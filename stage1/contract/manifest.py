@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from stage1.contract.life import ExitPolicy, Readiness, RestartPolicy
 from stage1.contract.storage import Mount, Tmpfs, Volume
 from stage1.contract.text import Text
+from stage1.contract.userns import UserNamespace
 
 
 class NetworkMode(StrEnum):
@@ -83,7 +84,7 @@ class App(NamedTuple):
 
 
 class PodManifest(NamedTuple):
-    """A pod, complete: what `run/` is made from."""
+    """A pod, complete: what `run/` is made from. `userns` None: the pod has the host's ids."""
 
     version: Literal[1]
     uuid: str
@@ -93,6 +94,7 @@ class PodManifest(NamedTuple):
     apps: tuple[App, ...]
     volumes: tuple[Volume, ...] = ()
     network: NetworkMode = NetworkMode.HOST
+    userns: UserNamespace | None = None
     exit_policy: ExitPolicy = ExitPolicy()
     remove: bool = False
     log_limit: int = 64 * 1024 * 1024

@@ -1,10 +1,12 @@
-"""PURE. Every path below the data root: the only place that spells them."""
+"""PURE. Every path below the data root, and in the pod: the only place that spells them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
+
+from stage1.contract.userns import UserNamespace
 
 APP_ROOTS = "/pod/apps"
 VOLUMES = "/pod/volumes"
@@ -17,6 +19,14 @@ WORDS = "/pod/words"
 LAUNCHER_IN_APP = "/run/pod/launcher"
 WORDS_IN_APP = "/run/pod/words"
 UNITS = "/etc/systemd/system"
+
+# Whose ids are whose on this machine, whatever data roots it has: a link for each range of ids that a pod has.
+CLAIMS = Path("/var/lib/pod/userns")
+
+
+def claim_of(own: UserNamespace) -> Path:
+    """The link that takes a range."""
+    return CLAIMS / f"{own.base}-{own.size}"
 
 
 class State(StrEnum):

@@ -36,6 +36,9 @@ def broken(pod: PodManifest) -> Iterator[str]:
     yield from _matches("hostname", HOSTNAME, pod.hostname)
     if pod.name is not None:
         yield from _matches("name", POD_NAME, pod.name)
+    if pod.userns is not None:
+        yield from _within("userns.base", pod.userns.base, 1, LARGEST_ID)
+        yield from _within("userns.size", pod.userns.size, 1, LARGEST_ID + 1 - pod.userns.base)
     yield from _within("log_limit", pod.log_limit, 65536, 2**62)
     if not pod.apps:
         yield "apps: a pod needs an app"

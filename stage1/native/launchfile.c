@@ -53,6 +53,16 @@ static char *take_cgroup(struct launch *launch, char **words) {
         return NULL;
 }
 
+static char *take_userns(struct launch *launch, char **words) {
+        uint64_t base, count;
+
+        if (!parse_number(words[0], UINT32_MAX - 1, &base) || !parse_number(words[1], UINT32_MAX, &count) ||
+            base == 0 || count == 0 || base + count > UINT32_MAX)
+                return xasprintf("userns '%s %s' is no range of ids", words[0], words[1]);
+        launch->ids = (struct id_range){.base = (uint32_t) base, .count = (uint32_t) count};
+        return NULL;
+}
+
 static char *take_overlay(struct launch *launch, char **words) {
         launch->mounts[launch->n_mounts++] = (struct mount_spec){
                 .kind = MOUNT_OVERLAY, .target = words[0], .source = words[1], .lowers = words + 2};
@@ -71,6 +81,8 @@ static char *take_bind(struct launch *launch, char **words) {
                         spec->read_only = true;
                 else if (strcmp(option, "rec") == 0)
                         spec->recursive = true;
+                else if (strcmp(option, "idmap") == 0)
+                        spec->mapped = true;
                 else
                         return xasprintf("bind option '%s' is not known", option);
         return NULL;
@@ -138,6 +150,7 @@ static const struct verb {
         {"version", 1, 1, take_version},
         {"pod", 1, 1, take_pod},
         {"cgroup", 1, 1, take_cgroup},
+        {"userns", 2, 2, take_userns},
         {"overlay", 3, 502, take_overlay},
         {"bind", 3, 3, take_bind},
         {"app", 4, 4, take_app},
@@ -171,6 +184,10 @@ static char *check_whole(const struct launch *launch) {
 
         for (size_t i = 0; i < launch->n_apps; i++)
                 readers += launch->apps[i].stdin_kind != STDIN_NONE;
+        for (size_t i = 0; i < launch->n_mounts; i++)
+                if (launch->mounts[i].mapped && launch->ids.count == 0)
+                        return xasprintf("bind of %s: 'idmap' needs a 'userns' record",
+                                         launch->mounts[i].source);
         if (readers > 1)
                 return xstrdup("more than one app reads the standard input");
         if (!launch->label)

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "idmap.h"
+
 enum stdin_kind { STDIN_NONE, STDIN_STREAM, STDIN_TTY };
 enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND };
 
@@ -24,6 +26,7 @@ struct mount_spec {
         char **lowers;      /* NULL at the end, uppermost first */
         bool read_only;
         bool recursive;
+        bool mapped; /* its files belong to the pod's ids */
 };
 
 /* Every pointer points into words, whose strings lie in the file's text; lists end with NULL. */
@@ -32,6 +35,7 @@ struct launch {
         const char *label;
         const char **cgroups;
         size_t n_cgroups;
+        struct id_range ids;
         struct mount_spec *mounts;
         size_t n_mounts;
         struct app_spec *apps;

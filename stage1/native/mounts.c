@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "idmap.h"
 #include "util.h"
 
 #define STAGE          "run/stage" /* where parts of overlays get short names, in our namespace only */
@@ -19,7 +20,8 @@
 
 /* Parts of overlays, each bound to a short name; a layer that several apps have is there once. */
 struct stage {
-        int fd, here; /* the stage and the pod directory */
+        int fd, here;  /* the stage and the pod directory */
+        int userns_fd; /* what mapped mounts are made with, -1 in a pod with the host's ids */
         const char **parts;
         size_t n_parts;
 };
@@ -73,7 +75,7 @@ static int open_target(const char *target, bool directory) {
 }
 
 /* A detached copy of the mount at path: ours to change and to put anywhere. */
-static int clone_tree(const char *path, bool recursive, bool read_only) {
+static int clone_tree(const char *path, bool recursive, bool read_only, int userns_fd) {
         unsigned depth = recursive ? AT_RECURSIVE : 0;
         struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
         int fd = (int) syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
@@ -83,6 +85,8 @@ static int clone_tree(const char *path, bool recursive, bool read_only) {
         if (read_only &&
             syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | depth, &attributes, sizeof(attributes)) < 0)
                 die_errno("cannot make %s read-only", path);
+        if (userns_fd >= 0)
+                map_tree(fd, path, recursive, userns_fd);
         return fd;
 }
 
@@ -92,8 +96,9 @@ static void attach_tree(int tree, int target, const char *source, const char *na
                 die_errno("cannot mount %s at %s", source, name);
 }
 
-static void make_bind(const struct mount_spec *spec) {
-        AUTO_CLOSE int tree = clone_tree(spec->source, spec->recursive, spec->read_only);
+static void make_bind(const struct stage *stage, const struct mount_spec *spec) {
+        AUTO_CLOSE int tree = clone_tree(spec->source, spec->recursive, spec->read_only,
+                                         spec->mapped ? stage->userns_fd : -1);
         struct stat status;
 
         if (fstat(tree, &status) < 0)
@@ -103,8 +108,6 @@ static void make_bind(const struct mount_spec *spec) {
 }
 
 static void open_stage(struct stage *stage) {
-        if (stage->fd >= 0)
-                return;
         stage->here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (stage->here < 0 || (mkdir(STAGE, 0700) < 0 && errno != EEXIST))
                 die_errno("cannot make %s", STAGE);
@@ -121,6 +124,7 @@ static void close_stage(struct stage *stage) {
                 die_errno("cannot take %s away", STAGE);
         close(stage->fd);
         close(stage->here);
+        close(stage->userns_fd);
         free(stage->parts);
 }
 
@@ -131,7 +135,7 @@ static size_t stage_part(struct stage *stage, const char *path) {
         for (size_t i = 0; i < stage->n_parts; i++)
                 if (strcmp(stage->parts[i], path) == 0)
                         return i;
-        AUTO_CLOSE int tree = clone_tree(path, false, false);
+        AUTO_CLOSE int tree = clone_tree(path, false, false, stage->userns_fd);
         snprintf(name, sizeof(name), "%zx", stage->n_parts);
         if (mkdirat(stage->fd, name, 0700) < 0)
                 die_errno("cannot make %s/%s", STAGE, name);
@@ -165,7 +169,6 @@ static void make_overlay(struct stage *stage, const struct mount_spec *spec) {
         size_t n_lowers;
         char place[64];
 
-        open_stage(stage);
         AUTO_FREE char *options = overlay_options(stage, spec, &n_lowers);
         if (strlen(options) >= MOUNT_DATA_MAX)
                 die("%s has too many layers (%zu)", spec->target, n_lowers);
@@ -184,17 +187,30 @@ void enter_mount_namespace(void) {
                 die_errno("cannot turn off mount propagation to the host");
 }
 
-void make_mounts(const struct mount_spec *specs, size_t count) {
-        struct stage stage = {.fd = -1, .here = -1};
+static bool has_overlay(const struct mount_spec *specs, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                if (specs[i].kind == MOUNT_OVERLAY)
+                        return true;
+        return false;
+}
 
+void make_mounts(const struct mount_spec *specs, size_t count, const struct id_range *ids) {
+        struct stage stage = {.fd = -1, .here = -1, .userns_fd = -1};
+
+        if (ids->count > 0)
+                stage.userns_fd = open_user_namespace(ids);
+        if (has_overlay(specs, count))
+                open_stage(&stage);
+        act_as_pod_root(ids);
         for (size_t i = 0; i < count; i++)
                 switch (specs[i].kind) {
                 case MOUNT_OVERLAY:
                         make_overlay(&stage, &specs[i]);
                         break;
                 case MOUNT_BIND:
-                        make_bind(&specs[i]);
+                        make_bind(&stage, &specs[i]);
                         break;
                 }
+        act_as_host_root();
         close_stage(&stage);
 }

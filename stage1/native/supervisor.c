@@ -75,14 +75,14 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
 
 static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal,
                       int go) {
-        /* If the monitor dies, systemd-nspawn stops the pod in order. */
-        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
-                die("the monitor is gone");
         if (setsid() < 0)
                 die_errno("cannot make a session");
         umask(022);
         enter_mount_namespace();
-        make_mounts(launch->mounts, launch->n_mounts);
+        make_mounts(launch->mounts, launch->n_mounts, &launch->ids);
+        /* If the monitor dies, systemd-nspawn stops the pod in order. */
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
+                die("the monitor is gone");
         await_cgroups(go);
         redirect(terminal);
         keep_open(inherited);

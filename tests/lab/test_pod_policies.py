@@ -206,11 +206,12 @@ def test_an_app_waits_until_a_port_answers(pods: Pods) -> None:
 
 
 def test_a_pod_is_ready_when_all_its_apps_are(pods: Pods) -> None:
-    words = ("inspect", "--ready", "notify", "--", "wait-file", "/go", "notify", "READY=1", "pause")
+    words = ("inspect", "--ready", "notify", "--volume", "sign:/sign")
+    words += ("--", "wait-file", "/sign/go", "notify", "READY=1", "pause")
     pod = pods.start(*words, ready=False)
     eventually(lambda: pods.status(pod.uuid)["apps"][0]["pid"], "the app's process")
     assert pods.status(pod.uuid)["ready"] is False
-    (pods.there(f"/proc/{pods.status(pod.uuid)['apps'][0]['pid']}/root") / "go").touch()
+    (pods.directory(pod.uuid) / "volumes/sign/go").touch()
     pods.wait_ready(pod.uuid)
     assert pods.status(pod.uuid)["ready"] is True
     pods("stop", pod.uuid)

@@ -325,7 +325,7 @@ class Pods:
         for path in root.glob("*"):
             if path.name == "pods":
                 yield from (str(left) for state in path.iterdir() for left in state.iterdir())
-            elif path.name == "names":
+            elif path.name in {"names", "userns"}:
                 yield from map(str, path.iterdir())
             elif path.name not in CACHES:
                 yield str(path)

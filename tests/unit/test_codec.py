@@ -25,6 +25,7 @@ from stage1.contract import (
     Tmpfs,
     UsageError,
     User,
+    UserNamespace,
     Volume,
     VolumeKind,
     codec,
@@ -84,6 +85,7 @@ PODS = st.builds(
         st.builds(Volume, name=NAME, kind=st.sampled_from(VolumeKind), source=st.none() | TEXT, mode=IDS)
     ),
     network=st.sampled_from(NetworkMode),
+    userns=st.none() | st.builds(UserNamespace, base=st.integers(0, 9), size=st.integers(1, 9)),
     exit_policy=st.builds(ExitPolicy, rule=st.sampled_from(ExitRule), app=st.none() | NAME),
     remove=st.booleans(),
     log_limit=st.integers(65536, 2**40),

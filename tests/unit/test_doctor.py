@@ -28,6 +28,7 @@ GOOD = Facts(
     cgroups_writable=True,
     seccomp=True,
     user_namespaces=True,
+    mapped="",
     unbuilt=(),
     modules=(),
     programs=(),
@@ -38,6 +39,7 @@ ANY = st.builds(
     data_root=st.text(min_size=1),
     filesystem=st.sampled_from([None, "ext4", "overlayfs"]),
     overlay=st.sampled_from([None, "", "wrong fs type"]),
+    mapped=st.sampled_from([None, "", "no mapped mounts"]),
     nspawn=st.one_of(
         st.none(), st.text(), st.sampled_from(["systemd 252 (x)", "systemd 251", "systemd 258~rc1"])
     ),
@@ -104,8 +106,9 @@ def test_without_this_no_pod_can_run(check: str, change: dict[str, object]) -> N
         ("Python packages", {"modules": ("pystemd",), "booted": False}),
         ("systemd as PID 1", {"booted": False}),
         ("systemd-machined", {"machined": False}),
-        ("user namespaces", {"user_namespaces": False}),
-        ("user namespaces", {"kernel": "5.15.0"}),
+        ("user namespaces", {"user_namespaces": False, "mapped": "no"}),
+        ("user namespaces", {"kernel": "5.15.0", "mapped": None}),
+        ("user namespaces", {"mapped": "its file system (nfs) has no mapped mounts"}),
         ("skopeo", {"programs": ("skopeo",)}),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage0.plan import CAPABILITIES, DEFAULT_PATH, plan_pod, with_uuid
+from stage0.plan.userns import Bounds, choose
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import (
     App,
@@ -24,6 +25,7 @@ from stage1.contract import (
     Stdin,
     Tmpfs,
     UsageError,
+    UserNamespace,
     Volume,
     VolumeKind,
     codec,
@@ -54,7 +56,13 @@ def refused(*apps: AppRequest, images: Any = None, **pod: Any) -> str:
 def test_an_image_alone_is_a_whole_pod() -> None:
     found = plan()
     assert found == PodManifest(
-        version=1, uuid=UUID, name=None, hostname="pod-00112233", created=CREATED, apps=(planned(),)
+        version=1,
+        uuid=UUID,
+        name=None,
+        hostname="pod-00112233",
+        created=CREATED,
+        apps=(planned(),),
+        userns=UserNamespace(base=0),
     )
     assert found.apps[0].image.digest == DIGEST
     assert found.apps[0].layers == (LAYER,)
@@ -62,7 +70,8 @@ def test_an_image_alone_is_a_whole_pod() -> None:
 
 
 def test_the_manifest_of_any_plan_can_be_written_and_read() -> None:
-    found = plan(wish(env=("A=\udcff",), args=("\udc80", "x")), name="n")
+    plain = plan(wish(env=("A=\udcff",), args=("\udc80", "x")), name="n")
+    found = plain._replace(userns=choose(plain.userns, [], Bounds()) if plain.userns else None)
     assert codec.decode(codec.encode(found), where="x") == found
 
 
