@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stage0.options import life, pod, process, storage, userns
+from stage0.options import fetching, life, pod, process, storage, userns
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
@@ -33,6 +33,7 @@ _APP_OPTIONS = (
 def add_pod_options(parser: Parser) -> None:
     """Options of the pod, then the first image and the rest, which is parsed by `request_of`."""
     pod.add(parser)
+    fetching.add(parser)
     userns.add(parser)
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
@@ -52,7 +53,8 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name in _POD_OPTIONS
-        if (value := getattr(arguments, name, None)) is not None and value is not False
+        if (value := getattr(arguments, name, None)) is not None
+        and (value is not False or PodRequest._field_defaults[name] is not False)  # a flag nobody gave
     }
     if arguments.file is not None:
         if arguments.words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from stage1.contract.errors import HostError, PodError
 
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "TERM", "XDG_RUNTIME_DIR")
 _LAST_LINES = 6
+_PR_SET_PDEATHSIG = 1
 
 # program: Debian, Fedora, Arch
 _PACKAGES = {
@@ -36,6 +38,7 @@ class CommandError(PodError):
         super().__init__(f"{argv[0]} {how}", hint="; ".join(lines[-_LAST_LINES:]))
         self.argv = tuple(argv)
         self.status = status
+        self.said = os.fsdecode(stderr)
 
 
 def run(
@@ -68,6 +71,69 @@ def run(
     if done.returncode not in success:
         raise CommandError(argv, done.returncode, done.stderr)
     return done.stdout
+
+
+class Running:
+    """A program that runs beside us and dies with us; what it says goes to files in memory, so it never waits."""
+
+    def __init__(self, argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+        """Start it from the thread that lives as long as it shall: that thread's end is its end."""
+        self.argv = tuple(argv)
+        self._out, self._said = (os.memfd_create(name, os.MFD_CLOEXEC) for name in ("stdout", "stderr"))
+        parent = os.getpid()
+        try:
+            self._process = subprocess.Popen(
+                list(argv), stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._said,
+                env=_environment(environment or {}), preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509
+            )  # fmt: skip
+        except OSError as error:
+            self._forget()
+            raise _missing(argv[0], error) from None
+        self.fd = os.pidfd_open(self._process.pid)
+
+    @property
+    def ended(self) -> bool:
+        """True once it has ended; `fd`, a pidfd, becomes readable then."""
+        return self._process.poll() is not None
+
+    def wait(self) -> None:
+        """Until it has ended."""
+        self._process.wait()
+
+    @property
+    def output(self) -> bytes:
+        """All it has written so far."""
+        return _content(self._out)
+
+    def check(self) -> None:
+        """Raise CommandError if it has failed."""
+        if self._process.returncode:
+            raise CommandError(self.argv, self._process.returncode, _content(self._said))
+
+    def close(self) -> None:
+        """End it if it has not ended, and let go of it."""
+        if not self.ended:
+            self._process.kill()
+            self._process.wait()
+        os.close(self.fd)
+        self._forget()
+
+    def _forget(self) -> None:
+        os.close(self._out)
+        os.close(self._said)
+
+
+def _content(fd: int) -> bytes:
+    return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
+def _die_with(parent: int) -> None:
+    """Be killed when the parent is: a program that goes on alone would write to what others clear away."""
+    import ctypes  # noqa: PLC0415 (only where programs run beside us)
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -5,21 +5,57 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stage0 import layout, lifecycle, ranges
 from stage0.image import Store
+from stage0.image.wish import POLICIES, Wish
 from stage0.plan import Circumstances, plan_pod
 from stage0.request import PodRequest
 from stage0.settings import Settings
-from stage1.contract import NotFoundError, PodDir, PodManifest
+from stage1.contract import NotFoundError, PodDir, PodManifest, UsageError
+
+if TYPE_CHECKING:
+    from stage0.image.events import Event, Listener
 
 
-def planned(request: PodRequest, store: Store) -> PodManifest:
-    """The manifest a request leads to; images that are sources (`oci:…`) are imported."""
-    images = [store.obtain(app.image) for app in request.app]
+class Telling:
+    """Shows on standard error what a pull does; nothing is imported for it before there is something to show."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._stack = contextlib.ExitStack()
+        self._say: Listener | None = None
+
+    def __call__(self, event: Event) -> None:
+        """The first event comes before there are other threads."""
+        if self._say is None:
+            from stage0.notify import extending  # noqa: PLC0415
+            from stage0.progress import shown  # noqa: PLC0415
+
+            self._say = extending(self._stack.enter_context(shown(sys.stderr, quiet=self._quiet)))
+        self._say(event)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._stack.close()
+
+
+def planned(request: PodRequest, store: Store, *, quiet: bool = False) -> PodManifest:
+    """The manifest a request leads to; images that are sources (`oci:…`) are imported, others pulled as it says."""
+    wish = Wish(
+        pull=checked_policy(request.pull),
+        platform=request.platform,
+        authfile=request.authfile,
+        cert_dir=request.cert_dir,
+        tls_verify=request.tls_verify,
+    )
+    with contextlib.closing(Telling(quiet=quiet)) as say:
+        images = [store.obtain(app.image, wish, say) for app in request.app]
     now = Circumstances(
         uuid=lifecycle.new_uuid(),
         created=utc_now(),
@@ -27,6 +63,13 @@ def planned(request: PodRequest, store: Store) -> PodManifest:
         term=os.environ.get("TERM") or "xterm",
     )
     return plan_pod(request, images, now)
+
+
+def checked_policy(text: str) -> str:
+    """`--pull`, or the key of a manifest."""
+    if text not in POLICIES:
+        raise UsageError(f"--pull={text}: no such policy", hint=f"one of {', '.join(POLICIES)}")
+    return text
 
 
 def utc_now() -> str:
@@ -37,7 +80,7 @@ def utc_now() -> str:
 
 @contextlib.contextmanager
 def making(
-    request: PodRequest, settings: Settings, uuid_file: str | None
+    request: PodRequest, settings: Settings, uuid_file: str | None, *, quiet: bool = False
 ) -> Iterator[tuple[PodManifest, PodDir, int]]:
     """A laid out pod in `preparing` and its lock; if the body fails, nothing of it stays.
 
@@ -47,7 +90,7 @@ def making(
     with contextlib.ExitStack() as undo:
         store = Store(settings.root)
         with store.hold():
-            pod = planned(request, store)
+            pod = planned(request, store, quiet=quiet)
             layout.check_sources(pod)
             write_uuid(uuid_file, pod.uuid)
             directory, lock = lifecycle.create(settings.data, pod.uuid)

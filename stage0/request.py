@@ -45,3 +45,8 @@ class PodRequest(NamedTuple):
     interactive: bool = False
     tty: bool = False
     rm: bool = False
+    pull: str = "missing"
+    platform: str | None = None
+    authfile: str | None = None
+    cert_dir: str | None = None
+    tls_verify: bool | None = None

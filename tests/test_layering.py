@@ -24,6 +24,7 @@ BUILD_HOOK = "stage1/native/hatch_build.py"
 DOORS = {
     "jinja2": ("stage1/render.py",),
     "pyroute2": ("stage1/network.py", "stage1/network/"),
+    "rich": ("stage0/live.py",),
     "pystemd": ("stage1/manager.py", "stage1/manager/"),
     "dbus_next": ("stage1/machined.py", "stage1/machined/"),
     "subprocess": ("stage0/command.py", "stage1/host.py"),

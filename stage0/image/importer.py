@@ -7,31 +7,29 @@ stages the same blob or layer, and whoever renames second finds it there.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from stage0.image import manifests
+from stage0.image.assemble import assemble
 from stage0.image.index import prepare_layout, set_tag
-from stage0.image.layers import Stage, StagedLayer, effective_layers, stage_layer
-from stage0.image.model import Image, to_json
+from stage0.image.layers import Stage, stage_layer
+from stage0.image.model import Image
 from stage0.image.names import Source, default_name, normalise, parse_source
 from stage0.image.pack import pack_directory
 from stage0.image.places import ArchivePlace, DirectoryPlace, open_file
+from stage0.image.platforms import Platform, host_platform, parse_platform
 from stage0.image.scratch import Batch
 from stage0.image.shelves import StorePaths, locked
 from stage0.image.sources import Draft, LayerSource, read_docker, read_oci
-from stage0.image.streams import digest_of, read_chunks
-from stage0.image.tree import MergedTree
+from stage0.image.streams import read_chunks
 from stage1.contract.errors import NotFoundError
 
-_MAX_DATABASE = 1 << 20
 
-
-def import_image(paths: StorePaths, text: str, name: str | None) -> Image:
-    """Import from a source; the name is checked before any work is done."""
+def import_image(paths: StorePaths, text: str, name: str | None, platform: str | None) -> Image:
+    """Import from a source; name and platform are checked before any work is done."""
+    wanted_platform = parse_platform(platform) if platform else host_platform()
     source = parse_source(text, os.path.lexists)
     wanted = normalise(name) if name else ""
     prepare_layout(paths)
@@ -39,21 +37,22 @@ def import_image(paths: StorePaths, text: str, name: str | None) -> Image:
         stack.enter_context(locked(paths.content_lock, fcntl.LOCK_SH))
         batch = stack.enter_context(Batch())
         stage = Stage(paths, batch)
-        draft = _open(source, paths, stack)
+        draft = _open(source, paths, stack, wanted_platform)
         final_name = wanted or default_name(source.transport, source.place, draft.reference)
-        image, media_type, size = _stage_image(stage, draft, final_name)
+        layers = [stage_layer(stage, layer) for layer in draft.layers]
+        image, entry = assemble(stage, layers, draft.manifest, draft.config, final_name)
         batch.commit()
-        set_tag(paths, final_name, media_type, image.digest, size)
+        set_tag(paths, final_name, entry)
     return image
 
 
-def _open(source: Source, paths: StorePaths, stack: ExitStack) -> Draft:
+def _open(source: Source, paths: StorePaths, stack: ExitStack, wanted: Platform) -> Draft:
     match source.transport:
         case "oci":
-            return read_oci(_directory(source), source)
+            return read_oci(_directory(source), source, wanted)
         case "oci-archive":
             place = stack.enter_context(closing(ArchivePlace(source.place, source.text, paths.images)))
-            return read_oci(place, source)
+            return read_oci(place, source, wanted)
         case "docker-archive":
             place = stack.enter_context(closing(ArchivePlace(source.place, source.text, paths.images)))
             return read_docker(place, source)
@@ -74,62 +73,3 @@ def _bare(source: Source, chunks: Callable[[], Iterator[bytes]]) -> Draft:
     return Draft(
         reference="", manifest=b"", config=b"", layers=(LayerSource(chunks=chunks, what=source.text),)
     )
-
-
-def _stage_image(stage: Stage, draft: Draft, name: str) -> tuple[Image, str, int]:
-    layers = [stage_layer(stage, layer) for layer in draft.layers]
-    shown = effective_layers(stage, layers)
-    config_bytes = draft.config or _compose_config(layers)
-    manifest_bytes = draft.manifest or _compose_manifest(config_bytes, layers)
-    digest = digest_of(manifest_bytes)
-    manifest = manifests.parse_manifest(manifest_bytes, name)
-    config = manifests.parse_config(config_bytes, name)
-    tree = MergedTree([layer.path for layer in shown])
-    image = Image(
-        name=name,
-        digest=digest,
-        config_digest=manifest.config.digest,
-        layers=tuple(layer.diff_id for layer in shown),
-        size=len(manifest_bytes) + len(config_bytes) + sum(layer.size for layer in layers),
-        created=config.created,
-        config=config.config,
-        passwd=_database(tree, "/etc/passwd"),
-        group=_database(tree, "/etc/group"),
-    )
-    stage.batch.write_file(stage.paths.images, config_bytes, stage.paths.blob(image.config_digest))
-    stage.batch.write_file(stage.paths.images, manifest_bytes, stage.paths.blob(digest))
-    stage.batch.write_file(
-        stage.paths.digested, to_json(image).encode("ascii"), stage.paths.description(digest)
-    )
-    return image, manifest.media_type, len(manifest_bytes)
-
-
-def _database(tree: MergedTree, path: str) -> str:
-    """Read the text of a user database; one that is too long is cut after a whole line."""
-    data = tree.read(path, _MAX_DATABASE) or b""
-    if len(data) == _MAX_DATABASE:
-        data = data[: data.rfind(b"\n") + 1]
-    return os.fsdecode(data)
-
-
-def _compose_config(layers: list[StagedLayer]) -> bytes:
-    """Describe an image made of a bare tree; without a date, so that the same tree is the same image."""
-    document = {
-        "architecture": manifests.host_architecture(),
-        "os": "linux",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-    }
-    return json.dumps(document, separators=(",", ":")).encode("ascii")
-
-
-def _compose_manifest(config: bytes, layers: list[StagedLayer]) -> bytes:
-    document = {
-        "schemaVersion": 2,
-        "mediaType": manifests.OCI_MANIFEST,
-        "config": {"mediaType": manifests.OCI_CONFIG, "digest": digest_of(config), "size": len(config)},
-        "layers": [
-            {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size} for layer in layers
-        ],
-    }  # fmt: skip
-    return json.dumps(document, separators=(",", ":")).encode("ascii")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from stage0.image.manifests import OCI_INDEX
 from stage0.image.scratch import replace_file
-from stage0.image.shelves import REF_NAME, StorePaths, locked, read_index, tag_of
+from stage0.image.shelves import LIST_DIGEST, REF_NAME, StorePaths, locked, read_index, tag_of
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
@@ -22,13 +22,34 @@ def prepare_layout(paths: StorePaths) -> None:
             replace_file(paths.images / "oci-layout", _LAYOUT)
 
 
-def set_tag(paths: StorePaths, name: str, media_type: str, digest: str, size: int) -> None:
-    """Let a name mean this manifest, whatever it meant before."""
-    entry = {"mediaType": media_type, "digest": digest, "size": size, "annotations": {REF_NAME: name}}
+class IndexEntry(NamedTuple):
+    """What `index.json` says of an image; `list_digest` is that of the index for several platforms it came from."""
+
+    media_type: str
+    digest: str
+    size: int
+    list_digest: str = ""
+
+    def document(self, name: str) -> dict[str, Any]:
+        """As OCI has it."""
+        annotations = {REF_NAME: name} | ({LIST_DIGEST: self.list_digest} if self.list_digest else {})
+        return {
+            "mediaType": self.media_type,
+            "digest": self.digest,
+            "size": self.size,
+            "annotations": annotations,
+        }
+
+
+def set_tag(paths: StorePaths, name: str, entry: IndexEntry) -> None:
+    """Let a name mean this manifest, whatever it meant before; nothing is written if it means it already."""
+    document = entry.document(name)
     with locked(paths.index_lock, fcntl.LOCK_EX):
         index = read_index(paths)
+        if document in index["manifests"]:
+            return
         kept = [other for other in index["manifests"] if tag_of(other) != name]
-        _write(paths, index | {"manifests": [*kept, entry]})
+        _write(paths, index | {"manifests": [*kept, document]})
 
 
 def drop_tags(paths: StorePaths, names: frozenset[str]) -> None:

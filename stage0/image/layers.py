@@ -11,6 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 from stage0.image import manifests
 from stage0.image.model import ImageError
 from stage0.image.pack import pack_described
-from stage0.image.scratch import Batch
+from stage0.image.scratch import Batch, Scratch
 from stage0.image.shelves import StorePaths
 from stage0.image.sources import LayerSource
 from stage0.image.streams import BZIP2, GZIP, PLAIN, XZ, ZSTD, Tally, compression_of, decompressed, tallied
@@ -100,9 +101,9 @@ def _read_implied(path: Path) -> frozenset[str]:
 
 def _copy(stage: Stage, layer: LayerSource) -> StagedLayer:
     """Copy, verify, decompress and unpack in one pass; what differs from its promise is refused."""
-    blob = stage.batch.new_file(stage.paths.images)
+    blob = None if layer.blob else stage.batch.new_file(stage.paths.images)
     whole, plain = Tally(), Tally()
-    with os.fdopen(os.dup(blob.fd), "wb") as sink:
+    with os.fdopen(os.dup(blob.fd), "wb") if blob else nullcontext() as sink:
         source = layer.chunks()
         first = next(source, b"")
         kind = compression_of(first)
@@ -113,7 +114,7 @@ def _copy(stage: Stage, layer: LayerSource) -> StagedLayer:
         known = bool(layer.diff_id) and stage.paths.layer(layer.diff_id).is_dir()
         staged = _pour(stage, tallied(decompressed(stored, kind, layer.what), plain), known=known)
     _verify(layer, whole, plain)
-    blob.final = stage.paths.blob(whole.digest)
+    _place_blob(stage, layer, blob, whole.digest)
     if staged is None:
         return _known(
             stage.paths, plain.digest, digest=whole.digest, size=whole.size, media_type=_TYPES[kind]
@@ -127,6 +128,14 @@ def _copy(stage: Stage, layer: LayerSource) -> StagedLayer:
         diff_id=plain.digest, digest=whole.digest, size=whole.size, media_type=_TYPES[kind], path=path,
         implied=frozenset(result.implied),
     ))  # fmt: skip
+
+
+def _place_blob(stage: Stage, layer: LayerSource, copied: Scratch | None, digest: str) -> None:
+    """Say where the batch shall put the blob: our copy, or the file it was read from."""
+    if copied is not None:
+        copied.final = stage.paths.blob(digest)
+    elif layer.blob is not None:
+        stage.batch.adopt(layer.blob, stage.paths.blob(digest))
 
 
 def _pour(stage: Stage, chunks: Iterator[bytes], *, known: bool) -> tuple[Path, Unpacked] | None:

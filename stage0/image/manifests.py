@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass
 from typing import Any
 
 from stage0.image.model import ImageConfig, ImageError
 from stage0.image.names import is_digest
+from stage0.image.platforms import Platform
 
 MAX_JSON = 8 << 20
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -21,9 +21,6 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 INDEX_TYPES = (OCI_INDEX, DOCKER_INDEX)
 CONFIG_TYPES = (OCI_CONFIG, DOCKER_CONFIG)
 
-_ARCHITECTURES = {
-    "x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "loongarch64": "loong64",
-}  # fmt: skip
 _HINT = "the image is damaged or was made by a faulty tool; fetch or build it again"
 
 
@@ -54,12 +51,6 @@ class Config:
     diff_ids: tuple[str, ...]
     created: str
     config: ImageConfig
-
-
-def host_architecture() -> str:
-    """Give the architecture of this host in the words of OCI."""
-    machine = platform.machine()
-    return _ARCHITECTURES.get(machine, machine)
 
 
 def parse_json(data: bytes, what: str) -> object:
@@ -157,21 +148,24 @@ def _image_config(document: dict[str, Any], what: str) -> ImageConfig:
     )
 
 
-def choose_platform(entries: list[Descriptor], architecture: str, what: str) -> Descriptor:
-    """Choose the entry for this host; a single entry without a platform is taken as it is."""
-    fitting = [entry for entry in entries if entry.platform.get("architecture") == architecture
-               and entry.platform.get("os", "linux") == "linux"]  # fmt: skip
+def choose_platform(entries: list[Descriptor], wanted: Platform, what: str) -> Descriptor:
+    """Choose the entry that fits best; a single entry without a platform is taken as it is."""
+    fitting = [(rank, at) for at, entry in enumerate(entries)
+               if entry.platform and (rank := wanted.rank(entry.platform)) is not None]  # fmt: skip
     if fitting:
-        return fitting[0]
+        return entries[min(fitting)[1]]
     plain = [entry for entry in entries if not entry.platform]
     if len(plain) == 1:
         return plain[0]
-    offered = sorted(
-        {f"{entry.platform.get('os')}/{entry.platform.get('architecture')}" for entry in entries}
-    )
+    offered = sorted({_platform_text(entry.platform) for entry in entries} - {"unknown/unknown"})
     raise ImageError(
-        f"{what} has nothing for linux/{architecture}", hint=f"it offers {', '.join(offered) or 'nothing'}"
+        f"{what} has nothing for {wanted.text}", hint=f"it offers {', '.join(offered) or 'nothing'}"
     )
+
+
+def _platform_text(offered: dict[str, str]) -> str:
+    parts = (offered.get("os", "linux"), offered.get("architecture", "?"), offered.get("variant", ""))
+    return "/".join(part for part in parts if part)
 
 
 def _wrong(what: str, key: str, wanted: str) -> ImageError:

@@ -13,14 +13,15 @@ from typing import NamedTuple
 from stage1.contract.errors import UsageError
 
 TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir", "tar")
+FETCHED = ("docker-daemon", "containers-storage")  # by skopeo, as docker:// is
 DEFAULT_TAG = "latest"
 MAX_NAME = 255
 MIN_PREFIX = 4
 
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
-_REPOSITORY = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"  # texts: finding a stored image must not compile them
-_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+REPOSITORY = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"  # texts: finding a stored image must not compile them
+TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _VERSION = r"latest|v?[0-9][A-Za-z0-9_.-]*"
 _HEX_DIGITS = "0123456789abcdef"
 _WHOLE = 64
@@ -44,7 +45,13 @@ class Source(NamedTuple):
 
 def is_source(text: str) -> bool:
     """Say whether `text` starts with the name of a transport."""
-    return text.partition(":")[0] in TRANSPORTS and ":" in text
+    transport, colon, _ = text.partition(":")
+    return bool(colon) and (transport in TRANSPORTS or is_fetched(text))
+
+
+def is_fetched(text: str) -> bool:
+    """Say whether `text` is a source that skopeo reads for us; `docker:1` alone is an image of that name."""
+    return text.startswith("docker://") or (text.partition(":")[0] in FETCHED and ":" in text)
 
 
 def parse_source(text: str, exists: Callable[[str], bool] = bool) -> Source:
@@ -95,10 +102,10 @@ def normalise(name: str) -> str:
     """Give the full form `REPOSITORY:TAG` of a name, or refuse it."""
     repository, tag = split_name(name)
     tag = tag or DEFAULT_TAG
-    if name.endswith(":") or not re.fullmatch(_REPOSITORY, repository) or not re.fullmatch(_TAG, tag):
+    if name.endswith(":") or not re.fullmatch(REPOSITORY, repository) or not re.fullmatch(TAG, tag):
         message = f"{name!r} is not a valid image name"
         raise UsageError(message, hint=_NAME_HINT)
-    if is_digest(f"{repository}:{tag}") or repository in TRANSPORTS:
+    if is_digest(f"{repository}:{tag}") or repository in (*TRANSPORTS, *FETCHED):
         message = (
             f"the image name {name!r} would be read as a {'digest' if repository == 'sha256' else 'source'}"
         )

@@ -26,11 +26,12 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(slots=True)
 class Scratch:
-    """One scratch file or directory, locked as long as `fd` is open."""
+    """One scratch file or directory, locked as long as `fd` is open; `kept` ones outlive a batch that fails."""
 
     path: Path
     fd: int
     final: Path | None = None
+    kept: bool = False
 
 
 @dataclass(slots=True)
@@ -47,7 +48,8 @@ class Batch:
     ) -> None:
         """Remove whatever was not put in place."""
         for item in self.items:
-            remove(item.path)
+            if not item.kept:
+                remove(item.path)
             os.close(item.fd)
         self.items.clear()
 
@@ -66,6 +68,10 @@ class Batch:
         with os.fdopen(os.dup(scratch.fd), "wb") as stream:
             stream.write(data)
         scratch.final = final
+
+    def adopt(self, path: Path, final: Path) -> None:
+        """Put a file that is somebody else's in place too; if the batch fails it stays where it is."""
+        self.items.append(Scratch(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC), final, kept=True))
 
     def commit(self) -> None:
         """Write everything to disk, then rename each item to its place, then write the directories."""

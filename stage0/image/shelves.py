@@ -16,6 +16,7 @@ from stage1.contract.errors import HostError
 
 IMPLIED = ".implied"
 REF_NAME = "org.opencontainers.image.ref.name"
+LIST_DIGEST = "unitpod.list-digest"
 InUse = frozenset[str] | Callable[[], frozenset[str]]
 
 
@@ -115,9 +116,21 @@ def read_tags(paths: StorePaths) -> dict[str, str]:
 
 def tag_of(entry: object) -> str:
     """Give the name an entry of an index carries, or ""."""
+    return _annotation(entry, REF_NAME)
+
+
+def of_list(paths: StorePaths, digest: str) -> str:
+    """Give the digest of the stored image that came from an index for several platforms, or ""."""
+    for entry in read_index(paths)["manifests"]:
+        if _annotation(entry, LIST_DIGEST) == digest and is_digest(str(entry.get("digest"))):
+            return str(entry["digest"])
+    return ""
+
+
+def _annotation(entry: object, key: str) -> str:
     annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else ""
+    value = annotations.get(key) if isinstance(annotations, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 @contextmanager

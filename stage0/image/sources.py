@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from stage0.image import manifests
 from stage0.image.manifests import INDEX_TYPES, MAX_JSON, Config, Descriptor
 from stage0.image.model import ImageError
 from stage0.image.names import Source, is_digest
+from stage0.image.platforms import Platform
 from stage0.image.shelves import REF_NAME
 from stage0.image.streams import digest_of, read_chunks
 
@@ -31,13 +33,17 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerSource:
-    """A layer's stream and what is known of it beforehand; "" and -1 stand for unknown."""
+    """A layer's stream and what is known of it beforehand; "" and -1 stand for unknown.
+
+    `blob` is where its bytes lie when they have been read: a file the store may take. Without it they are copied.
+    """
 
     chunks: Callable[[], Iterator[bytes]]
     what: str
     digest: str = ""
     size: int = -1
     diff_id: str = ""
+    blob: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +56,10 @@ class Draft:
     layers: tuple[LayerSource, ...]
 
 
-def read_oci(place: Place, source: Source) -> Draft:
+def read_oci(place: Place, source: Source, wanted: Platform) -> Draft:
     """Choose an image of an OCI layout by its reference name, digest, or because it is the only one."""
-    chosen = _choose(place, source)
-    manifest_bytes = _descend(place, chosen, source.text)
+    chosen = _choose(place, source, wanted)
+    manifest_bytes = _descend(place, chosen, wanted, source.text)
     what = f"{source.text}: manifest"
     manifest = manifests.parse_manifest(manifest_bytes, what)
     config_bytes = read_verified(place, manifest.config, f"{source.text}: config")
@@ -73,7 +79,7 @@ def read_oci(place: Place, source: Source) -> Draft:
     return Draft(reference=reference, manifest=manifest_bytes, config=config_bytes, layers=layers)
 
 
-def _choose(place: Place, source: Source) -> Descriptor:
+def _choose(place: Place, source: Source, wanted_platform: Platform) -> Descriptor:
     index = _read(place, "index.json", source.text, "it has no index.json: is it an OCI layout?")
     entries = manifests.parse_index(index, f"{source.text}: index.json")
     wanted = source.reference
@@ -86,7 +92,7 @@ def _choose(place: Place, source: Source) -> Descriptor:
     if len(fitting) == 1:
         return fitting[0]
     if fitting and (wanted or len({entry.annotations.get(REF_NAME) for entry in fitting}) == 1):
-        return manifests.choose_platform(fitting, manifests.host_architecture(), source.text)
+        return manifests.choose_platform(fitting, wanted_platform, source.text)
     names = sorted({entry.annotations.get(REF_NAME) or entry.digest for entry in entries})
     problem = f"no image {wanted!r} in" if wanted else f"{len(names)} images in"
     place_text = f"{source.transport}:{source.place}"
@@ -94,15 +100,15 @@ def _choose(place: Place, source: Source) -> Descriptor:
     raise ImageError(f"{problem} {place_text}", hint=hint)
 
 
-def _descend(place: Place, descriptor: Descriptor, what: str) -> bytes:
-    """Follow indexes down to the manifest for this host."""
+def _descend(place: Place, descriptor: Descriptor, wanted: Platform, what: str) -> bytes:
+    """Follow indexes down to the manifest for a platform."""
     for _ in range(_MAX_INDEX_DEPTH):
         data = read_verified(place, descriptor, what)
         document = manifests.parse_object(data, what)
         if descriptor.media_type not in INDEX_TYPES and "manifests" not in document:
             return data
         entries = manifests.parse_index(data, what)
-        descriptor = manifests.choose_platform(entries, manifests.host_architecture(), what)
+        descriptor = manifests.choose_platform(entries, wanted, what)
     raise ImageError(f"{what}: indexes are nested too deep", hint=_HINT)
 
 

@@ -10,11 +10,16 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stage0.image.model import Image, ImageError, from_json
-from stage0.image.names import DEFAULT_TAG, hex_prefix, is_digest, is_source, normalise
-from stage0.image.shelves import InUse, Removal, StorePaths, locked, not_allowed, read_tags
-from stage1.contract.errors import ConflictError, NotFoundError, UsageError
+from stage0.image.names import DEFAULT_TAG, hex_prefix, is_digest, is_fetched, is_source, normalise
+from stage0.image.shelves import InUse, Removal, StorePaths, locked, not_allowed, of_list, read_tags
+from stage0.image.wish import ALWAYS, MISSING, NEVER, NEWER, Wish
+from stage1.contract.errors import ConflictError, HostError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from stage0.image.events import Listener
 
 
 class Store:
@@ -44,15 +49,57 @@ class Store:
             )
         return image
 
-    def obtain(self, ref: str) -> Image:
-        """Import `ref` if it is a source (`oci:…`, `dir:…`), otherwise find it."""
-        return self.import_(ref) if is_source(ref) else self.get(ref)
+    def obtain(self, ref: str, wish: Wish = Wish(), say: Listener | None = None) -> Image:  # noqa: B008
+        """Give the image that `ref` means: found here, imported from a source, or pulled, as the wish has it."""
+        if is_source(ref) and not is_fetched(ref):
+            return self.import_(ref, wish=wish)
+        found = self._fitting(ref, wish) if wish.pull != ALWAYS else None
+        if found is not None and wish.pull != NEWER:
+            return found
+        if wish.pull == NEVER or is_digest(ref):
+            return self.get(ref)
+        from stage0.image.fetch import fetch  # noqa: PLC0415 (not on the way to a stored image)
 
-    def import_(self, source: str, name: str | None = None) -> Image:
+        try:
+            return fetch(self, ref, None, wish, say, found)
+        except (HostError, NotFoundError) as error:
+            if is_source(ref) or wish.pull != MISSING:
+                raise
+            raise type(error)(f"no image {ref!r} is here, and {error.message}", hint=error.hint) from None
+
+    def import_(self, source: str, name: str | None = None, wish: Wish = Wish()) -> Image:  # noqa: B008
         """Bring an image of this host's disk into the store; several may do so at once."""
         from stage0.image.importer import import_image  # noqa: PLC0415 (not on the way to a stored image)
 
-        return import_image(self.paths, source, name)
+        return import_image(self.paths, source, name, wish.platform)
+
+    def pull(self, source: str, name: str | None, wish: Wish, say: Listener) -> Image:
+        """Bring an image from wherever a source or a name says into the store."""
+        if is_source(source) and not is_fetched(source):
+            return self.import_(source, name, wish)
+        from stage0.image.fetch import fetch  # noqa: PLC0415 (not on the way to a stored image)
+
+        return fetch(self, source, name, wish, say, None)
+
+    def _fitting(self, ref: str, wish: Wish) -> Image | None:
+        """Find an image for the platform that is wanted; `docker://` says exactly which name is meant."""
+        if is_source(ref):
+            from stage0.image.reference import parse_reference  # noqa: PLC0415 (not for plain names)
+
+            meant = parse_reference(ref)
+            ref = f"{meant.name}@{meant.digest}" if meant.digest and meant.tag else meant.name
+            if not meant.digest and ref not in read_tags(self.paths):
+                return None
+        try:
+            image = self.get(ref)
+        except NotFoundError:
+            return None
+        if wish.platform is None or not image.config.architecture:
+            return image
+        from stage0.image.platforms import parse_platform  # noqa: PLC0415 (rarely asked for)
+
+        offered = {"architecture": image.config.architecture, "os": image.config.os}
+        return image if parse_platform(wish.platform).rank(offered) is not None else None
 
     def remove(self, ref: str, in_use: InUse) -> Removal:
         """Take a name away (all names if `ref` is a digest), then delete what nothing refers to any more.
@@ -84,8 +131,11 @@ class Store:
     def resolve(self, ref: str) -> tuple[str, str]:
         """Give the name ("" if found by digest) and the manifest digest that `ref` means."""
         tags = read_tags(self.paths)
+        if ref in tags:
+            return ref, tags[ref]
         head, at, digest = ref.rpartition("@")
         if at and is_digest(digest):
+            digest = of_list(self.paths, digest) or digest
             found = _by_name(head, tags)
             return (found[0] if found and found[1] == digest else ""), digest
         by_name = _by_name(ref, tags)
@@ -145,6 +195,4 @@ def _not_found(ref: str, tags: dict[str, str]) -> NotFoundError:
     known = (
         f"here: {', '.join(there[:8])}{' …' if len(there) > 8 else ''}; " if there else "no image is here; "
     )
-    return NotFoundError(
-        f"no image {ref!r}", hint=known + "bring one with 'pod image import oci:DIR' (or tar:, dir:)"
-    )
+    return NotFoundError(f"no image {ref!r}", hint=known + "bring one with `pod image pull`")

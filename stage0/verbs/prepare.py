@@ -26,7 +26,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the UUID; the pod survives a power cut from then on."""
-    with making(request_of(arguments, os.environ), settings, arguments.uuid_file) as (pod, preparing, lock):
+    request = request_of(arguments, os.environ)
+    with making(request, settings, arguments.uuid_file, quiet=arguments.quiet) as (pod, preparing, lock):
         os.sync()  # volumes may hold thousands of files; one call for all, before the name that says it is complete
         lifecycle.move(preparing, State.PREPARED, durable=True)
     os.close(lock)

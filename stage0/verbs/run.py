@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """In the foreground this process becomes the pod's monitor and ends with the pod's status."""
     request = request_of(arguments, os.environ)
     if arguments.dry_run:
-        pod = ranges.foreseen(planned(request, Store(settings.root)), settings)
-        sys.stdout.write(codec.encode(pod).decode())
+        pod = planned(request, Store(settings.root), quiet=arguments.quiet)
+        sys.stdout.write(codec.encode(ranges.foreseen(pod, settings)).decode())
         return 0
-    with making(request, settings, arguments.uuid_file) as (pod, preparing, lock):
+    with making(request, settings, arguments.uuid_file, quiet=arguments.quiet) as (pod, preparing, lock):
         handoff.require_native(preparing)
         directory = lifecycle.move(preparing, State.RUN)
         if not arguments.detach:

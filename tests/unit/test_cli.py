@@ -351,7 +351,7 @@ def imported(*words: str, root: Path) -> set[str]:
         ("stop", "shop"),
         ("logs", "shop"),
         ("wait", "shop"),
-        ("run", "no-such-image"),
+        ("run", "--pull=never", "no-such-image"),
         ("start", "ghost"),
     ],
     ids=" ".join,

@@ -19,6 +19,7 @@ from stage0.image.manifests import (
     parse_object,
 )
 from stage0.image.model import from_json, to_json
+from stage0.image.platforms import Platform
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 DESCRIPTOR = {"mediaType": OCI_CONFIG, "digest": DIGEST, "size": 10}
@@ -136,10 +137,10 @@ def test_the_platform_of_this_host_is_chosen():
         DESCRIPTOR | {"size": 2, "platform": {"os": "linux", "architecture": "amd64"}},
         DESCRIPTOR | {"size": 3, "platform": {"os": "linux", "architecture": "arm64"}},
     ]}), "it")  # fmt: skip
-    assert choose_platform(entries, "arm64", "it").size == 3
-    assert choose_platform(entries, "amd64", "it").size == 2
+    assert choose_platform(entries, Platform("arm64"), "it").size == 3
+    assert choose_platform(entries, Platform("amd64"), "it").size == 2
     with pytest.raises(ImageError, match="nothing for linux/s390x") as raised:
-        choose_platform(entries, "s390x", "it")
+        choose_platform(entries, Platform("s390x"), "it")
     assert "linux/amd64" in raised.value.hint
 
 

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from stage0.image import ImageError
 from stage0.image.names import parse_source
 from stage0.image.places import ArchivePlace, DirectoryPlace
+from stage0.image.platforms import host_platform
 from stage0.image.sources import read_docker, read_oci
 from stage1.contract.errors import PodError
 from tests.image_archives import archive, file, hardlink, symlink, write_layout
 
 OCI = parse_source("oci:somewhere")
+HOST = host_platform()
 DOCKER = parse_source("docker-archive:somewhere")
 DIGEST = "sha256:" + "ab" * 32
 
@@ -60,7 +62,7 @@ descriptors = anything | shaped("mediaType", "digest", "size", "annotations", "p
 @given(anything | st.fixed_dictionaries({"manifests": st.lists(descriptors, max_size=3)}))
 def test_any_index_is_read_or_refused(index):
     with pytest.raises(ImageError) as raised:
-        read_oci(Memory({"index.json": json.dumps(index).encode()}), OCI)
+        read_oci(Memory({"index.json": json.dumps(index).encode()}), OCI, HOST)
     assert raised.value.hint
 
 
@@ -70,7 +72,7 @@ def test_any_manifest_is_read_or_refused(manifest):
     entry = place.add(manifest, "application/vnd.oci.image.manifest.v1+json")
     place.files["index.json"] = json.dumps({"manifests": [entry]}).encode()
     with pytest.raises(ImageError) as raised:
-        read_oci(place, OCI)
+        read_oci(place, OCI, HOST)
     assert raised.value.hint
 
 
@@ -92,13 +94,13 @@ def test_indexes_that_nest_too_deep_are_refused():
         entry = place.add({"manifests": [entry]}, "application/vnd.oci.image.index.v1+json")
     place.files["index.json"] = json.dumps({"manifests": [entry]}).encode()
     with pytest.raises(ImageError, match="nested too deep"):
-        read_oci(place, OCI)
+        read_oci(place, OCI, HOST)
 
 
 def test_an_image_for_another_system_is_refused(tmp_path):
     layout = write_layout(tmp_path / "layout", [archive(file("a"))], os="windows")
     with pytest.raises(ImageError, match="not for Linux"):
-        read_oci(DirectoryPlace(layout), OCI)
+        read_oci(DirectoryPlace(layout), OCI, HOST)
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret", "a\0b"])

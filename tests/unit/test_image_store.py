@@ -50,7 +50,7 @@ def test_an_empty_store_says_how_to_fill_it(store):
     assert store.images() == []
     with pytest.raises(NotFoundError) as raised:
         store.get("nginx")
-    assert "pod image import" in raised.value.hint
+    assert "pod image pull" in raised.value.hint
     assert not store.root.exists(), "reading makes nothing"
 
 

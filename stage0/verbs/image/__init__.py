@@ -6,10 +6,11 @@ import argparse
 from types import ModuleType
 
 from stage0.settings import Settings
-from stage0.verbs.image import import_, inspect, ls, rm
+from stage0.verbs.image import import_, inspect, ls, pull, rm
 
 # Verb, module, one line of help.
 VERBS: dict[str, tuple[ModuleType, str]] = {
+    "pull": (pull, "bring an image from a registry, or from any other source, into the store"),
     "import": (import_, "bring an image of this host's disk into the store"),
     "ls": (ls, "list images"),
     "inspect": (inspect, "write all that is known of images, as JSON"),
