@@ -52,11 +52,13 @@ class Partial:
         """Where a blob appears when it is whole."""
         return self.blobs / digest.removeprefix("sha256:")
 
+    def stored(self, digest: str) -> bool:
+        """True if the store has this blob; what is only whole here, another pull may be about to move there."""
+        return self._store.blob(digest).exists()
+
     def has(self, digest: str) -> bool:
         """True if skopeo would not fetch this blob: it came earlier, or the store has it, which is linked then."""
         place = self.blob(digest)
-        if place.exists():
-            return True
         with suppress(FileNotFoundError, FileExistsError):
             os.link(self._store.blob(digest), place)
         return place.exists()

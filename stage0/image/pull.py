@@ -103,9 +103,9 @@ def _claimed(
     partial: Partial, layers: dict[str, Descriptor], stack: ExitStack, say: Listener
 ) -> dict[str, Descriptor]:
     """The layers that are nowhere here, once nobody else fetches any of them."""
-    missing = [digest for digest in layers if not partial.has(digest)]
+    missing = [digest for digest in layers if not partial.stored(digest)]
     partial.claim(missing, stack, lambda digest: say(Waiting(digest)))
-    return {digest: layers[digest] for digest in missing if not partial.has(digest)}
+    return {digest: layer for digest, layer in layers.items() if not partial.has(digest)}
 
 
 def _is_full(error: BaseException) -> bool:
