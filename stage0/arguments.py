@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stage0.options import fetching, life, pod, process, storage, userns
+from stage0.options import fetching, life, network, pod, process, storage, userns
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
@@ -27,6 +27,7 @@ _APP_OPTIONS = (
     ("program and user", process.add),
     ("life", life.add),
     ("files", storage.add),
+    ("network", network.add),
 )
 
 
@@ -35,6 +36,7 @@ def add_pod_options(parser: Parser) -> None:
     pod.add(parser)
     fetching.add(parser)
     userns.add(parser)
+    network.add_pod(parser)
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
 

@@ -29,6 +29,7 @@ class AppRequest(NamedTuple):
     volume: tuple[Text, ...] = ()
     mount: tuple[Text, ...] = ()
     socket: tuple[str, ...] = ()
+    publish: tuple[str, ...] = ()
 
 
 class PodRequest(NamedTuple):
@@ -37,8 +38,13 @@ class PodRequest(NamedTuple):
     app: tuple[AppRequest, ...]
     name: str | None = None
     hostname: str | None = None
-    net: str = "host"
     userns: str = "auto"
+    net: str | tuple[str, ...] = "host"
+    ip: str | None = None
+    ip6: str | None = None
+    mac: str | None = None
+    publish: tuple[str, ...] = ()
+    sysctl: tuple[str, ...] = ()
     exit_policy: str = "any-failure"
     volume: tuple[Text, ...] = ()
     log_size: str = "64M"

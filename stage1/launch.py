@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple, NoReturn
 
 from stage1 import base, host, plan, resources
-from stage1.contract import HostError, PodDir, PodManifest, codec
+from stage1.contract import HostError, NetworkMode, PodDir, PodManifest, codec
 from stage1.install import install
 from stage1.render import render
 
@@ -34,8 +34,13 @@ def prepare(pod: PodManifest, directory: PodDir, *, keep_unit: bool | None = Non
     facts = host.facts(cache)
     if keep_unit is None:
         keep_unit = host.main_process_of_a_unit(dict(os.environ), os.getpid())
+    wiring = None
+    if pod.network not in {NetworkMode.HOST, NetworkMode.NONE}:
+        from stage1.network.wire import wire  # noqa: PLC0415  not for pods on the host's network
+
+        wiring = wire(pod, directory)
     texts = render(plan.jobs(pod, facts, keep_unit=keep_unit), resources.template_path(), cache / "rendered")
-    install(plan.launch_plan(pod, directory, facts, texts, base.ensure(directory.root)), directory)
+    install(plan.launch_plan(pod, directory, facts, texts, base.ensure(directory.root), wiring), directory)
 
 
 def monitor_argv(directory: PodDir, options: MonitorOptions) -> list[str]:

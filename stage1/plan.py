@@ -20,6 +20,8 @@ from stage1.contract import (
 )
 from stage1.contract.paths import APP_ROOTS, POLICY, STATUS, STREAMS, UNITS, VOLUMES, WORDS, claim_of
 from stage1.host import HostFacts
+from stage1.network import records as network_records
+from stage1.network.model import Wiring
 from stage1.quoting import Unquotable
 from stage1.render import Job
 
@@ -78,7 +80,12 @@ def _app_jobs(app: App, pod: PodManifest, facts: HostFacts) -> Iterator[Job]:
 
 
 def launch_plan(
-    pod: PodManifest, directory: PodDir, facts: HostFacts, texts: Mapping[str, str], base: Path
+    pod: PodManifest,
+    directory: PodDir,
+    facts: HostFacts,
+    texts: Mapping[str, str],
+    base: Path,
+    wiring: Wiring | None = None,
 ) -> LaunchPlan:
     """Put rendered texts, tables and the monitor's instructions in their places."""
     argv = nspawn.argv(facts.nspawn, texts[nspawn.RESULT], pod, directory)
@@ -89,7 +96,8 @@ def launch_plan(
         json.dumps({"argv": argv, "environment": NSPAWN_ENVIRONMENT}, indent=1).encode() + b"\n"
     )
     files["policy"] = policy(pod).encode()
-    files["launch"] = encode_records(records(pod, directory, facts, argv, base))
+    files |= network_records.files(wiring) if wiring else {}
+    files["launch"] = encode_records(records(pod, directory, facts, argv, base, wiring))
     return LaunchPlan(
         files=files, links={f"units/{alias}": target for alias, target in ALIASES.items()}, argv=argv
     )
@@ -117,7 +125,12 @@ def user_database(pod: PodManifest) -> dict[str, str]:
 
 
 def records(
-    pod: PodManifest, directory: PodDir, facts: HostFacts, argv: tuple[str, ...], base: Path
+    pod: PodManifest,
+    directory: PodDir,
+    facts: HostFacts,
+    argv: tuple[str, ...],
+    base: Path,
+    wiring: Wiring | None = None,
 ) -> Iterator[Record]:
     """The monitor's instructions in the order it carries them out."""
     yield ("version", "1")
@@ -126,6 +139,8 @@ def records(
         yield ("cgroup", f"{hierarchy}/pod-{pod.uuid}")
     if pod.userns is not None:
         yield ("userns", str(pod.userns.base), str(pod.userns.size))
+    if wiring:
+        yield from network_records.records(wiring)
     yield from _mapped(_mounts(pod, directory, base), pod.userns)
     for app in pod.apps:
         # the FIFOs of an app without a user belong to root: its failure is systemd's to report
@@ -166,9 +181,10 @@ def _mounts(pod: PodManifest, directory: PodDir, base: Path) -> Iterator[Record]
     yield ("bind", "run/status", f"rootfs{STATUS}", "-")
     if any(units.command(app).words for app in pod.apps):
         yield ("bind", "run/apps", f"rootfs{WORDS}", "ro")
-    if pod.network is NetworkMode.HOST:
+    if pod.network is not NetworkMode.NONE:
+        place = "/etc" if pod.network is NetworkMode.HOST else "run/network"
         for name in ("hosts", "resolv.conf"):
-            yield ("bind", f"/etc/{name}", f"{_NAME_SERVICE}{name}", "ro")
+            yield ("bind", f"{place}/{name}", f"{_NAME_SERVICE}{name}", "ro")
     for volume in pod.volumes:
         yield ("bind", _source(volume), f"rootfs{VOLUMES}/{volume.name}", _bind_options(volume, pod.apps))
 

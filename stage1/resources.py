@@ -18,6 +18,12 @@ def template_path() -> tuple[Path, ...]:
     return (_ADMIN_TEMPLATES, _shipped("unit-templates"))
 
 
+def template(name: str) -> Path:
+    """One file of the template path."""
+    places = template_path()
+    return next((path for place in places if (path := place / name).is_file()), places[-1] / name)
+
+
 def base_recipe() -> Path:
     """The list of what the pod's own root holds."""
     return _shipped("images") / "base" / "contents"

@@ -13,7 +13,6 @@ def add(parser: ArgumentParser) -> None:
     )
     option("--name", help="name of the pod, unique on this host")
     option("--hostname", help="host name inside (default: the pod's name)")
-    option("--net", metavar="MODE", help="host (default) or none")
     option("--exit-policy", metavar="POLICY", help="any-failure (default), all, first, app:NAME or never")
     option("--volume", metavar="SOURCE:TARGET[:ro]", action="append", help="mount in every app")
     option("--log-size", metavar="SIZE", help="bound of each app's log (default 64M)")

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
-from stage0.plan import process, storage, userns
+from stage0.plan import network, process, storage, userns
 from stage0.plan.life import check_order, exit_policy, readiness, restart
 from stage0.plan.names import app_names, checked_hostname, checked_name
 from stage0.plan.sockets import sockets
 from stage0.plan.storage import VolumeBook
 from stage0.request import AppRequest, PodRequest
-from stage1.contract import App, NetworkMode, PodManifest, Restart, Stdin, UsageError
+from stage1.contract import App, PodManifest, Restart, Stdin, UsageError
 from stage1.contract import Image as AppImage
 
 # What a root app may do to its own root and no more; the set that container users know as the default.
@@ -45,6 +45,7 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         for wish, image, name in zip(request.app, images, names, strict=True)
     )
     check_order(apps)
+    net = network.plan(request, names)
     _check_streams(request, apps)
     own = userns.wanted(request.userns)
     userns.check_users(own, apps)
@@ -56,19 +57,16 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         created=now.created,
         apps=apps,
         volumes=tuple(volumes.volumes.values()),
-        network=_network(request.net),
         userns=own,
+        network=net.mode,
+        network_of=net.of,
+        interfaces=net.interfaces,
+        published=net.published,
+        sysctls=net.sysctls,
         exit_policy=exit_policy(request.exit_policy, names),
         remove=request.rm,
         log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),
     )
-
-
-def _network(text: str) -> NetworkMode:
-    try:
-        return NetworkMode(text)
-    except ValueError:
-        raise UsageError(f"--net={text}: no such network", hint="use --net=host or --net=none") from None
 
 
 def _app(

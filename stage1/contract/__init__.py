@@ -12,13 +12,15 @@ from stage1.contract.errors import (
     UsageError,
 )
 from stage1.contract.life import ExitPolicy, ExitRule, Readiness, Restart, RestartPolicy
-from stage1.contract.manifest import App, Image, NetworkMode, PodManifest, Socket, Stdin, User
+from stage1.contract.manifest import App, Image, PodManifest, Socket, Stdin, User
+from stage1.contract.network import DEFAULT_NETWORK, Interface, NetworkMode, Port
 from stage1.contract.paths import DataRoot, PodDir, State
 from stage1.contract.storage import Mount, Tmpfs, Volume, VolumeKind
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
 
 __all__ = [
+    "DEFAULT_NETWORK",
     "EXIT_CANNOT_EXECUTE",
     "EXIT_NOT_FOUND",
     "EXIT_RUNTIME",
@@ -30,12 +32,14 @@ __all__ = [
     "ExitRule",
     "HostError",
     "Image",
+    "Interface",
     "Mount",
     "NetworkMode",
     "NotFoundError",
     "PodDir",
     "PodError",
     "PodManifest",
+    "Port",
     "Readiness",
     "Restart",
     "RestartPolicy",

@@ -11,16 +11,10 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from stage1.contract.life import ExitPolicy, Readiness, RestartPolicy
+from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.storage import Mount, Tmpfs, Volume
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
-
-
-class NetworkMode(StrEnum):
-    """What network a pod sees."""
-
-    HOST = "host"
-    NONE = "none"
 
 
 class Stdin(StrEnum):
@@ -95,6 +89,10 @@ class PodManifest(NamedTuple):
     volumes: tuple[Volume, ...] = ()
     network: NetworkMode = NetworkMode.HOST
     userns: UserNamespace | None = None
+    network_of: Text | None = None
+    interfaces: tuple[Interface, ...] = ()
+    published: tuple[Port, ...] = ()
+    sysctls: tuple[str, ...] = ()
     exit_policy: ExitPolicy = ExitPolicy()
     remove: bool = False
     log_limit: int = 64 * 1024 * 1024

@@ -68,6 +68,11 @@ class DataRoot(NamedTuple):
         """What can be made again: rendered units, facts of this boot."""
         return self.path / "cache"
 
+    @property
+    def networks(self) -> Path:
+        """Networks made by the administrator, one file each."""
+        return self.path / "networks"
+
     def layer(self, diff_id: str) -> Path:
         """An unpacked layer."""
         return self.path / "layers" / diff_id.replace(":", "-")
@@ -176,6 +181,11 @@ class PodDir(NamedTuple):
     def console(self) -> Path:
         """What systemd-nspawn and the pod's PID 1 said."""
         return self.run / "console.log"
+
+    @property
+    def network(self) -> Path:
+        """The pod's network: facts, rules, and the files its apps find names by."""
+        return self.run / "network"
 
     @property
     def monitor(self) -> Path:

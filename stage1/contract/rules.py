@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from stage1.contract.life import ExitRule
 from stage1.contract.manifest import App, PodManifest, User
+from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.storage import Volume, VolumeKind
 
 # Parts of unit names, paths and lines: no dot at the start, no slash, nothing a unit would have to escape.
@@ -26,6 +27,12 @@ DIGEST = re.compile(r"[a-z0-9]+:[a-zA-Z0-9]+")
 LISTEN = re.compile(r"[!-$&-~]+")
 SIGNAL = re.compile(r"SIG[A-Z][A-Z0-9]*([+-][0-9]{1,2})?")
 CAPABILITY = re.compile(r"CAP_[A-Z_]+")
+DEVICE = re.compile(r"(?!lo$)[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}")
+NETWORK = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
+ADDRESS = re.compile(r"[0-9a-f:.]{2,45}(/[0-9]{1,3})?")
+SYSCTL = re.compile(r"net[./](?!.*\.\.)[a-zA-Z0-9_./-]+=[ -~]*")
+PROTOCOL = re.compile(r"tcp|udp|sctp")
 LARGEST_ID = 2**32 - 2
 LONGEST_TIME = 10.0 * 365 * 86400
 
@@ -49,9 +56,47 @@ def broken(pod: PodManifest) -> Iterator[str]:
     for number, app in enumerate(pod.apps):
         yield from _app(f"apps.{number}", app)
         yield from _references(f"apps.{number}", app, pod)
+    yield from _network(pod)
     deciding = pod.exit_policy.app
     if (pod.exit_policy.rule is ExitRule.APP) != (deciding in {app.name for app in pod.apps}):
         yield f"exit_policy.app: {deciding!r} does not fit the rule {pod.exit_policy.rule.value}"
+
+
+def _network(pod: PodManifest) -> Iterator[str]:
+    shared = pod.network in {NetworkMode.POD, NetworkMode.NAMESPACE}
+    if shared != bool(pod.network_of):
+        yield f"network_of: {pod.network_of!r} does not fit the network {pod.network.value}"
+    if (pod.network is NetworkMode.PRIVATE) != bool(pod.interfaces):
+        yield f"interfaces: {len(pod.interfaces)} do not fit the network {pod.network.value}"
+    if pod.published and not any(interface.network for interface in pod.interfaces):
+        yield "published: no interface is on a network that ports could lead to"
+    yield from _unique("interfaces", (interface.name for interface in pod.interfaces))
+    for number, interface in enumerate(pod.interfaces):
+        yield from _interface(f"interfaces.{number}", interface)
+    for number, port in enumerate(pod.published):
+        yield from _port(f"published.{number}", port)
+    for text in pod.sysctls:
+        yield from _matches("sysctls", SYSCTL, text)
+
+
+def _interface(where: str, interface: Interface) -> Iterator[str]:
+    yield from _matches(f"{where}.name", DEVICE, interface.name)
+    if (interface.network is None) == (interface.bridge is None):
+        yield f"{where}: it is on a network or on a bridge"
+    patterns = {"network": NETWORK, "bridge": DEVICE, "mac": MAC}
+    patterns |= dict.fromkeys(("ip4", "ip6", "gateway4", "gateway6"), ADDRESS)
+    for name, pattern in patterns.items():
+        if (value := getattr(interface, name)) is not None:
+            yield from _matches(f"{where}.{name}", pattern, value)
+    yield from _within(f"{where}.mtu", interface.mtu, 576, 65535)
+
+
+def _port(where: str, port: Port) -> Iterator[str]:
+    yield from _within(f"{where}.pod", port.pod, 1, 65535)
+    yield from _within(f"{where}.host", port.host, 0, 65535)
+    yield from _matches(f"{where}.protocol", PROTOCOL, port.protocol)
+    if port.address:
+        yield from _matches(f"{where}.address", ADDRESS, port.address)
 
 
 def _volume(where: str, volume: Volume) -> Iterator[str]:

@@ -130,6 +130,65 @@ static char *take_env(struct launch *launch, char **words) {
         return NULL;
 }
 
+static char *take_netns(struct launch *launch, char **words) {
+        bool joins = strcmp(words[0], "new") != 0;
+
+        if (launch->network != NETWORK_HOST)
+                return xstrdup("there are two network namespaces");
+        if (joins && words[0][0] != '/')
+                return xasprintf("netns '%s' is neither new nor an absolute path", words[0]);
+        launch->network = joins ? NETWORK_JOIN : NETWORK_NEW;
+        launch->namespace_path = words[0];
+        if (words[1] && (!words[2] || !parse_number(words[1], INT32_MAX, &launch->namespace_pid) ||
+                         !parse_number(words[2], UINT64_MAX - 1, &launch->namespace_start)))
+                return xstrdup("netns PATH PID STARTTIME takes two numbers");
+        return NULL;
+}
+
+static char *take_link(struct launch *launch, char **words) {
+        uint64_t mtu;
+
+        if (!parse_number(words[4], 65535, &mtu))
+                return xasprintf("link %s: '%s' is no MTU", words[0], words[4]);
+        if (strlen(words[0]) > 15 || strlen(words[1]) > 15)
+                return xasprintf("link %s: the names of interfaces have at most 15 letters", words[0]);
+        launch->net_links[launch->n_links++] = (struct link_spec){.name = words[0],
+                                                                  .host_name = words[1],
+                                                                  .bridge = words[2],
+                                                                  .mac = words[3],
+                                                                  .mtu = (uint32_t) mtu};
+        return NULL;
+}
+
+static char *take_address(struct launch *launch, char **words) {
+        launch->addresses[launch->n_addresses++] =
+                (struct address_spec){.name = words[0], .address = words[1]};
+        return NULL;
+}
+
+static char *take_route(struct launch *launch, char **words) {
+        launch->routes[launch->n_routes++] = (struct address_spec){.name = words[0], .address = words[1]};
+        return NULL;
+}
+
+static char *take_sysctl(struct launch *launch, char **words) {
+        if (strncmp(words[0], "net/", 4) != 0 || strstr(words[0], ".."))
+                return xasprintf("sysctl '%s' is not below net/", words[0]);
+        launch->sysctls[launch->n_sysctls++] = (struct sysctl_spec){.path = words[0], .value = words[1]};
+        return NULL;
+}
+
+static char *take_rules(struct launch *launch, char **words) {
+        launch->rules = (struct rules_spec){
+                .program = words[0], .up = words[1], .down = words[2], .repair = words[3]};
+        return NULL;
+}
+
+static char *take_unlink(struct launch *launch, char **words) {
+        launch->unlinks[launch->n_unlinks++] = words[0];
+        return NULL;
+}
+
 static char *take_remove(struct launch *launch, char **words) {
         launch->links = words;
         return NULL;
@@ -158,6 +217,13 @@ static const struct verb {
         {"log-limit", 1, 1, take_log_limit},
         {"exec", 1, ANY_NUMBER, take_exec},
         {"remove", 0, ANY_NUMBER, take_remove},
+        {"netns", 1, 3, take_netns},
+        {"link", 5, 5, take_link},
+        {"address", 2, 2, take_address},
+        {"route", 2, 2, take_route},
+        {"sysctl", 2, 2, take_sysctl},
+        {"rules", 4, 4, take_rules},
+        {"unlink", 1, 1, take_unlink},
 };
 
 static char *take_record(struct launch *launch, char **words, size_t index) {
@@ -194,6 +260,10 @@ static char *check_whole(const struct launch *launch) {
                 return xstrdup("there is no 'pod' record");
         if (!launch->argv)
                 return xstrdup("there is no 'exec' record");
+        if (launch->network != NETWORK_NEW &&
+            launch->n_links + launch->n_addresses + launch->n_routes + launch->n_sysctls > 0)
+                return xstrdup(
+                        "interfaces and settings need a network namespace of the pod's own: 'netns new'");
         return NULL;
 }
 
@@ -208,6 +278,11 @@ char *launch_parse(struct launch *launch, char *text, size_t size) {
         launch->environment = xalloc((launch->n_records + 1) * sizeof(char *));
         launch->mounts = xalloc(launch->n_records * sizeof(struct mount_spec));
         launch->apps = xalloc(launch->n_records * sizeof(struct app_spec));
+        launch->net_links = xalloc(launch->n_records * sizeof(struct link_spec));
+        launch->addresses = xalloc(launch->n_records * sizeof(struct address_spec));
+        launch->routes = xalloc(launch->n_records * sizeof(struct address_spec));
+        launch->sysctls = xalloc(launch->n_records * sizeof(struct sysctl_spec));
+        launch->unlinks = xalloc(launch->n_records * sizeof(char *));
         char **words = launch->words;
         for (size_t index = 0; index < launch->n_records; index++) {
                 if ((error = take_record(launch, words, index)))

@@ -11,6 +11,7 @@
 
 enum stdin_kind { STDIN_NONE, STDIN_STREAM, STDIN_TTY };
 enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND };
+enum network_kind { NETWORK_HOST, NETWORK_NEW, NETWORK_JOIN };
 
 struct app_spec {
         const char *name;
@@ -29,6 +30,26 @@ struct mount_spec {
         bool mapped; /* its files belong to the pod's ids */
 };
 
+/* A pair of interfaces: name in the pod, host_name on the bridge. */
+struct link_spec {
+        const char *name, *host_name, *bridge, *mac;
+        uint32_t mtu;
+};
+
+/* An address of an interface, or the gateway of a default route by it. */
+struct address_spec {
+        const char *name, *address;
+};
+
+struct sysctl_spec {
+        const char *path, *value;
+};
+
+/* Files for the packet filter's program: made at the start, taken away at the end, the table itself. */
+struct rules_spec {
+        const char *program, *up, *down, *repair;
+};
+
 /* Every pointer points into words, whose strings lie in the file's text; lists end with NULL. */
 struct launch {
         char **words;
@@ -42,6 +63,18 @@ struct launch {
         size_t n_apps;
         const char **environment;
         size_t n_environment;
+        enum network_kind network;
+        const char *namespace_path;
+        uint64_t namespace_pid, namespace_start; /* of a process in it; 0: the path alone says it */
+        struct link_spec *net_links;
+        size_t n_links;
+        struct address_spec *addresses, *routes;
+        size_t n_addresses, n_routes;
+        struct sysctl_spec *sysctls;
+        size_t n_sysctls;
+        struct rules_spec rules;
+        const char **unlinks;
+        size_t n_unlinks;
         uint64_t log_limit;
         char **links; /* NULL: the pod stays when it is over */
         char **argv;

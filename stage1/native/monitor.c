@@ -20,6 +20,7 @@
 #include "events.h"
 #include "input.h"
 #include "launchfile.h"
+#include "network.h"
 #include "notify.h"
 #include "options.h"
 #include "remove.h"
@@ -411,8 +412,11 @@ static void say_outcome(struct monitor *monitor) {
 }
 
 static int finish(struct monitor *monitor) {
+        pid_t rules = rules_remove_begin(&monitor->launch);
+
         drain(monitor);
         outcome_decide(&monitor->outcome, monitor->launch.label);
+        rules_remove_finish(&monitor->launch, rules);
         outcome_write(&monitor->outcome);
         remove_cgroups(monitor->launch.cgroups, monitor->launch.n_cgroups);
         say_outcome(monitor);

@@ -13,6 +13,7 @@
 
 #include "cgroups.h"
 #include "mounts.h"
+#include "network.h"
 #include "util.h"
 
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -78,6 +79,7 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
         if (setsid() < 0)
                 die_errno("cannot make a session");
         umask(022);
+        enter_network(launch);
         enter_mount_namespace();
         make_mounts(launch->mounts, launch->n_mounts, &launch->ids);
         /* If the monitor dies, systemd-nspawn stops the pod in order. */
@@ -109,9 +111,11 @@ static char *read_failure(int fd) {
 
 /* The kernel may take 10 ms and more to move a process (it waits for a grace period of RCU): the child makes
  * its mounts in the meantime. */
-static char *let_go(const struct launch *launch, pid_t pid, int go, int reader) {
+static char *let_go(const struct launch *launch, pid_t pid, pid_t rules, int go, int reader) {
         char *error = join_cgroups(launch->cgroups, launch->n_cgroups, pid);
+        char *refusal = rules_finish(launch, rules);
 
+        error = error ? error : refusal;
         if (error) {
                 (void) kill(pid, SIGKILL);
                 return error;
@@ -125,7 +129,7 @@ pid_t supervisor_start(const struct launch *launch, const int *inherited, int te
         AUTO_CLOSE int writer = -1;
         AUTO_CLOSE int go_reader = -1;
         AUTO_CLOSE int go_writer = -1;
-        pid_t monitor = getpid(), pid;
+        pid_t monitor = getpid(), rules = rules_begin(launch), pid;
         int ends[2], go[2];
 
         if (pipe2(ends, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
@@ -143,7 +147,7 @@ pid_t supervisor_start(const struct launch *launch, const int *inherited, int te
                 run_child(launch, monitor, inherited, terminal, go_reader);
         }
         close(take_fd(&writer));
-        *error = let_go(launch, pid, go_writer, reader);
+        *error = let_go(launch, pid, rules, go_writer, reader);
         if (!*error)
                 return pid;
         (void) waitpid(pid, NULL, 0);

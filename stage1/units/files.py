@@ -25,9 +25,9 @@ def tmpfs_word(tmpfs: Tmpfs) -> Escaped:
 
 
 def files(app: App, run: Command, network: NetworkMode) -> Files:
-    """The host's name service files are read-only where they are bound from, and so here without another look."""
+    """Hosts file and resolv.conf are read-only where they are bound from, and so here without another look."""
     own = (f"{LAUNCHER}:{LAUNCHER_IN_APP}", f"{WORDS}/{app.name}/words:{WORDS_IN_APP}") if run.words else ()
-    names = ("hosts", "resolv.conf") if network is NetworkMode.HOST else ()
+    names = ("hosts", "resolv.conf") if network is not NetworkMode.NONE else ()
     taken = {mount.target for mount in app.mounts}
     return Files(
         binds=(

@@ -1,7 +1,8 @@
 """EFFECT. From a case's `pod.json` to the exact files below `run/`, as text that people can compare.
 
 A case is a directory: `pod.json`, `expected/` and, if the host is not the usual one, `facts.json` with the facts
-that differ. `UPDATE_GOLDEN=1 pytest tests/golden` writes `expected/` anew; read the difference before you commit it.
+that differ; `wiring.json` is the network that the host gave the pod. `UPDATE_GOLDEN=1 pytest tests/golden` writes
+`expected/` anew; read the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from stage1 import plan
 from stage1.contract import DataRoot, PodManifest, State, codec
 from stage1.host import HostFacts
+from stage1.network.model import Namespace, Wiring, entry_from
 from stage1.render import render
 from stage1.resources import template_path
 from tests.samples import FACTS
@@ -38,11 +40,28 @@ def facts(case: str) -> HostFacts:
     return FACTS._replace(**{key: tuple(v) if isinstance(v, list) else v for key, v in differing.items()})
 
 
+def wiring(case: str) -> Wiring | None:
+    """What the host gave the pod of a case: a network of its own."""
+    path = HERE / case / "wiring.json"
+    if not path.exists():
+        return None
+    found = json.loads(path.read_bytes())
+    place = Namespace(**found["namespace"]) if "namespace" in found else None
+    return Wiring(
+        **{
+            **found,
+            "entry": entry_from(found["entry"]),
+            "namespace": place,
+            "sysctls": tuple(found["sysctls"]),
+        }
+    )
+
+
 def rendered(case: str) -> dict[str, str]:
     """Everything stage1 would write for a case: path to text, links as `-> TARGET`."""
     pod, host = manifest(case), facts(case)
     texts = render(plan.jobs(pod, host, keep_unit=host.booted), template_path()[-1:], None)
-    found = plan.launch_plan(pod, ROOT.pod(State.RUN, pod.uuid), host, texts, BASE)
+    found = plan.launch_plan(pod, ROOT.pod(State.RUN, pod.uuid), host, texts, BASE, wiring(case))
     readable = dict(_readable(path, content) for path, content in found.files.items())
     return readable | {path: f"-> {target}" for path, target in found.links.items()}
 

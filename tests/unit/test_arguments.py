@@ -93,7 +93,19 @@ def test_every_option_of_the_pod_arrives() -> None:
         "--hostname",
         "h",
         "--net",
-        "none",
+        "blue",
+        "--net",
+        "private:mtu=1400",
+        "--ip",
+        "10.5.0.7",
+        "--ip6",
+        "fd00::7",
+        "--mac",
+        "02:00:00:00:00:01",
+        "-p",
+        "8080:80",
+        "--sysctl",
+        "net.core.somaxconn=9",
         "--exit-policy",
         "all",
         "--log-size",
@@ -103,8 +115,9 @@ def test_every_option_of_the_pod_arrives() -> None:
         "-t",
     )
     assert asked(*words, "web") == PodRequest(
-        app=(AppRequest(image="web"),), name="n", hostname="h", net="none", exit_policy="all", log_size="1M", rm=True,
-        interactive=True, tty=True,
+        app=(AppRequest(image="web"),), name="n", hostname="h", net=("blue", "private:mtu=1400"),
+        ip="10.5.0.7", ip6="fd00::7", mac="02:00:00:00:00:01", publish=("8080:80",), sysctl=("net.core.somaxconn=9",),
+        exit_policy="all", log_size="1M", rm=True, interactive=True, tty=True,
     )  # fmt: skip
     assert asked("--name", "n", "web", verb="prepare").name == "n"
 

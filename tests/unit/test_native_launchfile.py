@@ -64,6 +64,26 @@ records = st.one_of(
         words.filter(lambda word: b"=" not in word).map(lambda word: b"X" + word + b"=" + word),
     ),
     st.builds(lambda links: ("remove", *links), st.lists(paths, max_size=3)),
+    st.tuples(st.just("rules"), paths, paths, paths, paths),
+    st.tuples(st.just("unlink"), paths),
+)
+netns = st.one_of(
+    st.just([]),
+    st.just([("netns", "/run/netns/x")]),
+    st.tuples(st.integers(1, 2**31 - 1), st.integers(0, 2**63)).map(
+        lambda one: [("netns", "/proc/1/ns/net", *one)]
+    ),
+    st.lists(
+        st.one_of(
+            st.tuples(
+                st.just("link"), st.just("eth0"), st.just("vpod1"), names, names, st.integers(0, 65535)
+            ),
+            st.tuples(st.just("address"), names, words),
+            st.tuples(st.just("route"), names, words),
+            st.tuples(st.just("sysctl"), names.map(lambda name: f"net/{name.replace('..', '.')}"), words),
+        ),
+        max_size=5,
+    ).map(lambda found: [("netns", "new"), *found]),
 )
 apps = st.lists(st.tuples(names, ids, ids), max_size=5, unique_by=lambda app: app[0]).map(
     lambda found: [("app", *app, "none") for app in found]
@@ -76,16 +96,18 @@ apps = st.lists(st.tuples(names, ids, ids), max_size=5, unique_by=lambda app: ap
     apps,
     st.sampled_from([None, "stream", "tty"]),
     st.lists(words, min_size=1, max_size=6),
+    netns,
 )
 def test_every_file_of_the_contract_is_taken(
     middle: list[tuple[bytes | str | int, ...]],
     found: list[tuple[str | int, ...]],
     stdin: str | None,
     argv: list[bytes],
+    network: list[tuple[bytes | str | int, ...]],
 ) -> None:
     if stdin and found:
         found[0] = (*found[0][:4], stdin)
-    assert check(encode_records([*START, *middle, *found, ["exec", *argv]])) == ""
+    assert check(encode_records([*START, *network, *middle, *found, ["exec", *argv]])) == ""
 
 
 @settings(deadline=None, max_examples=300)
@@ -144,6 +166,16 @@ def test_a_damaged_file_is_never_more_than_an_error(data: st.DataObject) -> None
         ([["env", "=x"]], "env '=x' is not KEY=VALUE"),
         ([["env", "NOTIFY_SOCKET=/x"]], "env NOTIFY_SOCKET is the monitor's own"),
         ([["exec", "/bin/true"]], "record 4: nothing may follow 'exec'"),
+        ([["netns", "new"]] * 2, "there are two network namespaces"),
+        ([["netns", "here"]], "netns 'here' is neither new nor an absolute path"),
+        ([["netns", "/x", "1"]], "netns PATH PID STARTTIME takes two numbers"),
+        ([["netns", "/x", "1", "x"]], "netns PATH PID STARTTIME takes two numbers"),
+        ([["netns", "new"], ["link", "eth0", "v", "pod0", "m", "65536"]], "link eth0: '65536' is no MTU"),
+        ([["netns", "new"], ["link", "e" * 16, "v", "b", "m", "1500"]], "have at most 15 letters"),
+        ([["netns", "new"], ["sysctl", "kernel/core_pattern", "x"]], "is not below net/"),
+        ([["netns", "new"], ["sysctl", "net/../kernel/core_pattern", "x"]], "is not below net/"),
+        ([["address", "eth0", "10.0.0.1/8"]], "need a network namespace of the pod's own"),
+        ([["netns", "/x"], ["sysctl", "net/x", "1"]], "need a network namespace of the pod's own"),
     ],
 )
 def test_each_mistake_is_named(middle: list[list[str | int]], complaint: str) -> None:

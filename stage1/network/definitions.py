@@ -1,0 +1,122 @@
+"""EFFECT. Networks as the administrator made them, and how one becomes a bridge of this host."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stage1.contract import DEFAULT_NETWORK, ConflictError, DataRoot, HostError, NotFoundError
+from stage1.network import filter as packet_filter
+from stage1.network import links, ranges
+from stage1.network.model import Network
+from stage1.network.registry import Registry, is_interface, write_whole
+
+NONE = "none"
+
+
+class Definition(NamedTuple):
+    """What was asked for: ranges `none` or, None, any free one; MTU None: that of the way out."""
+
+    name: str
+    bridge: str
+    ipv4: str | None = None
+    ipv6: str | None = None
+    mtu: int | None = None
+    internal: bool = False
+
+
+_BUILT_IN = Definition(name=DEFAULT_NETWORK, bridge="pod0")
+
+
+def definition(root: DataRoot, name: str) -> Definition:
+    """A network by its name; the default one need not be made."""
+    try:
+        found: dict[str, Any] = json.loads((root.networks / f"{name}.json").read_bytes())
+        return Definition(**found)
+    except FileNotFoundError:
+        if name == DEFAULT_NETWORK:
+            return _BUILT_IN
+    except (ValueError, TypeError):
+        raise HostError(f"{root.networks / name}.json is damaged", hint="make the network again") from None
+    raise NotFoundError(f"no network {name!r}", hint=f"`pod network ls`, or `pod network create {name}`")
+
+
+def definitions(root: DataRoot) -> list[Definition]:
+    """Every network there is."""
+    names = sorted(path.stem for path in root.networks.glob("*.json")) if root.networks.is_dir() else []
+    return [definition(root, name) for name in dict.fromkeys((DEFAULT_NETWORK, *names))]
+
+
+def define(root: DataRoot, wish: Definition) -> None:
+    """Keep a network's definition."""
+    root.networks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(root.networks / f"{wish.name}.json", json.dumps(wish._asdict(), indent=1) + "\n")
+
+
+def undefine(root: DataRoot, name: str) -> None:
+    """Forget it."""
+    (root.networks / f"{name}.json").unlink(missing_ok=True)
+
+
+def realize(root: DataRoot, name: str, registry: Registry) -> Network:
+    """The network as it is on this host; its bridge and rules are made if they are not there. Needs the lock."""
+    known = registry.network(name)
+    if known is not None:
+        return known
+    network = planned(definition(root, name), registry)
+    links.make_bridge(network)
+    registry.write_network(network)
+    packet_filter.write_repair(registry)
+    packet_filter.apply(registry.repair.read_text(), registry)
+    return network
+
+
+def planned(wish: Definition, registry: Registry) -> Network:
+    """Free ranges where none were named; ConflictError where a named one is in use."""
+    if is_interface(wish.bridge) and not links.is_bridge(wish.bridge):
+        raise ConflictError(
+            f"{wish.bridge} is there and no bridge", hint="rename it, or name another: --bridge"
+        )
+    routed = links.routed()
+    others = [network for network in registry.all_networks() if network.name != wish.name]
+    taken = [subnet.range for network in others for subnet in (network.ip4, network.ip6) if subnet]
+    four, six = wish.ipv4, wish.ipv6 if _has_ipv6() else NONE
+    for text in (four, six):
+        if text not in {None, NONE} and (found := ranges.conflict(str(text), routed, wish.bridge)):
+            raise ConflictError(
+                f"network {wish.name}: {text} is in use: {found}", hint="choose another range"
+            )
+    four = four or ranges.free4(wish.name, routed, taken, wish.bridge)
+    six = six or ranges.free6(wish.name, _machine_id(), routed, taken, wish.bridge)
+    if four == six == NONE:
+        raise HostError(
+            f"network {wish.name} has no addresses", hint="this host has no IPv6; name an IPv4 range"
+        )
+    return Network(
+        name=wish.name,
+        bridge=wish.bridge,
+        mtu=wish.mtu or links.usual_mtu(),
+        ip4=ranges.subnet(four) if four != NONE else None,
+        ip6=ranges.subnet(six) if six != NONE else None,
+        loop6=ranges.loopback6(six) if six != NONE else None,
+        internal=wish.internal,
+    )
+
+
+def _has_ipv6() -> bool:
+    try:
+        return Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").read_text().strip() == "0"
+    except FileNotFoundError:
+        return False
+
+
+def _machine_id() -> str:
+    """What makes this host's IPv6 ranges its own."""
+    for place in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
+        try:
+            if text := Path(place).read_text().strip():
+                return text
+        except FileNotFoundError:
+            continue
+    return "unknown"

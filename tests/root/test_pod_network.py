@@ -1,0 +1,233 @@
+"""EFFECT. Pods on networks of their own, as other hosts, the host itself and other pods see them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.conftest import needs_program
+from tests.root.lan import FAR4, FAR6, HOST4, HOST6, NEAR4, NEAR6, Lan, OnHost, made
+from tests.root.pods import Pods, eventually
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def lan() -> Iterator[Lan]:
+    needs_program("nft")
+    with made() as lan:
+        yield lan
+
+
+@pytest.fixture
+def net(pods: Pods, lan: Lan) -> Iterator[Pods]:
+    """Pods on the host of the lan."""
+    found = replace(pods, place=OnHost(lan.host), running=[])
+    yield found
+    found.clear()
+    eventually(lambda: not lan.left(), "interfaces and rules of pods to be gone")
+
+
+def serve(net: Pods, name: str, *options: str, port: int = 80) -> str:
+    """A pod that says its name and the peer's address."""
+    return net.detach(
+        "--name", name, "--net", "private", *options, "inspect", "--", "serve", str(port), name
+    )
+
+
+def facts(net: Pods, uuid: str) -> dict[str, object]:
+    """`run/network/network.json`."""
+    found: dict[str, object] = json.loads(
+        (net.directory(uuid) / "run" / "network" / "network.json").read_bytes()
+    )
+    return found
+
+
+def address(net: Pods, uuid: str, kind: str = "ip4") -> str:
+    """The pod's first address."""
+    return str(facts(net, uuid)["endpoints"][0][kind])  # type: ignore[index]
+
+
+def inside(net: Pods, *words: str, options: tuple[str, ...] = ("--net", "private")) -> str:
+    """What a pod made for these words prints."""
+    return net.run(*options, "busybox", "--", *words).out
+
+
+def test_a_published_port_is_reached_from_everywhere_and_sees_who_comes(net: Pods, lan: Lan) -> None:
+    serve(net, "web", "-p", "8080:80")
+    for space, host, seen in (
+        (lan.near, HOST4, f"::ffff:{NEAR4}"),
+        (lan.near, HOST6, NEAR6),
+        (lan.far, HOST4, f"::ffff:{FAR4}"),
+        (lan.far, HOST6, FAR6),
+        (lan.host, HOST4, f"::ffff:{HOST4}"),
+        (lan.host, HOST6, HOST6),
+    ):
+        _, said = lan.ask(space, host, 8080)
+        assert said.split()[1].rpartition(":")[0].strip("[]") == seen.removeprefix("::ffff:"), (host, said)
+    for host in ("127.0.0.1", "127.3.4.5", "::1"):
+        assert lan.ask(lan.host, host, 8080)[1].startswith("web ")
+
+
+def test_a_pod_reaches_itself_and_others_by_published_ports(net: Pods) -> None:
+    serve(net, "web", "-p", "8080:80")
+    client = net.run("--net", "private", "inspect", "--", "connect", HOST4, "8080", "connect", HOST6, "8080")
+    assert client.out.count("web ") == 2
+    itself = net.run(
+        "--net", "private", "-p", "8081:80", "--exit-policy", "app:client",
+        "inspect", "--name", "server", "--ready", "tcp:80", "--", "serve", "80", "self", "---",
+        "inspect", "--name", "client", "--requires", "server", "--",
+        "connect", HOST4, "8081", "connect", HOST6, "8081", "connect", "server", "80",
+    )  # fmt: skip
+    assert itself.out.count("self ") == 3
+
+
+def test_datagrams_find_their_way(net: Pods, lan: Lan) -> None:
+    net.detach(
+        "--name", "dns", "--net", "private", "-p", "53:5353/udp", "inspect", "--", "serve-udp", "5353", "dns"
+    )
+    for space, host in ((lan.near, HOST4), (lan.far, HOST6), (lan.host, "127.0.0.1"), (lan.host, "::1")):
+        assert lan.ask(space, host, 53, "udp", size=1)[1].startswith("dns ")
+
+
+def test_a_port_of_one_address_is_that_addresss(net: Pods, lan: Lan) -> None:
+    serve(net, "four", "-p", "127.0.0.1:8080:80")
+    serve(net, "six", "-p", f"[{HOST6}]:8080:80")
+    assert lan.ask(lan.host, "127.0.0.1", 8080)[1].startswith("four ")
+    assert lan.ask(lan.near, HOST6, 8080)[1].startswith("six ")
+    assert lan.refuses(lan.near, HOST4, 8080)
+    assert lan.refuses(lan.host, "::1", 8080)
+
+
+def test_a_port_in_use_is_refused_before_anything_starts(net: Pods, lan: Lan) -> None:
+    uuid = serve(net, "web", "-p", "8080:80")
+    refused = net("run", "--net", "private", "-p", "8080:81", "inspect", status=125)
+    assert "port 8080/tcp is published by pod web" in refused.err
+    busy = subprocess.Popen(
+        ["nsenter", f"--net=/run/netns/{lan.host}", sys.executable, "-c",
+         "import socket, time; one = socket.create_server(('127.0.0.1', 9090)); print('on', flush=True); time.sleep(99)"],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        refused = net("run", "--net", "private", "-p", "9090:80", "inspect", status=125)
+        assert "port 9090/tcp is in use on this host" in refused.err
+    finally:
+        busy.kill()
+        busy.communicate()
+    assert net.all() == [uuid]
+
+
+def test_pods_know_each_other_by_name_and_meet_outside_by_the_hosts_address(net: Pods) -> None:
+    first = serve(net, "first")
+    options = ("--name", "second", "--hostname", "two", "--net", "private")
+    second = net.detach(
+        *options,
+        "inspect",
+        "--name",
+        "app",
+        "--",
+        "connect",
+        "first",
+        "80",
+        "connect",
+        "inspect",
+        "80",
+        "pause",
+    )
+    eventually(lambda: len(net.log(second)) == 2, "both names to be found")
+    assert all(f"first {address(net, second)}:" in line for line in net.log(second))
+    hosts = (net.directory(first) / "run" / "network" / "hosts").read_text()
+    assert f"{address(net, second)} second two app" in hosts
+    near = serve(net, "out")
+    assert inside(net, "ping", "-c", "1", "-W", "5", NEAR4)
+    assert address(net, near) not in {address(net, first), address(net, second)}
+
+
+def test_addresses_can_be_chosen_and_are_never_given_twice(net: Pods) -> None:
+    mine = serve(net, "mine", "--ip", "10.77.9.9", "--mac", "02:00:00:00:09:09")
+    assert address(net, mine) == "10.77.9.9"
+    assert (
+        "10.77.9.9 is in use"
+        in net("run", "--net", "private", "--ip", "10.77.9.9", "inspect", status=125).err
+    )
+    wrong = net("run", "--net", "private", "--ip", "10.99.9.9", "inspect", status=2)
+    assert "not in the network default" in wrong.err
+    net("kill", mine)
+    assert serve(net, "next", "--ip", "10.77.9.9")
+
+
+def test_a_pod_that_is_killed_with_all_of_ours_leaves_nothing_that_matters(net: Pods, lan: Lan) -> None:
+    uuid = serve(net, "doomed", "-p", "8080:80")
+    for name in ("monitor", "leader"):
+        os.kill(int((net.directory(uuid) / "run" / name).read_text().split()[0]), signal.SIGKILL)
+    eventually(lambda: net.status(uuid)["state"] == "exited", "the pod to be over")
+    again = serve(net, "again", "-p", "8080:80")
+    assert lan.ask(lan.near, HOST4, 8080)[1].startswith("again ")
+    assert len(lan.elements()) == len(
+        [f for f in lan.elements() if "10.77" in f or "fd" in f or "fe80" in f or "0x" in f]
+    )
+    net("kill", again)
+
+
+def test_a_pod_shares_the_network_of_another(net: Pods) -> None:
+    serve(net, "web")
+    shared = net.run("--net", "pod:web", "inspect", "--", "connect", "127.0.0.1", "80")
+    assert shared.out.startswith("web 127.0.0.1:")
+    assert "no pod 'nobody' runs" in net("run", "--net", "pod:nobody", "inspect", status=125).err
+
+
+def test_a_pod_joins_a_namespace(net: Pods, lan: Lan) -> None:
+    said = net.run("--net", f"ns:/run/netns/{lan.far}", "busybox", "--", "ip", "addr").out
+    assert FAR4 in said
+    missing = net("run", "--net", "ns:/run/netns/nowhere", "inspect", status=125)
+    assert "no network namespace" in missing.err
+
+
+def test_parameters_of_the_network_are_the_pods_own(net: Pods, lan: Lan) -> None:
+    options = ("--net", "private", "--sysctl", "net.core.somaxconn=77")
+    assert inside(net, "cat", "/proc/sys/net/core/somaxconn", options=options) == "77\n"
+    assert "77" not in lan.on(lan.host, "sysctl", "-n", "net.core.somaxconn")
+    refused = net("run", "--net", "private", "--sysctl", "net.nothing=1", "inspect", status=125)
+    assert "/proc/sys/net/nothing" in refused.err
+
+
+def test_a_pod_sends_from_no_address_but_its_own(net: Pods) -> None:
+    denied = net.run(
+        "--net",
+        "private",
+        "busybox",
+        "--",
+        "ip",
+        "addr",
+        "add",
+        "10.77.200.1/16",
+        "dev",
+        "eth0",
+        status=None,
+    )
+    assert denied.status != 0
+
+
+def test_rules_that_were_flushed_come_back_with_the_next_pod(net: Pods, lan: Lan) -> None:
+    lan.on(lan.host, "nft", "flush", "ruleset")
+    serve(net, "web", "-p", "8080:80")
+    assert lan.ask(lan.near, HOST4, 8080)[1].startswith("web ")
+
+
+def test_rules_of_others_stay_as_they_are(net: Pods, lan: Lan) -> None:
+    rules = "table inet firewalld { chain x { type filter hook input priority 10; tcp dport 5 drop; }; }"
+    lan.on(lan.host, "nft", "-f", "-", input=rules)
+    before = lan.ruleset(ours=False)
+    serve(net, "web", "-p", "8080:80")
+    assert lan.ruleset(ours=False) == before
+    net("rm", "-f", "web")
+    assert lan.ruleset(ours=False) == before
