@@ -110,9 +110,10 @@ def test_a_port_in_use_is_refused_before_anything_starts(net: Pods, lan: Lan) ->
     uuid = serve(net, "web", "-p", "8080:80")
     refused = net("run", "--net", "private", "-p", "8080:81", "inspect", status=125)
     assert "port 8080/tcp is published by pod web" in refused.err
+    server = "import socket, time; one = socket.create_server(('127.0.0.1', 9090)); print('on', flush=True)"
     busy = subprocess.Popen(
         ["nsenter", f"--net=/run/netns/{lan.host}", sys.executable, "-c",
-         "import socket, time; one = socket.create_server(('127.0.0.1', 9090)); print('on', flush=True); time.sleep(99)"],
+         f"{server}; time.sleep(99)"],
         stdout=subprocess.PIPE,
     )  # fmt: skip
     try:
