@@ -11,8 +11,9 @@ from stage1.network.model import Endpoint, Wiring, entry_to
 UP, DOWN, FACTS, HOSTS, RESOLV = (
     f"network/{name}" for name in ("up.nft", "down.nft", "network.json", "hosts", "resolv.conf")
 )
-# Root in a user namespace may not bind ports below 1024 of a network namespace that is the host's.
-_LOW_PORTS = ("net/ipv4/ip_unprivileged_port_start", "0")
+# Root of a user namespace has no rights over the network namespace, which is the host's: it may bind ports below 1024,
+# and ping by the sockets the kernel has for that.
+_FOR_ALL = (("net/ipv4/ip_unprivileged_port_start", "0"), ("net/ipv4/ping_group_range", "0 2147483647"))
 # A peer learns at once where an address now is.
 _TELL = ("net/ipv4/conf/{}/arp_notify", "1"), ("net/ipv6/conf/{}/ndisc_notify", "1")
 
@@ -36,7 +37,7 @@ def records(wiring: Wiring) -> Iterator[tuple[str, ...]]:
         yield ("netns", place.path, *((str(place.pid), str(place.start)) if place.pid else ()))
     else:
         yield ("netns", "new")
-        yield ("sysctl", *_LOW_PORTS)
+        yield from (("sysctl", *setting) for setting in _FOR_ALL)
         for end in wiring.entry.endpoints:
             yield from _endpoint(end)
         for assignment in wiring.sysctls:

@@ -109,6 +109,24 @@ class Lan:
         came_from, _, said = self.on(space, *words).partition(" ")
         return came_from, said.strip()
 
+    @contextlib.contextmanager
+    def serving(self, space: str, address: str, port: int) -> Iterator[None]:
+        """A TCP server on a host that says who comes."""
+        server = (
+            "import socket, sys; one = socket.create_server((sys.argv[1], int(sys.argv[2])),"
+            " family=socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET); print('on', flush=True)\n"
+            "while True: two, who = one.accept(); two.sendall(who[0].encode() + b'\\n'); two.close()"
+        )
+        words = [sys.executable, "-c", server, address, str(port)]
+        argv = ["nsenter", f"--net=/run/netns/{space}", *words]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"on\n"
+            try:
+                yield
+            finally:
+                process.kill()
+
     def refuses(self, space: str, host: str, port: int) -> bool:
         """True if nobody answers there."""
         words = (
