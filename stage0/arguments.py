@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stage0.options import fetching, life, network, pod, process, storage, userns
+from stage0.options import fetching, life, network, pod, process, sockets, storage, userns
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
@@ -26,6 +26,7 @@ _POD_OPTIONS = tuple(name for name in PodRequest._fields if name != "app")
 _APP_OPTIONS = (
     ("program and user", process.add),
     ("life", life.add),
+    ("sockets", sockets.add),
     ("files", storage.add),
     ("network", network.add),
 )

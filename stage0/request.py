@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from stage1.contract import Text
 
+# One text, split as a shell would, or the words themselves.
+Command = Text | tuple[Text, ...]
+
 
 class AppRequest(NamedTuple):
     """One app; None and empty mean: as the image says, or the default."""
@@ -20,12 +23,24 @@ class AppRequest(NamedTuple):
     env: dict[Text, Text] | tuple[Text, ...] = ()
     env_file: tuple[Text, ...] = ()
     after: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     ready: str | None = None
+    start_time: str | None = None
+    run_time: str | None = None
     restart: str = "no"
+    restart_delay: str = "1s"
+    restart_max_delay: str | None = None
+    watchdog: str | None = None
     stop_signal: str | None = None
     stop_time: str = "10s"
+    kill_mode: str = "mixed"
+    pre_start: tuple[Command, ...] = ()
+    post_start: tuple[Command, ...] = ()
+    pre_stop: tuple[Command, ...] = ()
+    post_stop: tuple[Command, ...] = ()
     init: bool = False
+    sidecar: bool = False
     volume: tuple[Text, ...] = ()
     mount: tuple[Text, ...] = ()
     socket: tuple[str, ...] = ()

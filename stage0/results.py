@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 class AppState(NamedTuple):
-    """One app: `state` is created, starting, running, paused, restarting, exited, or lost (no result was written)."""
+    """One app: created, starting, listening, running, paused, restarting, exited, or lost (no result was written)."""
 
     name: str
     image: str
@@ -71,6 +71,8 @@ def _app_state(pod: Pod, app: Mapping[str, Any], leader: int | None, tree: Group
         digest=app["image"]["digest"],
         state="paused"
         if pid and tree and _stands_still(tree, app["name"])
+        else "listening"
+        if not pid and _listens(pod, app)
         else _state_word(pod, result, pid),
         pid=pid,
         result=result,
@@ -79,6 +81,13 @@ def _app_state(pod: Pod, app: Mapping[str, Any], leader: int | None, tree: Group
 
 def _stands_still(tree: Groups, app: str) -> bool:
     return cgroups.is_frozen(tree) or cgroups.is_frozen(tree.app(app))
+
+
+def _listens(pod: Pod, app: Mapping[str, Any]) -> bool:
+    """True for an app of a running pod that waits for its sockets to start it, again or for the first time."""
+    sockets = app.get("sockets") or []
+    result = _json(pod.directory.result(app["name"]))
+    return pod.word == "running" and not result.get("final") and any(one.get("activated") for one in sockets)
 
 
 def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from stage1 import nspawn, units
 from stage1.contract import (
     App,
+    Condition,
     NetworkMode,
     PodDir,
     PodManifest,
@@ -59,6 +60,11 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
     everyone = units.pod_units(pod)
     found = [Job(f"pod/{name}.j2", name) for name in STATIC_UNITS]
     found.append(Job("pod/default.target.j2", "default.target", "pod", everyone))
+    if everyone.sockets:
+        found.append(Job("pod/-.slice.d/sockets.conf.j2", "-.slice.d/10-sockets.conf", "pod", everyone))
+    for awaited in units.awaits(pod):
+        name = units.await_name(awaited.app, Condition(awaited.condition))
+        found.append(Job("pod/await.service.j2", name, "awaited", awaited))
     for app in pod.apps:
         try:
             found += _app_jobs(app, pod, facts)
@@ -106,16 +112,20 @@ def launch_plan(
 def policy(pod: PodManifest) -> str:
     """What the reaper decides by, one fact a line."""
     lines = [f"policy {pod.exit_policy}"]
-    lines += [
-        f"app {app.name} {app.restart.when.value} {'init' if app.init else 'main'}" for app in pod.apps
-    ]
+    for app in pod.apps:
+        role = "init" if app.init else "sidecar" if app.sidecar else "main"
+        activated = " activated" if units.is_activated(app) else ""
+        lines.append(f"app {app.name} {app.restart.when.value} {role}{activated}")
     return "\n".join(lines) + "\n"
 
 
 def user_database(pod: PodManifest) -> dict[str, str]:
     """passwd and group of the pod's own root: systemd refuses even a numeric User= it cannot look up."""
-    uids = {app.user.uid: app.user.gid for app in pod.apps if app.user.uid is not None}
+    sockets = [socket for app in pod.apps for socket in app.sockets]
+    uids = {socket.uid: socket.gid for socket in sockets if socket.uid is not None}
+    uids |= {app.user.uid: app.user.gid for app in pod.apps if app.user.uid is not None}
     gids = {gid for app in pod.apps for gid in (app.user.gid, *app.user.groups) if gid is not None}
+    gids |= {socket.gid for socket in sockets if socket.gid is not None}
     passwd = [f"u{uid}:x:{uid}:{gid or 0}::/:/" for uid, gid in sorted(uids.items()) if uid != 0]
     group = [f"g{gid}:x:{gid}:" for gid in sorted(gids) if gid != 0]
     return {

@@ -194,6 +194,32 @@ static int socket_type(int fd) {
         return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 ? 0 : type;
 }
 
+/* As an app that a socket starts: one client, one answer, a good end. */
+static int accept_once(char **arguments, int count) {
+        const char *passed = getenv("LISTEN_FDS");
+
+        (void) arguments;
+        (void) count;
+        if (!passed || atoi(passed) < 1)
+                return complain("accept", "LISTEN_FDS");
+        struct pollfd listeners[16];
+        nfds_t number = (nfds_t) atoi(passed) < 16 ? (nfds_t) atoi(passed) : 16;
+
+        for (nfds_t i = 0; i < number; i++)
+                listeners[i] = (struct pollfd){.fd = 3 + (int) i, .events = POLLIN};
+        if (poll(listeners, number, -1) < 0)
+                return complain("accept", "poll");
+        for (nfds_t i = 0; i < number; i++) {
+                AUTO_FREE char *label = passed_name(i);
+
+                if (!listeners[i].revents)
+                        continue;
+                answer(listeners[i].fd, label);
+                return 0;
+        }
+        return complain("accept", "poll");
+}
+
 static int listen_fds(char **arguments, int count) {
         const char *passed = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
         unsigned long number = passed ? parse_number(passed) : 0;
@@ -235,6 +261,8 @@ const Word network_words[] = {
         {"serve-udp", 1, 1, serve_udp, "PORT [TEXT] the same for datagrams"},
         {"connect", 2, 0, connect_tcp, "HOST PORT print what the server says"},
         {"connect-udp", 2, 0, connect_udp, "HOST PORT send a question, print the answer"},
+        {"accept", 0, 0, accept_once,
+         "one connection on the descriptors of LISTEN_FDS, answered with its name"},
         {"listen-fds", 0, 0, listen_fds, "serve on the descriptors of LISTEN_FDS"},
         {NULL, 0, 0, NULL, NULL},
 };

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
-from stage0.plan import network, process, storage, userns
-from stage0.plan.life import check_order, exit_policy, readiness, restart
+from stage0.plan import life, network, process, storage, userns
+from stage0.plan.hooks import hooks
 from stage0.plan.names import app_names, checked_hostname, checked_name
+from stage0.plan.order import check_order, dependencies
 from stage0.plan.sockets import sockets
 from stage0.plan.storage import VolumeBook
 from stage0.request import AppRequest, PodRequest
@@ -63,7 +64,7 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         interfaces=net.interfaces,
         published=net.published,
         sysctls=net.sysctls,
-        exit_policy=exit_policy(request.exit_policy, names),
+        exit_policy=life.exit_policy(request.exit_policy, apps),
         remove=request.rm,
         log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),
     )
@@ -97,14 +98,20 @@ def _app(
             wish.stop_signal or config.stop_signal or "SIGTERM", where=f"app {name}"
         ),
         stop_time=quantities.seconds(wish.stop_time, where="--stop-time"),
-        restart=restart(wish.restart),
-        readiness=readiness(wish.ready),
+        kill_mode=life.kill_mode(wish.kill_mode),
+        run_time=life.bound(wish.run_time, "--run-time"),
+        watchdog=life.watchdog(wish, name),
+        restart=life.restart(wish),
+        readiness=life.readiness(wish, name),
+        hooks=hooks(wish, name),
         init=wish.init,
-        after=wish.after,
-        requires=wish.requires,
+        sidecar=life.sidecar(wish, name),
+        after=dependencies(wish.after, "--after"),
+        wants=dependencies(wish.wants, "--wants"),
+        requires=dependencies(wish.requires, "--requires"),
         mounts=mounts,
         tmpfs=tmpfs,
-        sockets=sockets(wish.socket, name),
+        sockets=sockets(wish.socket, name, image.passwd, image.group, tmpfs),
         stdin=stdin,
         capabilities=CAPABILITIES,
         no_new_privileges=user.uid != 0,

@@ -11,10 +11,21 @@ from stage1.contract.errors import (
     PodError,
     UsageError,
 )
-from stage1.contract.life import ExitPolicy, ExitRule, Readiness, Restart, RestartPolicy
-from stage1.contract.manifest import App, Image, PodManifest, Socket, Stdin, User
+from stage1.contract.life import (
+    Condition,
+    Dependency,
+    ExitPolicy,
+    ExitRule,
+    Hooks,
+    KillMode,
+    Readiness,
+    Restart,
+    RestartPolicy,
+)
+from stage1.contract.manifest import App, Image, PodManifest, Stdin, User
 from stage1.contract.network import DEFAULT_NETWORK, Interface, NetworkMode, Port
 from stage1.contract.paths import DataRoot, PodDir, State
+from stage1.contract.sockets import Socket, SocketKind
 from stage1.contract.storage import Mount, Tmpfs, Volume, VolumeKind
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
@@ -26,13 +37,17 @@ __all__ = [
     "EXIT_RUNTIME",
     "EXIT_USAGE",
     "App",
+    "Condition",
     "ConflictError",
     "DataRoot",
+    "Dependency",
     "ExitPolicy",
     "ExitRule",
+    "Hooks",
     "HostError",
     "Image",
     "Interface",
+    "KillMode",
     "Mount",
     "NetworkMode",
     "NotFoundError",
@@ -44,6 +59,7 @@ __all__ = [
     "Restart",
     "RestartPolicy",
     "Socket",
+    "SocketKind",
     "State",
     "Stdin",
     "Text",

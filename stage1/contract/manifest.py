@@ -10,8 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from stage1.contract.life import ExitPolicy, Readiness, RestartPolicy
+from stage1.contract.life import Dependency, ExitPolicy, Hooks, KillMode, Readiness, RestartPolicy
 from stage1.contract.network import Interface, NetworkMode, Port
+from stage1.contract.sockets import Socket
 from stage1.contract.storage import Mount, Tmpfs, Volume
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
@@ -42,14 +43,6 @@ class User(NamedTuple):
     home: Text = "/"
 
 
-class Socket(NamedTuple):
-    """A listening socket the pod's systemd opens and hands to the app (sd_listen_fds(3))."""
-
-    name: str
-    listen: str
-    datagram: bool = False
-
-
 class App(NamedTuple):
     """One app: an image's tree and everything decided about the process in it."""
 
@@ -63,11 +56,17 @@ class App(NamedTuple):
     labels: dict[Text, Text]
     stop_signal: str = "SIGTERM"
     stop_time: float = 10.0
+    kill_mode: KillMode = KillMode.MIXED
+    run_time: float | None = None
+    watchdog: float | None = None
     restart: RestartPolicy = RestartPolicy()
     readiness: Readiness = Readiness()
+    hooks: Hooks = Hooks()
     init: bool = False
-    after: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
+    sidecar: bool = False
+    after: tuple[Dependency, ...] = ()
+    wants: tuple[Dependency, ...] = ()
+    requires: tuple[Dependency, ...] = ()
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     sockets: tuple[Socket, ...] = ()

@@ -17,6 +17,7 @@ REAPER = "/pod/bin/reaper"
 LAUNCHER = "/pod/bin/launcher"
 WORDS = "/pod/words"
 LAUNCHER_IN_APP = "/run/pod/launcher"
+REAPER_IN_APP = "/run/pod/reaper"
 WORDS_IN_APP = "/run/pod/words"
 UNITS = "/etc/systemd/system"
 

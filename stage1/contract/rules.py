@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from stage1.contract.life import ExitRule
+from stage1.contract.life import Condition, ExitRule
 from stage1.contract.manifest import App, PodManifest, User
 from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.storage import Volume, VolumeKind
@@ -123,12 +123,28 @@ def _app(where: str, app: App) -> Iterator[str]:
             yield f"{where}.env: {text[:40]!r} is not NAME=VALUE"
     for target in (*(mount.target for mount in app.mounts), *(tmpfs.target for tmpfs in app.tmpfs)):
         yield from _absolute(f"{where}.mounts", target)
+    yield from _sockets(where, app)
+    yield from _hooks(where, app)
+    yield from _user(f"{where}.user", app.user)
+    yield from _numbers(where, app)
+
+
+def _sockets(where: str, app: App) -> Iterator[str]:
     yield from _unique(f"{where}.sockets", (socket.name for socket in app.sockets))
     for socket in app.sockets:
         yield from _matches(f"{where}.sockets.name", NAME, socket.name)
         yield from _matches(f"{where}.sockets.listen", LISTEN, socket.listen)
-    yield from _user(f"{where}.user", app.user)
-    yield from _numbers(where, app)
+        yield from _within(f"{where}.sockets.mode", socket.mode, 0, 0o777)
+        for number in (socket.uid, socket.gid):
+            yield from _within(f"{where}.sockets", number, 0, LARGEST_ID)
+
+
+def _hooks(where: str, app: App) -> Iterator[str]:
+    for command in (command for commands in app.hooks for command in commands):
+        if not command or not command[0]:
+            yield f"{where}.hooks: a command names no program"
+    if app.init and (app.sidecar or app.watchdog or app.hooks.pre_stop or app.hooks.post_stop):
+        yield f"{where}.init: an app that runs to its end is no sidecar and has no watchdog and no stop"
 
 
 def _user(where: str, user: User) -> Iterator[str]:
@@ -138,7 +154,10 @@ def _user(where: str, user: User) -> Iterator[str]:
 
 def _numbers(where: str, app: App) -> Iterator[str]:
     yield from _within(f"{where}.stop_time", app.stop_time, 0, LONGEST_TIME)
+    yield from _within(f"{where}.run_time", app.run_time, 0.001, LONGEST_TIME)
+    yield from _within(f"{where}.watchdog", app.watchdog, 0.001, LONGEST_TIME)
     yield from _within(f"{where}.restart.delay", app.restart.delay, 0, LONGEST_TIME)
+    yield from _within(f"{where}.restart.max_delay", app.restart.max_delay, app.restart.delay, LONGEST_TIME)
     yield from _within(f"{where}.restart.limit", app.restart.limit, 0, 2**31 - 2)
     yield from _within(f"{where}.readiness.port", app.readiness.port, 1, 65535)
     yield from _within(f"{where}.readiness.timeout", app.readiness.timeout, 0, LONGEST_TIME)
@@ -149,9 +168,11 @@ def _numbers(where: str, app: App) -> Iterator[str]:
 
 def _references(where: str, app: App, pod: PodManifest) -> Iterator[str]:
     apps, volumes = {other.name for other in pod.apps}, {volume.name for volume in pod.volumes}
-    for name in (*app.after, *app.requires):
-        if name not in apps - {app.name}:
-            yield f"{where}.after: {name!r} is no other app of this pod"
+    for other in (*app.after, *app.wants, *app.requires):
+        if other.app not in apps - {app.name}:
+            yield f"{where}.after: {other.app!r} is no other app of this pod"
+        if other.condition is Condition.HEALTHY:
+            yield f"{where}.after: {other.app!r} has no health probe"
     for mount in app.mounts:
         if mount.volume not in volumes:
             yield f"{where}.mounts: {mount.volume!r} is no volume of this pod"

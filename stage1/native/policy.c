@@ -24,16 +24,21 @@ static void take_policy(struct policy *policy, const char *word) {
 
 static void take_app(struct policy *policy, char *rest) {
         static const char *const restarts[] = {"no", "on-failure", "always"};
-        static const char *const roles[] = {"main", "init"};
+        static const char *const roles[] = {"main", "init", "sidecar"};
         const char *name = strsep(&rest, " ");
         int restart = word_index(strsep(&rest, " "), restarts, ARRAY_LEN(restarts));
         int role = word_index(strsep(&rest, " "), roles, ARRAY_LEN(roles));
+        bool activated = rest && strcmp(rest, "activated") == 0;
 
-        if (!name || !*name || strlen(name) >= NAME_MAX_SIZE || strchr(name, '/') || restart < 0 || role < 0)
+        if (!name || !*name || strlen(name) >= NAME_MAX_SIZE || strchr(name, '/') || restart < 0 ||
+            role < 0 || (rest && !activated))
                 die("policy: the line of app '%s' is wrong", name ? name : "");
         policy->apps = xrealloc(policy->apps, (policy->n_apps + 1) * sizeof(*policy->apps));
-        policy->apps[policy->n_apps++] =
-                (struct policy_app){.name = name, .restart = (enum restart_kind) restart, .init = role == 1};
+        policy->apps[policy->n_apps++] = (struct policy_app){.name = name,
+                                                             .restart = (enum restart_kind) restart,
+                                                             .init = role == 1,
+                                                             .sidecar = role == 2,
+                                                             .activated = activated};
 }
 
 void policy_parse(struct policy *policy, char *text) {
@@ -74,7 +79,7 @@ static bool ends_alone(const struct policy *policy, const struct policy_app *app
         case POLICY_ANY_FAILURE:
                 return record->status != 0;
         case POLICY_FIRST:
-                return !app->init;
+                return !app->init && !app->sidecar;
         case POLICY_APP:
                 return strcmp(app->name, policy->decider) == 0;
         case POLICY_ALL:
@@ -84,12 +89,13 @@ static bool ends_alone(const struct policy *policy, const struct policy_app *app
         return false;
 }
 
+/* Of the same status the one that has just ended. */
 static const struct record *worst(const struct policy *policy, const struct record *records,
                                   const struct record *own) {
-        const struct record *found = own;
+        const struct record *found = policy_find(policy, own->app)->sidecar ? NULL : own;
 
         for (size_t i = 0; i < policy->n_apps; i++)
-                if (records[i].status > found->status)
+                if (!policy->apps[i].sidecar && (!found || records[i].status > found->status))
                         found = &records[i];
         return found;
 }
@@ -97,7 +103,7 @@ static const struct record *worst(const struct policy *policy, const struct reco
 const struct record *policy_decide(const struct policy *policy, const struct record *records,
                                    const struct record *own) {
         const struct policy_app *app = policy_find(policy, own->app);
-        size_t n_over = 0;
+        bool all_over = true;
 
         if (!app || !is_over(own) || policy->kind == POLICY_NEVER)
                 return NULL;
@@ -107,9 +113,9 @@ const struct record *policy_decide(const struct policy *policy, const struct rec
         for (size_t i = 0; i < policy->n_apps; i++) {
                 if (ends_alone(policy, &policy->apps[i], &records[i]))
                         return &records[i];
-                n_over += is_over(&records[i]);
+                all_over = all_over && (policy->apps[i].sidecar || is_over(&records[i]));
         }
-        if (n_over < policy->n_apps || (policy->kind != POLICY_ALL && policy->kind != POLICY_ANY_FAILURE))
+        if (!all_over || (policy->kind != POLICY_ALL && policy->kind != POLICY_ANY_FAILURE))
                 return NULL;
         return worst(policy, records, own);
 }

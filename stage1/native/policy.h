@@ -12,7 +12,9 @@ enum restart_kind { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
 struct policy_app {
         const char *name;
         enum restart_kind restart;
-        bool init; /* runs to its end before the main apps */
+        bool init;      /* runs to its end before the main apps */
+        bool sidecar;   /* the pod does not wait for its end */
+        bool activated; /* a socket starts it again after a good end */
 };
 
 struct policy {

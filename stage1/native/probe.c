@@ -23,9 +23,9 @@ static const char properties[] =
         "Type,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,"
         "ExecMainStartTimestampMonotonic,ExecMainHandoffTimestampMonotonic,ExecStartPost";
 
-static char *ask_systemctl(const char *app) {
+static char *ask_systemctl(const char *app, const char *wanted) {
         AUTO_FREE char *unit = xasprintf("app-%s.service", app);
-        const char *argv[] = {"/usr/bin/systemctl", "show", "-p", properties, unit, NULL};
+        const char *argv[] = {"/usr/bin/systemctl", "show", "-p", wanted, unit, NULL};
         posix_spawn_file_actions_t actions;
         char *text = NULL;
         int ends[2];
@@ -58,7 +58,7 @@ static uint64_t property(const char *text, const char *key) {
  * executed and yet not become active. Where a program ends in the instant it was executed, PID 1 may see its
  * end first, and takes it for one that never was: so do we, for want of any other witness. */
 enum execution ask_execution(const char *app) {
-        AUTO_FREE char *text = ask_systemctl(app);
+        AUTO_FREE char *text = ask_systemctl(app, properties);
         const char *post = text ? strstr(text, "ExecStartPost=") : NULL;
 
         if (!text)
@@ -74,6 +74,11 @@ enum execution ask_execution(const char *app) {
         if (!strstr(text, "Type=exec"))
                 return MAYBE_EXECUTED;
         return post && property(post, "pid=") > 0 ? EXECUTED : NOT_EXECUTED;
+}
+
+pid_t ask_main_process(const char *app) {
+        AUTO_FREE char *text = ask_systemctl(app, "MainPID");
+        return text ? (pid_t) property(text, "MainPID=") : 0;
 }
 
 enum program_kind look_at_program(const char *app_root, const char *program) {

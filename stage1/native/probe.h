@@ -9,6 +9,9 @@ enum execution { NOT_EXECUTED, EXECUTED, MAYBE_EXECUTED };
 /* Asks the pod's PID 1 whether the app's program was executed in its latest run. */
 enum execution ask_execution(const char *app);
 
+/* The app's main process as the pod numbers it, or 0. */
+pid_t ask_main_process(const char *app);
+
 enum program_kind { PROGRAM_MISSING, PROGRAM_NO_FILE, PROGRAM_EXECUTABLE };
 
 /* What there is at this path, as the app sees it. */

@@ -1,5 +1,6 @@
 /* reaper [--root DIR] [--app-root DIR] [--program PATH]
- *        run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS]
+ *        [--hooks] [--in-order]
+ *        run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | await STATE APP
  *
  * Runs inside the pod, in the pod's own root, and ends at once. `run` is an app's ExecStopPost and records
  * each run; `final` is started by its OnFailure and records that systemd will not start it again. Who finds
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "policy.h"
 #include "probe.h"
 #include "record.h"
@@ -29,7 +31,9 @@ struct reaper {
         const char *app_root, *program;
         const char *app;
         int status_fd;
-        bool gave_up; /* systemd could not get the app to run well, however often it tried */
+        bool hooks;    /* the unit has commands whose failure is not the app's */
+        bool in_order; /* commands follow that the pod's end must wait for */
+        bool gave_up;  /* systemd could not get the app to run well, however often it tried */
         char *policy_text;
         struct policy policy;
 };
@@ -98,7 +102,7 @@ static void end_pod(const struct reaper *reaper, const struct record *decider, b
         if (*reaper->root)
                 printf("end %d %s\n", decider->status, decider->app);
         else
-                ask_for_end(nothing_left);
+                ask_for_end(nothing_left && !reaper->in_order);
 }
 
 static void decide(const struct reaper *reaper, const struct record *own) {
@@ -184,16 +188,20 @@ static void store(const struct reaper *reaper, const struct record *record, cons
 }
 
 static bool is_final(const struct reaper *reaper, const struct record *record) {
-        enum restart_kind restart = policy_find(&reaper->policy, reaper->app)->restart;
+        const struct policy_app *app = policy_find(&reaper->policy, reaper->app);
+        bool well = strcmp(record->result, "success") == 0;
 
-        return record->stopping || restart == RESTART_NO ||
-               (restart == RESTART_ON_FAILURE && strcmp(record->result, "success") == 0);
+        if (record->stopping || (app->restart == RESTART_NO && !well))
+                return true;
+        return !app->activated &&
+               (app->restart == RESTART_NO || (app->restart == RESTART_ON_FAILURE && well));
 }
 
 static int verb_run(struct reaper *reaper, char **words) {
         struct ending ending = {.result = environment("SERVICE_RESULT"),
                                 .code = environment("EXIT_CODE"),
-                                .status = environment("EXIT_STATUS")};
+                                .status = environment("EXIT_STATUS"),
+                                .hooks = reaper->hooks};
         struct record record;
 
         open_pod(reaper, words[0]);
@@ -320,20 +328,29 @@ static int verb_ready(struct reaper *reaper, char **words) {
         die("nothing listens on TCP port %u after %u seconds", (unsigned) port, (unsigned) seconds);
 }
 
+static int verb_await(struct reaper *reaper, char **words) {
+        open_pod(reaper, words[1]);
+        if (strcmp(words[0], "finished") == 0)
+                return await_finished(reaper->status_fd, reaper->app) ? 0 : 1;
+        if (strcmp(words[0], "started") == 0)
+                return await_started(reaper->status_fd, reaper->app) ? 0 : 1;
+        die("'%s' is no state to wait for", words[0]);
+}
+
 static const struct verb {
         const char *name;
         int least, most; /* words after the verb */
         int (*run)(struct reaper *reaper, char **words);
 } verbs[] = {
         {"run", 1, 1, verb_run},   {"final", 1, 1, verb_final}, {"done", 1, 1, verb_done},
-        {"stop", 1, 1, verb_stop}, {"ready", 1, 2, verb_ready},
+        {"stop", 1, 1, verb_stop}, {"ready", 1, 2, verb_ready}, {"await", 2, 2, verb_await},
 };
 
 static void parse_options(struct reaper *reaper, int argc, char **argv) {
-        static const struct option known[] = {{"root", required_argument, NULL, 'r'},
-                                              {"app-root", required_argument, NULL, 'a'},
-                                              {"program", required_argument, NULL, 'p'},
-                                              {}};
+        static const struct option known[] = {
+                {"root", required_argument, NULL, 'r'},    {"app-root", required_argument, NULL, 'a'},
+                {"program", required_argument, NULL, 'p'}, {"hooks", no_argument, NULL, 'h'},
+                {"in-order", no_argument, NULL, 'i'},      {}};
         int option;
 
         while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
@@ -343,6 +360,10 @@ static void parse_options(struct reaper *reaper, int argc, char **argv) {
                         reaper->app_root = optarg;
                 else if (option == 'p')
                         reaper->program = optarg;
+                else if (option == 'h')
+                        reaper->hooks = true;
+                else if (option == 'i')
+                        reaper->in_order = true;
                 else
                         exit(2);
 }
@@ -373,6 +394,7 @@ int main(int argc, char **argv) {
                         return verbs[i].run(&reaper, argv + optind + 1);
         }
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
-             "run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS]");
+             "[--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | "
+             "await STATE APP");
         return 2;
 }

@@ -26,7 +26,7 @@ static const struct failure {
 static const char *const reasons[] = {
         "exited",    "signal",     "core-dump",  "oom-kill",       "timeout",      "stop-timeout",
         "watchdog",  "stopped",    "not-found",  "cannot-execute", "no-such-user", "no-such-group",
-        "no-rootfs", "no-workdir", "dependency", "start-limit",    "failed",
+        "no-rootfs", "no-workdir", "dependency", "start-limit",    "hook-failed",  "failed",
 };
 
 static int signal_number(const char *name) {
@@ -89,6 +89,19 @@ static void classify_unexecuted(struct record *record, const struct ending *endi
         }
 }
 
+/* A command before the start failed: then there is no end of a main process to tell of. Or one after it:
+ * then systemd ended the app, whose own end does not fit the result. */
+static bool is_hook_failure(const struct record *record, const struct ending *ending) {
+        bool ended = record->signal[0] || record->code >= 0;
+
+        if (!ending->hooks || strcmp(ending->result, "success") == 0)
+                return false;
+        if (!ended)
+                return strcmp(ending->result, "exit-code") == 0 || strcmp(ending->result, "signal") == 0 ||
+                       strcmp(ending->result, "core-dump") == 0;
+        return strcmp(ending->result, "exit-code") == 0 && (record->signal[0] || record->code == 0);
+}
+
 static const char *find_reason(const struct record *record, const char *result) {
         static const char *const same[] = {"oom-kill", "timeout", "watchdog"};
 
@@ -129,6 +142,11 @@ void record_classify(struct record *record, const struct ending *ending) {
                 classify_unexecuted(record, ending);
                 return;
         }
+        if (is_hook_failure(record, ending)) {
+                record->reason = "hook-failed";
+                record->status = EXIT_RUNTIME;
+                return;
+        }
         record->reason = find_reason(record, ending->result);
         /* A failure is one even when the main process ended well. */
         if (record->status == 0 && strcmp(ending->result, "success") != 0)
@@ -159,6 +177,7 @@ static const struct {
         {"no-workdir", "its working directory cannot be entered"},
         {"dependency", "not started, because an app it requires failed"},
         {"start-limit", "started too often"},
+        {"hook-failed", "a command before or after its start failed"},
 };
 
 static char *plain_sentence(const struct record *record, const char *program) {

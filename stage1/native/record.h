@@ -29,6 +29,7 @@ struct ending {
         const char *result, *code, *status;
         bool never_executed; /* the status is systemd's own, not the program's */
         bool program_exists;
+        bool hooks; /* the unit has commands before or after the start whose failure would look like this */
 };
 
 /* Does systemd use this exit status for a failure that has a reason of its own here? */

@@ -4,16 +4,21 @@ from stage1.units.app import AppUnit, PodUnits, app_unit, pod_units
 from stage1.units.command import command, program_path
 from stage1.units.files import tmpfs_word
 from stage1.units.identity import MISSING_ID
-from stage1.units.names import service_name, socket_unit_name
+from stage1.units.names import await_name, service_name, socket_unit_name
+from stage1.units.order import Await, awaits, is_activated
 from stage1.units.sockets import SocketUnit, socket_unit
 
 __all__ = [
     "MISSING_ID",
     "AppUnit",
+    "Await",
     "PodUnits",
     "SocketUnit",
     "app_unit",
+    "await_name",
+    "awaits",
     "command",
+    "is_activated",
     "pod_units",
     "program_path",
     "service_name",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stage1.contract import App, PodManifest
+from stage1.contract import App, Condition, PodManifest
 from stage1.contract.paths import APP_ROOTS
 from stage1.quoting import Escaped, lossy
 from stage1.units.command import Command, command, unset_variables
 from stage1.units.files import Files, files
+from stage1.units.hooks import HookUnit, hooks
 from stage1.units.identity import Identity, identity
-from stage1.units.life import Restarts, Start, init_apps_before, restarts, start
-from stage1.units.names import seconds, services, socket_unit_name
+from stage1.units.life import Restarts, Start, restarts, start
+from stage1.units.names import await_name, seconds, service_name, socket_unit_name
+from stage1.units.order import Order, awaits, is_activated, order
 from stage1.units.streams import Streams, streams
 
 
@@ -20,16 +22,17 @@ class AppUnit(NamedTuple):
 
     name: Escaped
     description: Escaped
-    after: tuple[Escaped, ...]
-    requires: tuple[Escaped, ...]
+    order: Order
     sockets: tuple[Escaped, ...]
     root: Escaped
     unset_environment: Escaped
     stop_signal: Escaped
     stop_time: Escaped
+    kill_mode: Escaped
     command: Command
     start: Start
     restart: Restarts
+    hooks: HookUnit
     streams: Streams
     identity: Identity
     files: Files
@@ -39,25 +42,27 @@ class PodUnits(NamedTuple):
     """The context of the units that know all apps."""
 
     units: tuple[Escaped, ...]
+    sockets: tuple[Escaped, ...]
+    awaits: tuple[Escaped, ...]
 
 
 def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
     """Every value of app.service for this app; `systemd` is the version that will read it."""
     run = command(app)
-    inits = init_apps_before(app, pod)
     return AppUnit(
         name=Escaped(app.name),
         description=lossy(f"app {app.name} ({app.image.name})"),
-        after=services(*app.after, *app.requires, *inits),
-        requires=services(*app.requires, *inits),
+        order=order(app, pod),
         sockets=tuple(Escaped(socket_unit_name(app.name, socket.name)) for socket in app.sockets),
         root=Escaped(f"{APP_ROOTS}/{app.name}/rootfs"),
         unset_environment=Escaped(" ".join(unset_variables(app) if run.words is None else ())),
         stop_signal=Escaped(app.stop_signal),
         stop_time=seconds(app.stop_time),
+        kill_mode=Escaped(app.kill_mode.value),
         command=run,
         start=start(app),
         restart=restarts(app, systemd),
+        hooks=hooks(app, run),
         streams=streams(app),
         identity=identity(app),
         files=files(app, run, pod.network),
@@ -66,4 +71,10 @@ def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
 
 def pod_units(pod: PodManifest) -> PodUnits:
     """Every value of the units that know all apps."""
-    return PodUnits(units=services(*(app.name for app in pod.apps)))
+    return PodUnits(
+        units=tuple(Escaped(service_name(app.name)) for app in pod.apps if not is_activated(app)),
+        sockets=tuple(
+            Escaped(socket_unit_name(app.name, socket.name)) for app in pod.apps for socket in app.sockets
+        ),
+        awaits=tuple(Escaped(await_name(one.app, Condition(one.condition))) for one in awaits(pod)),
+    )

@@ -50,9 +50,17 @@ def command(app: App) -> Command:
         )
 
 
+def line(app: App, argv: tuple[str, ...]) -> Escaped:
+    """Another command of the app as it stands behind `:@`: the program, and its argument vector."""
+    return Escaped(f"{executable(_program_path(app, argv[0]))} {words(argv)}")
+
+
 def program_path(app: App) -> str:
     """A bare name stays one (ExecSearchPath= is the app's PATH); a relative path starts at the working directory."""
-    program = app.argv[0]
+    return _program_path(app, app.argv[0])
+
+
+def _program_path(app: App, program: str) -> str:
     if "/" not in program or program.startswith("/"):
         return program
     return posixpath.join(app.workdir, program)
@@ -66,7 +74,7 @@ def launcher_words(app: App) -> bytes:
 
 def search_path(app: App) -> Escaped:
     """The directories a bare program name is looked for in: the absolute ones of the app's PATH."""
-    if "/" in app.argv[0]:
+    if all("/" in argv[0] for argv in (app.argv, *(hook for hooks in app.hooks for hook in hooks))):
         return Escaped()
     return search_paths(
         next((text.removeprefix("PATH=") for text in app.env if text.startswith("PATH=")), "")

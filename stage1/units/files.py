@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stage1.contract import App, Mount, NetworkMode, Tmpfs
-from stage1.contract.paths import LAUNCHER, LAUNCHER_IN_APP, VOLUMES, WORDS, WORDS_IN_APP
+from stage1.contract.paths import (
+    LAUNCHER,
+    LAUNCHER_IN_APP,
+    REAPER,
+    REAPER_IN_APP,
+    VOLUMES,
+    WORDS,
+    WORDS_IN_APP,
+)
 from stage1.quoting import Escaped, path_word, tmpfs_path
 from stage1.units.command import Command
 
@@ -26,7 +34,8 @@ def tmpfs_word(tmpfs: Tmpfs) -> Escaped:
 
 def files(app: App, run: Command, network: NetworkMode) -> Files:
     """Hosts file and resolv.conf are read-only where they are bound from, and so here without another look."""
-    own = (f"{LAUNCHER}:{LAUNCHER_IN_APP}", f"{WORDS}/{app.name}/words:{WORDS_IN_APP}") if run.words else ()
+    own = [f"{LAUNCHER}:{LAUNCHER_IN_APP}", f"{WORDS}/{app.name}/words:{WORDS_IN_APP}"] if run.words else []
+    own += [f"{REAPER}:{REAPER_IN_APP}"] if any(app.hooks) else []
     names = ("hosts", "resolv.conf") if network is not NetworkMode.NONE else ()
     taken = {mount.target for mount in app.mounts}
     return Files(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stage1.contract import App, PodManifest, Restart
+from stage1.contract import App, Restart
 from stage1.quoting import Escaped
 from stage1.units.names import seconds
 
 # RestartSteps=, RestartMaxDelaySec= and RestartMode= came with systemd 254.
 WITH_BACKOFF = 254
+_PROBE_ENDS_FIRST = 5.0
+_FOR_EVER = 2**31 - 1
 
 
 class Start(NamedTuple):
@@ -20,6 +22,9 @@ class Start(NamedTuple):
     init: bool
     ready_port: int
     ready_timeout: int
+    timeout: Escaped
+    run_time: Escaped
+    watchdog: Escaped
 
 
 class Restarts(NamedTuple):
@@ -28,36 +33,46 @@ class Restarts(NamedTuple):
     when: Escaped
     limit: int
     delay: Escaped
+    max_delay: Escaped
     backoff: bool
     direct: bool
 
 
-def init_apps_before(app: App, pod: PodManifest) -> tuple[str, ...]:
-    """Init apps run one after the other in the order they were named; the others wait for all of them."""
-    names = [other.name for other in pod.apps if other.init]
-    return tuple(names[: names.index(app.name)][-1:] if app.init else names)
-
-
 def start(app: App) -> Start:
-    """When the app counts as started."""
+    """When the app counts as started, and how long it may take and run."""
     ready = app.readiness
+    port = None if app.init else ready.port
+    listens = ready.notify or app.watchdog is not None
     return Start(
         type=Escaped("oneshot" if app.init else "notify" if ready.notify else "exec"),
-        notify_access=Escaped("all" if ready.notify and not app.init else ""),
+        notify_access=Escaped("all" if listens and not app.init else ""),
         init=app.init,
-        ready_port=0 if app.init or ready.port is None else ready.port,
-        ready_timeout=max(1, round(ready.timeout)),
+        ready_port=port or 0,
+        ready_timeout=max(1, round(ready.timeout)) if ready.timeout else _FOR_EVER,
+        timeout=_start_timeout(app),
+        run_time=seconds(app.run_time) if app.run_time is not None and not app.init else Escaped(),
+        watchdog=seconds(app.watchdog) if app.watchdog is not None else Escaped(),
     )
+
+
+def _start_timeout(app: App) -> Escaped:
+    """An init app's start is its whole run; and a readiness probe is to be the one that says that it took too long."""
+    most = app.run_time if app.init else app.readiness.timeout
+    if not most:
+        return Escaped("infinity")
+    return seconds(most if app.readiness.port is None or app.init else most + _PROBE_ENDS_FIRST)
 
 
 def restarts(app: App, systemd: int) -> Restarts:
     """When it is started again, in words of this version of systemd."""
     policy = app.restart
     again = policy.when is not Restart.NO
+    grows = again and systemd >= WITH_BACKOFF and policy.max_delay > policy.delay
     return Restarts(
         when=Escaped(policy.when.value),
         limit=policy.limit + 1 if again and policy.limit is not None else 0,
         delay=seconds(policy.delay) if again else Escaped(),
-        backoff=again and systemd >= WITH_BACKOFF,
+        max_delay=seconds(policy.max_delay) if grows else Escaped(),
+        backoff=grows,
         direct=again and systemd >= WITH_BACKOFF,
     )

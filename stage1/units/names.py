@@ -1,7 +1,8 @@
-"""PURE. Names of units, and lists of them."""
+"""PURE. Names of units, and times."""
 
 from __future__ import annotations
 
+from stage1.contract import Condition
 from stage1.quoting import Escaped
 
 
@@ -15,9 +16,9 @@ def socket_unit_name(app: str, socket: str) -> str:
     return f"app-{app}-{socket}.socket"
 
 
-def services(*apps: str) -> tuple[Escaped, ...]:
-    """Units of these apps, each once."""
-    return tuple(Escaped(service_name(app)) for app in dict.fromkeys(apps))
+def await_name(app: str, condition: Condition) -> str:
+    """The unit that has started when the app is that far."""
+    return f"await-{app}-{condition.value}.service"
 
 
 def seconds(value: float) -> Escaped:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import NamedTuple
 
 from stage1.contract import App, Socket
+from stage1.contract.paths import APP_ROOTS, VOLUMES
 from stage1.quoting import Escaped, rest_of_line
 from stage1.units.names import service_name
 
@@ -16,7 +18,11 @@ class SocketUnit(NamedTuple):
     app: Escaped
     service: Escaped
     listen: Escaped
-    datagram: bool
+    kind: Escaped
+    path: bool
+    mode: Escaped
+    user: Escaped
+    group: Escaped
 
 
 def socket_unit(app: App, socket: Socket) -> SocketUnit:
@@ -25,6 +31,22 @@ def socket_unit(app: App, socket: Socket) -> SocketUnit:
         name=Escaped(socket.name),
         app=Escaped(app.name),
         service=Escaped(service_name(app.name)),
-        listen=rest_of_line(socket.listen),
-        datagram=socket.datagram,
+        listen=rest_of_line(place(app, socket)),
+        kind=Escaped(socket.kind.value),
+        path=socket.listen.startswith("/") and not socket.from_host,
+        mode=Escaped("" if socket.mode is None else f"0{socket.mode:o}"),
+        user=Escaped("" if socket.uid is None else str(socket.uid)),
+        group=Escaped("" if socket.gid is None else str(socket.gid)),
     )
+
+
+def place(app: App, socket: Socket) -> str:
+    """The address for the pod's systemd: a path of the app is one in a volume, or in the app's root."""
+    if not socket.listen.startswith("/") or socket.from_host:
+        return socket.listen
+    path = posixpath.normpath(socket.listen)
+    around = [mount for mount in app.mounts if posixpath.commonpath((mount.target, path)) == mount.target]
+    if not around:
+        return f"{APP_ROOTS}/{app.name}/rootfs{path}"
+    nearest = max(around, key=lambda mount: len(mount.target))
+    return posixpath.join(VOLUMES, nearest.volume, posixpath.relpath(path, nearest.target))

@@ -10,8 +10,19 @@ from pathlib import Path
 import pytest
 
 from stage1 import units
-from stage1.contract import ExitRule, NetworkMode, PodManifest, Restart, Stdin, VolumeKind
-from stage1.contract.paths import LAUNCHER_IN_APP, REAPER, UNITS
+from stage1.contract import (
+    Condition,
+    ExitRule,
+    Hooks,
+    KillMode,
+    NetworkMode,
+    PodManifest,
+    Restart,
+    SocketKind,
+    Stdin,
+    VolumeKind,
+)
+from stage1.contract.paths import LAUNCHER_IN_APP, REAPER, REAPER_IN_APP, UNITS
 from tests.conftest import needs_program
 from tests.golden.rendering import CASES, HERE, expected, facts, manifest, rendered, write
 
@@ -44,7 +55,13 @@ def verify(tree: dict[str, str], programs: set[str], root: Path) -> str:
         path.write_text("")
         path.chmod(0o755)
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", f"--root={root}", *sorted(map(str, etc.iterdir()))],
+        [
+            "systemd-analyze",
+            "verify",
+            "--man=no",
+            f"--root={root}",
+            *sorted(str(path) for path in etc.iterdir() if not path.is_dir()),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -57,7 +74,9 @@ def programs_of(pod: PodManifest) -> set[str]:
     """Every path that ExecStart= and its kin name: the check wants them to exist."""
     return {
         REAPER,
+        REAPER_IN_APP,
         LAUNCHER_IN_APP,
+        *(argv[0] for app in pod.apps for hooks in app.hooks for argv in hooks),
         *(units.program_path(app) for app in pod.apps if not units.command(app).words),
     }
 
@@ -128,7 +147,18 @@ def test_the_cases_cover_every_word_of_the_contract() -> None:
     assert {volume.kind for pod in pods for volume in pod.volumes} == set(VolumeKind)
     assert {app.restart.when for app in apps} == set(Restart)
     assert {app.stdin for app in apps} == set(Stdin)
+    assert {one.condition for app in apps for one in (*app.after, *app.wants, *app.requires)} == {
+        Condition.STARTED,
+        Condition.READY,
+        Condition.FINISHED,
+    }
+    assert {app.kill_mode for app in apps} == set(KillMode)
+    assert {socket.kind for app in apps for socket in app.sockets} == set(SocketKind)
+    for hook in Hooks._fields:
+        assert any(getattr(app.hooks, hook) for app in apps), hook
     assert any(app.init for app in apps)
+    assert any(app.sidecar for app in apps)
+    assert any(socket.activated for app in apps for socket in app.sockets)
     assert any(app.sockets for app in apps)
     assert any(app.tmpfs for app in apps)
     assert any(app.user.uid is None for app in apps)

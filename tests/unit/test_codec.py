@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from stage1.contract import (
     App,
+    Condition,
+    Dependency,
     ExitPolicy,
     ExitRule,
+    Hooks,
     Image,
+    KillMode,
     Mount,
     NetworkMode,
     PodManifest,
@@ -21,6 +25,7 @@ from stage1.contract import (
     Restart,
     RestartPolicy,
     Socket,
+    SocketKind,
     Stdin,
     Tmpfs,
     UsageError,
@@ -42,6 +47,7 @@ def tuples(values: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[t
 
 
 USERS = st.builds(User, name=TEXT, uid=IDS, gid=IDS, groups=tuples(st.integers(0, 99)), home=TEXT)
+DEPENDENCIES = st.builds(Dependency, app=NAME, condition=st.sampled_from(Condition))
 APPS = st.builds(
     App,
     name=NAME,
@@ -58,18 +64,35 @@ APPS = st.builds(
         when=st.sampled_from(Restart),
         limit=st.none() | st.integers(0, 9),
         delay=st.floats(0, 9),
+        max_delay=st.floats(0, 9),
     ),
     readiness=st.builds(
         Readiness, notify=st.booleans(), port=st.none() | st.integers(1, 65535), timeout=st.floats(0, 1e6)
     ),
+    kill_mode=st.sampled_from(KillMode),
+    run_time=st.none() | st.floats(0, 1e6),
+    watchdog=st.none() | st.floats(0, 1e6),
+    hooks=st.builds(Hooks, **dict.fromkeys(Hooks._fields, tuples(tuples(TEXT)))),
     init=st.booleans(),
-    after=tuples(NAME),
-    requires=tuples(NAME),
+    sidecar=st.booleans(),
+    after=tuples(DEPENDENCIES),
+    wants=tuples(DEPENDENCIES),
+    requires=tuples(DEPENDENCIES),
     mounts=tuples(st.builds(Mount, volume=NAME, target=TEXT, read_only=st.booleans())),
     tmpfs=tuples(
         st.builds(Tmpfs, target=TEXT, size=st.none() | st.integers(0), mode=st.integers(0, 0o7777))
     ),
-    sockets=tuples(st.builds(Socket, name=NAME, listen=NAME, datagram=st.booleans())),
+    sockets=tuples(
+        st.builds(
+            Socket,
+            name=NAME,
+            listen=NAME,
+            kind=st.sampled_from(SocketKind),
+            activated=st.booleans(),
+            mode=IDS,
+            uid=IDS,
+        )
+    ),
     stdin=st.sampled_from(Stdin),
     capabilities=tuples(NAME),
 )

@@ -20,6 +20,7 @@ from stage1.contract import (
     App,
     ConflictError,
     DataRoot,
+    Dependency,
     ExitPolicy,
     ExitRule,
     HostError,
@@ -160,7 +161,7 @@ WHOLE = pod(
         tmpfs=(Tmpfs(target="/t"),),
         sockets=(Socket(name="h", listen="80"),),
     ),
-    app("db", after=("web",)),
+    app("db", after=(Dependency(app="web"),)),
     volumes=(Volume(name="data", kind=VolumeKind.HOST, source="/srv"),),
 )
 
@@ -199,7 +200,11 @@ def test_a_name_that_is_unsafe_in_paths_or_units_is_refused(path: str, name: str
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("apps", []), ("apps.1.name", "web"), ("apps.1.after", ["ghost"]), ("apps.1.requires", ["db"]),
+        ("apps", []), ("apps.1.name", "web"), ("apps.1.after", [{"app": "ghost"}]),
+        ("apps.1.requires", [{"app": "db"}]), ("apps.1.wants", [{"app": "web", "condition": "healthy"}]),
+        ("apps.0.watchdog", 0), ("apps.0.run_time", -1), ("apps.0.restart.max_delay", 0.5),
+        ("apps.0.hooks", {"pre_start": [[]]}), ("apps.0.hooks", {"pre_stop": [["", "x"]]}), ("apps.0.kill_mode", "x"),
+        ("apps.0.sockets.0.mode", 0o7777), ("apps.0.sockets.0.uid", -1),
         ("apps.0.argv", []),
         ("apps.0.argv", [""]), ("apps.0.env", ["X"]), ("apps.0.env", ["=1"]), ("apps.0.layers", ["../../etc"]),
         ("apps.0.layers", ["sha256:../x"]), ("apps.0.workdir", "here"), ("apps.0.workdir", "/a/../../b"),

@@ -207,6 +207,7 @@ def test_the_page_of_templates_has_every_template_and_every_variable_and_no_othe
         *variables(units.AppUnit, "app"),
         *variables(units.SocketUnit, "socket"),
         *variables(units.PodUnits, "pod"),
+        *variables(units.Await, "awaited"),
         *variables(nspawn.NspawnArguments, "nspawn"),
     }
     assert set(re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE)) == known

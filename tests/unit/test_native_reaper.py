@@ -313,9 +313,10 @@ def model_end(
     if deciders:
         decider = own if own in deciders else next(name for name, _, _ in apps if name in deciders)
         return {decider}, over[decider]
-    if len(over) == len(apps) and policy in ("all", "any-failure"):
-        worst = max(over.values())
-        return {name for name, status in over.items() if status == worst}, worst
+    counted = {name for name, role in roles.items() if role != "sidecar"}
+    if counted and counted <= set(over) and policy in ("all", "any-failure"):
+        worst = max(over[name] for name in counted)
+        return {name for name in counted if over[name] == worst}, worst
     return None
 
 
@@ -324,7 +325,9 @@ steps = st.lists(
     min_size=1,
     max_size=8,
 )
-kinds = st.tuples(st.sampled_from(["no", "on-failure", "always"]), st.sampled_from(["main", "main", "init"]))
+kinds = st.tuples(
+    st.sampled_from(["no", "on-failure", "always"]), st.sampled_from(["main", "main", "init", "sidecar"])
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -389,6 +392,52 @@ def test_many_reapers_at_once_end_the_pod_exactly_once(tmp_path: Path, policy: s
         assert sum(text.startswith(f"end {status} ") for text in said) == 1
         assert (root.verdict() or "").startswith(f"{status} ")
         assert not [name for name in os.listdir(root.status) if name.endswith("~")]
+
+
+def test_an_app_that_a_socket_starts_again_has_not_ended_when_it_has_ended_well(tmp_path: Path) -> None:
+    root = Root(tmp_path, "any-failure", [("web", "no", "main activated"), ("job", "no", "main")])
+    assert root.run("job", "success", "exited", "0") == ""
+    assert root.run("web", "success", "exited", "0", "1") == ""
+    assert root.record("web")["final"] is False
+    assert root.run("web", "exit-code", "exited", "4", "2") == "end 4 web\n"
+
+
+def test_a_command_before_the_start_that_fails_is_no_end_of_the_app(tmp_path: Path) -> None:
+    root = Root(tmp_path, "any-failure", [("web", "no", "main")])
+    root.run("web", "exit-code", "", "", "1", "--hooks")
+    assert {key: root.record("web")[key] for key in ("reason", "code", "status")} == {
+        "reason": "hook-failed",
+        "code": None,
+        "status": 125,
+    }
+
+
+def test_a_command_after_the_start_that_fails_is_told_from_a_probe(tmp_path: Path) -> None:
+    for options, reason in ((("--hooks",), "hook-failed"), ((), "timeout")):
+        root = Root(tmp_path / reason, "any-failure", [("web", "no", "main")])
+        root.run("web", "exit-code", "killed", "TERM", "1", *options)
+        assert root.record("web")["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"), [(("success", "exited", "0"), 0), (("exit-code", "exited", "3"), 1)]
+)
+def test_waiting_for_the_end_of_an_app_tells_a_good_one_from_a_bad_one(
+    tmp_path: Path, ending: tuple[str, str, str], status: int
+) -> None:
+    root = Root(tmp_path, "never", [("job", "no", "main")])
+    waiting = subprocess.Popen([program("reaper"), "--root", str(tmp_path), "await", "finished", "job"])
+    root.run("job", *ending)
+    assert waiting.wait(30) == status
+
+
+def test_waiting_for_an_app_that_is_gone_before_it_ran_is_in_vain(tmp_path: Path) -> None:
+    root = Root(tmp_path, "never", [("job", "no", "main")])
+    root.run("job", "resources", "", "")
+    done = subprocess.run(
+        [program("reaper"), "--root", str(tmp_path), "await", "started", "job"], check=False
+    )
+    assert done.returncode == 1
 
 
 # Readiness
@@ -466,6 +515,8 @@ def test_a_wrong_call_is_refused(words: list[str]) -> None:
         "app a no\n",
         "app a no odd\n",
         "policy app:x\napp web no main\n",
+        "policy all\napp web no helper\n",
+        "policy all\napp web no main listening\n",
         "what\n",
         "",
     ],

@@ -13,6 +13,8 @@ from stage0.plan.userns import Bounds, choose
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import (
     App,
+    Condition,
+    Dependency,
     ExitPolicy,
     ExitRule,
     Mount,
@@ -22,6 +24,7 @@ from stage1.contract import (
     Restart,
     RestartPolicy,
     Socket,
+    SocketKind,
     Stdin,
     Tmpfs,
     UsageError,
@@ -351,8 +354,72 @@ def test_what_is_no_readiness_is_refused(text: str) -> None:
 
 def test_apps_may_wait_for_each_other_in_any_order_of_words() -> None:
     found = plan(wish("a", after=("b",)), wish("b", requires=("c",)), wish("c"))
-    assert found.apps[0].after == ("b",)
-    assert found.apps[1].requires == ("c",)
+    assert found.apps[0].after == (Dependency(app="b"),)
+    assert found.apps[1].requires == (Dependency(app="c"),)
+
+
+def test_an_app_may_wait_for_a_state_of_another() -> None:
+    found = plan(
+        wish("a", after=("b:started",), wants=("c:finished",), requires=("d:ready",)), *map(wish, "bcd")
+    )
+    assert found.apps[0].after == (Dependency(app="b", condition=Condition.STARTED),)
+    assert found.apps[0].wants == (Dependency(app="c", condition=Condition.FINISHED),)
+    assert found.apps[0].requires == (Dependency(app="d", condition=Condition.READY),)
+    assert "no state 'up'" in refused(wish("a", after=("b:up",)), wish("b"))
+    assert "no health probe" in refused(wish("a", requires=("b:healthy",)), wish("b"))
+
+
+@pytest.mark.parametrize(
+    "endless", [{"restart": "always"}, {"sidecar": True}, {"socket": ("80,activated",)}]
+)
+def test_an_app_that_never_finishes_cannot_be_waited_for_to_finish(endless: dict[str, Any]) -> None:
+    assert "never finished" in refused(wish("a", after=("b:finished",)), wish("b", **endless))
+
+
+def test_sidecars_wait_for_sidecars_and_keep_no_pod_alive() -> None:
+    assert plan(wish("a", sidecar=True), wish("b", sidecar=True, after=("a",)), wish("c")).apps[1].sidecar
+    assert "sidecar a cannot wait" in refused(wish("a", sidecar=True, after=("b",)), wish("b"))
+    assert "every app is a sidecar" in refused(wish("a", sidecar=True))
+    assert "both --init and --sidecar" in refused(wish("a", sidecar=True, init=True), wish("b"))
+    assert "decides nothing" in refused(wish("a", sidecar=True), wish("b"), exit_policy="app:a")
+
+
+def test_the_delay_before_a_restart_grows_from_one_time_to_another() -> None:
+    asked = wish(restart="always", restart_delay="100ms", restart_max_delay="5s")
+    assert planned(asked).restart == RestartPolicy(when=Restart.ALWAYS, delay=0.1, max_delay=5.0)
+    assert planned(wish(restart="always", restart_delay="2m")).restart.max_delay == 120
+    assert "shorter than" in refused(wish(restart_delay="5s", restart_max_delay="1s"))
+
+
+def test_times_bound_the_start_and_the_run() -> None:
+    found = planned(wish(start_time="5s", run_time="1h", watchdog="30s"))
+    assert (found.readiness.timeout, found.run_time, found.watchdog) == (5, 3600, 30)
+    assert planned(wish(start_time="0")).readiness.timeout == 0
+    assert "--run-time=0" in refused(wish(run_time="0"))
+    assert "in place of --start-time" not in refused(wish(watchdog="soon"))
+    assert "whole run" in refused(wish("a", init=True, start_time="5s"), wish("b"))
+    assert "watchdog" in refused(wish("a", init=True, watchdog="5s"), wish("b"))
+    assert "--kill-mode=all" in refused(wish(kill_mode="all"))
+
+
+# Hooks
+
+
+def test_a_hook_is_split_as_a_shell_would_or_given_in_words() -> None:
+    found = planned(wish(pre_start=("/bin/a 'b c' \\$D", ("e", "", " f"))))
+    assert found.hooks.pre_start == (("/bin/a", "b c", "$D"), ("e", "", " f"))
+
+
+@pytest.mark.parametrize("command", ["", "  ", "'open", (), ("", "x")])
+def test_what_is_no_command_is_refused(command: Any) -> None:
+    assert "--post-stop" in refused(wish(post_stop=(command,)))
+
+
+def test_an_init_app_has_no_stop() -> None:
+    assert "--pre-stop" in refused(wish("a", init=True, pre_stop=("x",)), wish("b"))
+    assert (
+        plan(wish("a", init=True, pre_start=("x",), post_start=("y",)), wish("b")).apps[0].hooks.post_start
+    )
 
 
 def test_an_app_that_is_not_there_cannot_be_waited_for() -> None:
@@ -459,12 +526,43 @@ def test_a_socket_may_have_a_name_and_a_kind() -> None:
     assert found.sockets == (
         Socket(name="s0", listen="8080"),
         Socket(name="http", listen="127.0.0.1:80"),
-        Socket(name="dns", listen="[::]:53", datagram=True),
+        Socket(name="dns", listen="[::]:53", kind=SocketKind.DATAGRAM),
         Socket(name="s3", listen="/run/x.sock"),
     )
 
 
-@pytest.mark.parametrize("text", ["", "=80", "a b=80", "http=", "a%nb", "80 81", "x=8\n0", "/udp"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "=80",
+        "a b=80",
+        "http=",
+        "a%nb",
+        "80 81",
+        "x=8\n0",
+        "/udp",
+        "0",
+        "70000",
+        "[::1]",
+        "1.2.3.4",
+        "/a/../b",
+        "/",
+        "@",
+        "80,",
+        "80,on",
+        "80,activated=yes",
+        "80,mode=0660",
+        "80,owner=0",
+        "80,type=seqpacket",
+        "80,type=raw",
+        "80/udp,type=stream",
+        "/x,mode=9",
+        "/x,mode=",
+        "/x,owner=ghost",
+        "80,activated,activated",
+    ],
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     assert "--socket=" in refused(wish(socket=(text,)))
 
@@ -472,6 +570,29 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_two_sockets_of_one_name_are_refused() -> None:
     refused(wish(socket=("a=80", "a=81")))
     refused(wish(socket=("s1=80", "81")))
+
+
+def test_a_socket_has_options() -> None:
+    found = planned(
+        wish(
+            socket=(
+                "a=8080,activated,host",
+                "b=/run/b.sock,type=seqpacket,mode=0660,owner=web",
+                "c=@c,type=datagram",
+            )
+        )
+    )
+    assert found.sockets == (
+        Socket(name="a", listen="8080", activated=True, from_host=True),
+        Socket(name="b", listen="/run/b.sock", kind=SocketKind.SEQPACKET, mode=0o660, uid=101, gid=102),
+        Socket(name="c", listen="@c", kind=SocketKind.DATAGRAM),
+    )
+
+
+def test_a_socket_where_nobody_would_find_it_is_refused() -> None:
+    tmpfs = ("type=tmpfs,target=/run",)
+    assert "tmpfs" in refused(wish(mount=tmpfs, socket=("/run/x/y.sock",)))
+    assert planned(wish(mount=tmpfs, socket=("/run/x.sock,host", "/runner/x.sock", "80")))
 
 
 # Anything

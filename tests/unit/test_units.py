@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from stage1 import plan, units
 from stage1.contract import (
     App,
+    Condition,
+    Dependency,
+    Hooks,
     Mount,
     NetworkMode,
     PodManifest,
@@ -19,10 +22,13 @@ from stage1.contract import (
     Restart,
     RestartPolicy,
     Socket,
+    SocketKind,
     Stdin,
     Tmpfs,
     UsageError,
     User,
+    Volume,
+    VolumeKind,
 )
 from stage1.quoting import Escaped
 from stage1.render import render
@@ -54,15 +60,63 @@ def values(text: str, key: str) -> list[str]:
 
 
 def test_an_app_waits_for_those_it_names() -> None:
-    one = unit(app("a", after=("b",), requires=("c",)), app("b"), app("c"))
-    assert one.after == ("app-b.service", "app-c.service")
-    assert one.requires == ("app-c.service",)
+    waits = {
+        "after": (Dependency(app="b"),),
+        "wants": (Dependency(app="d"),),
+        "requires": (Dependency(app="c"),),
+    }
+    found = unit(app("a", **waits), app("b"), app("c"), app("d")).order
+    assert found.after == ("app-b.service", "app-d.service", "app-c.service")
+    assert found.wants == ("app-d.service",)
+    assert found.requires == ("app-c.service",)
+
+
+def waits_for(other: App, condition: Condition) -> tuple[str, ...]:
+    """The units that stand for another app's state."""
+    return unit(app("a", requires=(Dependency(app=other.name, condition=condition),)), other).order.requires
+
+
+def test_a_state_is_the_apps_own_unit_where_systemd_means_the_same() -> None:
+    probed, talks, hooked = (
+        app("b", readiness=Readiness(port=80)),
+        app("b", readiness=Readiness(notify=True)),
+        app("b", hooks=Hooks(post_start=(("x",),))),
+    )
+    assert waits_for(app("b"), Condition.STARTED) == ("app-b.service",)
+    for other in (app("b"), probed, talks, hooked):
+        assert waits_for(other, Condition.READY) == ("app-b.service",)
+        assert waits_for(other, Condition.FINISHED) == ("await-b-finished.service",)
+    for other in (probed, talks, hooked):
+        assert waits_for(other, Condition.STARTED) == ("await-b-started.service",)
+    assert waits_for(app("b", init=True), Condition.FINISHED) == ("app-b.service",)
+
+
+def test_an_app_that_a_socket_starts_is_there_when_the_socket_is() -> None:
+    other = app("b", sockets=(Socket(name="h", listen="80", activated=True), Socket(name="i", listen="81")))
+    assert waits_for(other, Condition.READY) == ("app-b-h.socket", "app-b-i.socket")
+
+
+def test_the_unit_that_waits_is_there_once_and_the_pod_does_not_wait_for_it() -> None:
+    finished = (Dependency(app="b", condition=Condition.FINISHED),)
+    whole = texts(pod(app("a", after=finished), app("b"), app("c", requires=finished)))
+    assert values(whole["await-b-finished.service"], "ExecStart") == [":/pod/bin/reaper await finished b"]
+    assert "await-b-finished.service" in values(whole["default.target"], "Wants")
+    assert "await-b-finished.service" not in values(whole["default.target"], "After")
+
+
+def test_sidecars_start_before_everything_else_and_so_stop_after_it() -> None:
+    apps = (app("web"), app("proxy", sidecar=True), app("one", init=True))
+    order = {one.name: units.app_unit(one, pod(*apps), 252).order for one in apps}
+    assert order["proxy"].after == ()
+    assert order["one"].after == ("app-proxy.service",)
+    assert order["web"].after == ("app-one.service", "app-proxy.service")
+    assert "app proxy no sidecar" in plan.policy(pod(*apps)).splitlines()
 
 
 def test_init_apps_run_one_after_the_other_and_the_rest_waits_for_all() -> None:
     apps = (app("web"), app("one", init=True), app("two", init=True), app("three", init=True))
     whole = pod(*apps)
-    waits = {one.name: units.app_unit(one, whole, 252).requires for one in apps}
+    waits = {one.name: units.app_unit(one, whole, 252).order.requires for one in apps}
     assert waits == {
         "one": (),
         "two": ("app-one.service",),
@@ -123,6 +177,59 @@ def test_an_app_has_started_when_its_program_runs_or_it_says_so_or_its_port_answ
 def test_an_init_app_has_started_when_it_has_ended() -> None:
     start = unit(app(init=True, readiness=Readiness(port=80))).start
     assert (start.type, start.init, start.ready_port) == ("oneshot", True, 0)
+
+
+def test_times_are_bounds_of_the_unit() -> None:
+    text = texts(pod(app(readiness=Readiness(timeout=5), run_time=90.0, watchdog=2.5)))["app-web.service"]
+    assert values(text, "TimeoutStartSec") == ["5s"]
+    assert values(text, "RuntimeMaxSec") == ["90s"]
+    assert values(text, "WatchdogSec") == ["2.5s"]
+    assert values(text, "NotifyAccess") == ["all"]
+    assert values(texts(pod(app(readiness=Readiness(timeout=0))))["app-web.service"], "TimeoutStartSec") == [
+        "infinity"
+    ]
+
+
+def test_the_run_of_an_init_app_is_its_start() -> None:
+    start = unit(app(init=True, run_time=7.0), app("b")).start
+    assert (start.timeout, start.run_time) == ("7s", "")
+    assert unit(app(init=True), app("b")).start.timeout == "infinity"
+
+
+def test_a_probe_says_itself_that_it_took_too_long() -> None:
+    start = unit(app(readiness=Readiness(port=80, timeout=30))).start
+    assert (start.ready_timeout, start.timeout) == (30, "35s")
+
+
+# Hooks
+
+HOOKS = Hooks(
+    pre_start=(("/bin/a", "%n $X"),), post_start=(("b",),), pre_stop=(("./c",),), post_stop=(("/d", "\n"),)
+)
+
+
+def test_hooks_are_commands_of_the_unit_in_the_apps_root() -> None:
+    text = texts(pod(app(hooks=HOOKS, workdir="/srv")))["app-web.service"]
+    assert values(text, "ExecStartPre") == [':@"/bin/a" "/bin/a" "%%n $X"']
+    assert values(text, "ExecStartPost") == [':@"b" "b"']
+    assert values(text, "ExecStop") == [':@"/srv/./c" "./c"']
+    run, *stopped = values(text, "ExecStopPost")
+    assert run.startswith(":+/run/pod/reaper --hooks --in-order --program ")
+    assert stopped == ['-:@"/d" "/d" "\\n"']
+    assert values(text, "RootDirectoryStartOnly") == []
+    assert "/pod/bin/reaper:/run/pod/reaper" in values(text, "BindReadOnlyPaths")
+    assert values(text, "ExecSearchPath") == ["/usr/bin:/bin"]
+
+
+def test_an_app_without_hooks_has_the_reaper_where_it_cannot_see_it() -> None:
+    text = texts(pod())["app-web.service"]
+    assert values(text, "RootDirectoryStartOnly") == ["yes"]
+    assert "/run/pod/reaper" not in text
+
+
+def test_hooks_of_an_app_whose_environment_no_unit_can_carry_are_refused() -> None:
+    with pytest.raises(UsageError, match="app web: its hooks"):
+        plan.jobs(pod(app(hooks=HOOKS, env=("A=\x01",))), FACTS, keep_unit=False)
 
 
 # Users
@@ -249,12 +356,52 @@ def test_a_place_that_no_unit_can_say_is_a_usage_error(target: str) -> None:
 
 def test_a_socket_is_a_unit_that_hands_itself_to_the_app() -> None:
     whole = texts(
-        pod(app(sockets=(Socket(name="http", listen="80"), Socket(name="dns", listen="53", datagram=True))))
+        pod(
+            app(
+                sockets=(
+                    Socket(name="http", listen="80"),
+                    Socket(name="dns", listen="53", kind=SocketKind.DATAGRAM),
+                )
+            )
+        )
     )
     assert values(whole["app-web-http.socket"], "ListenStream") == ["80"]
     assert values(whole["app-web-dns.socket"], "ListenDatagram") == ["53"]
     assert values(whole["app-web-http.socket"], "Service") == ["app-web.service"]
     assert "app-web-http.socket" in values(whole["app-web.service"], "Requires")
+
+
+def test_a_path_is_in_the_volume_or_the_root_the_app_sees_it_in() -> None:
+    one = app(
+        mounts=(Mount(volume="v", target="/run"), Mount(volume="w", target="/run/x")),
+        sockets=(
+            Socket(name="a", listen="/run/a.sock", mode=0o660, uid=5, gid=6),
+            Socket(name="b", listen="/run/x/y/b.sock"),
+            Socket(name="c", listen="/srv/c.sock"),
+            Socket(name="d", listen="/run/d.sock", from_host=True),
+        ),
+    )
+    whole = texts(pod(one, volumes=tuple(Volume(name=name, kind=VolumeKind.EMPTY) for name in "vw")))
+    places = [values(whole[f"app-web-{name}.socket"], "ListenStream")[0] for name in "abcd"]
+    assert places == [
+        "/pod/volumes/v/a.sock",
+        "/pod/volumes/w/y/b.sock",
+        "/pod/apps/web/rootfs/srv/c.sock",
+        "/run/d.sock",
+    ]
+    keys_of_a = {
+        key: values(whole["app-web-a.socket"], key) for key in ("SocketMode", "SocketUser", "SocketGroup")
+    }
+    assert keys_of_a == {"SocketMode": ["0660"], "SocketUser": ["5"], "SocketGroup": ["6"]}
+    assert "u5:" in plan.user_database(pod(one))["passwd"]
+
+
+def test_an_activated_app_is_started_by_its_socket_alone() -> None:
+    one = app(sockets=(Socket(name="h", listen="80", activated=True),))
+    whole = texts(pod(one, app("b")))
+    assert values(whole["default.target"], "Wants") == ["app-b.service", "app-web-h.socket"]
+    assert values(whole["-.slice.d/10-sockets.conf"], "Wants") == ["app-web-h.socket"]
+    assert "app web no main activated" in plan.policy(pod(one)).splitlines()
 
 
 # Nothing adds a line
@@ -332,5 +479,6 @@ def test_values_of_units_are_escaped_by_type() -> None:
     found = unit(app())
     assert isinstance(found.name, Escaped)
     assert all(
-        isinstance(text, Escaped) for text in (*found.after, *found.files.binds, found.root, found.stop_time)
+        isinstance(text, Escaped)
+        for text in (*found.order.after, *found.files.binds, found.root, found.stop_time)
     )
