@@ -144,7 +144,7 @@ def test_the_schema_refuses_what_the_code_refuses() -> None:
 
 def test_the_defaults_of_the_schema_are_documents_themselves() -> None:
     default = POD_SCHEMA["$defs"]["App"]["properties"]["restart"]["default"]
-    assert default == {"when": "no", "limit": None, "delay": 1.0}
+    assert default == {"when": "no", "limit": None, "delay": 1.0, "max_delay": 60.0}
     for part in (POD_SCHEMA, *POD_SCHEMA["$defs"].values()):
         for rule in part.get("properties", {}).values():
             if "default" in rule:
