@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from stage0 import layout, lifecycle, ranges
 from stage0.image import Store
 from stage0.image.wish import POLICIES, Wish
+from stage0.interruption import heed_sigterm
 from stage0.plan import Circumstances, plan_pod
 from stage0.request import PodRequest
 from stage0.settings import Settings
@@ -102,16 +102,6 @@ def making(
             layout.lay_out(pod, directory)
         yield pod, directory, lock
         undo.pop_all()
-
-
-def heed_sigterm() -> None:
-    """From now on SIGTERM ends this process as SIGINT does, with what it was making, until the monitor runs."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminated)
-
-
-def _terminated(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def discard(pod: PodManifest, settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,6 +34,8 @@ def _beating(say: Listener, address: str, clock: Callable[[], float] = time.mono
 
 def _send(address: str, text: str) -> None:
     """Say it or not: nobody has to listen."""
+    import socket  # noqa: PLC0415 (only in a unit of Type=notify)
+
     name = f"\0{address[1:]}" if address.startswith("@") else address
     with (
         suppress(OSError),

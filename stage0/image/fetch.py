@@ -13,7 +13,6 @@ from stage0.image.platforms import host_platform, parse_platform
 from stage0.image.reference import Reference, ShortNames, parse_reference
 from stage0.image.registries import short_names
 from stage0.image.skopeo import Skopeo
-from stage0.image.transfer import transfer
 from stage0.image.wish import NEWER, Wish
 from stage1.contract.errors import HostError, NotFoundError
 
@@ -30,6 +29,8 @@ def fetch(
     platform = parse_platform(wish.platform) if wish.platform else host_platform()
     skopeo = Skopeo(wish, platform, text)
     if text.partition(":")[0] in FETCHED and is_fetched(text):
+        from stage0.image.transfer import transfer  # noqa: PLC0415 (not for registries)
+
         return transfer(store.paths, skopeo, text, wanted, listener)
     try:
         found = _find(skopeo, text)

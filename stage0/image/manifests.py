@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stage0.image.model import ImageConfig, ImageError
 from stage0.image.names import is_digest
@@ -24,8 +23,7 @@ CONFIG_TYPES = (OCI_CONFIG, DOCKER_CONFIG)
 _HINT = "the image is damaged or was made by a faulty tool; fetch or build it again"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Descriptor:
+class Descriptor(NamedTuple):
     """What a document says about a blob it refers to."""
 
     media_type: str
@@ -35,8 +33,7 @@ class Descriptor:
     platform: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(NamedTuple):
     """An image manifest."""
 
     media_type: str
@@ -44,8 +41,7 @@ class Manifest:
     layers: tuple[Descriptor, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(NamedTuple):
     """An image config: what `ImageConfig` keeps, and what only an import needs."""
 
     diff_ids: tuple[str, ...]

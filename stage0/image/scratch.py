@@ -10,7 +10,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +86,7 @@ class Batch:
     def _new(self, parent: Path, make: object) -> Scratch:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
-            path = parent / (PREFIX + secrets.token_hex(8))
+            path = parent / (PREFIX + os.urandom(8).hex())
             fd = make(path)  # type: ignore[operator]
             fcntl.flock(fd, fcntl.LOCK_EX)
             if _is_at(path, fd):
@@ -169,7 +168,7 @@ def discard(path: Path) -> int:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        doomed = path.rename(path.with_name(PREFIX + secrets.token_hex(8)))
+        doomed = path.rename(path.with_name(PREFIX + os.urandom(8).hex()))
         sync_directory(path.parent)
         return remove(doomed)
     finally:
@@ -225,7 +224,7 @@ def _empty(fd: int, top: int) -> tuple[int, list[str]]:
         elif fd == top:
             waiting.append(name)
         else:
-            new = PREFIX + secrets.token_hex(12)
+            new = PREFIX + os.urandom(12).hex()
             os.rename(name, new, src_dir_fd=fd, dst_dir_fd=top)
             waiting.append(new)
     return freed, waiting

@@ -57,6 +57,14 @@ class Skopeo(NamedTuple):
         argv = self._argv(*words, address, f"oci:{layout}:{TAG}")
         return command.Running(argv, environment=_environment())
 
+    def finish(self, running: command.Running) -> None:
+        """Wait for its end; a failure becomes an error of ours."""
+        running.wait()
+        try:
+            running.check()
+        except command.CommandError as error:
+            raise self.explained(error) from None
+
     def explained(self, error: command.CommandError) -> Exception:
         """What a failure means for the user."""
         return explain(error.said, self.what) or error

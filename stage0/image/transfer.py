@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from stage0.command import CommandError, Running
 from stage0.image import manifests
 from stage0.image.assemble import assemble
 from stage0.image.events import Done, Listener, Resolved, Unpacked
@@ -44,7 +43,7 @@ def transfer(paths: StorePaths, skopeo: Skopeo, text: str, name: str, say: Liste
             _link_known(skopeo, partial, text)
         layout = batch.new_directory(partial.root).path
         copying = stack.enter_context(closing(skopeo.start_copy(text, layout, partial.root, exact=False)))
-        _finish(skopeo, copying)
+        skopeo.finish(copying)
         draft = _read(skopeo, layout, partial)
         sizes = tuple((layer.digest, layer.size) for layer in draft.layers)
         say(Resolved(final_name, digest_of(draft.manifest), sizes, ()))
@@ -77,18 +76,10 @@ def name_of(text: str) -> str:
 def _link_known(skopeo: Skopeo, partial: Partial, text: str) -> None:
     """Spare skopeo the layers that are here: this store lists them by diff id, which is what it will ask for."""
     with closing(skopeo.start_config(text)) as running:
-        _finish(skopeo, running)
+        skopeo.finish(running)
         config = manifests.parse_config(running.output, f"{text}: config")
     for diff_id in config.diff_ids:
         partial.has(diff_id)
-
-
-def _finish(skopeo: Skopeo, running: Running) -> None:
-    running.wait()
-    try:
-        running.check()
-    except CommandError as error:
-        raise skopeo.explained(error) from None
 
 
 class _Split:

@@ -8,7 +8,7 @@ import sys
 from stage0.image import Store
 from stage0.image.names import TRANSPORTS
 from stage0.image.wish import ALWAYS, Wish
-from stage0.making import heed_sigterm
+from stage0.interruption import heed_sigterm
 from stage0.notify import extending
 from stage0.options.fetching import add_access
 from stage0.progress import json_lines, shown
