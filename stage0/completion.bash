@@ -97,7 +97,7 @@ __pod_add_sources() {
         for transport in oci: oci-archive: docker-archive: dir: tar:; do
                 [[ $cur != "$transport"* ]] || __pod_add_files "$transport" -f
         done
-        [[ ${#COMPREPLY[@]} -gt 0 ]] || __pod_add $'oci:\noci-archive:\ndocker-archive:\ndir:\ntar:'
+        [[ ${#COMPREPLY[@]} -gt 0 ]] || __pod_add $'docker://\ndocker-daemon:\ncontainers-storage:\noci:\noci-archive:\ndocker-archive:\ndir:\ntar:'
 }
 
 __pod_offer() {

@@ -73,7 +73,7 @@ function __pod_sources
     if test -n "$found[2]"
         printf "$found[2]:%s\n" (__fish_complete_path $found[3])
     else
-        printf '%s\n' oci: oci-archive: docker-archive: dir: tar:
+        printf '%s\n' docker:// docker-daemon: containers-storage: oci: oci-archive: docker-archive: dir: tar:
     end
 end
 

@@ -18,6 +18,9 @@ _SIGNALS = "words HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH"
 # Where the name of a value does not say what it is.
 _BY_OPTION = {
     "--exit-policy": "words any-failure all first never app:",
+    "--platform": "words linux/amd64 linux/arm64 linux/arm/v7 linux/riscv64 linux/s390x linux/ppc64le",
+    "--tls-verify": "words true false",
+    "--creds": NOTHING,
     "--net": "words host none",
     "--ready": "words started notify tcp:",
     "--restart": "words no on-failure always",
@@ -31,6 +34,7 @@ _BY_METAVAR = {
     "SIGNAL": _SIGNALS,
     "IMAGE": "images",
     "SOURCE": "sources",
+    "NAME|SOURCE": "run",
 }
 _OF_RUNNING_PODS = {"stop", "kill", "wait"}
 

@@ -63,7 +63,7 @@ __pod_sources() {
         if compset -P '(oci|oci-archive|docker-archive|dir|tar):'; then
                 _files
         else
-                compadd -S '' oci: oci-archive: docker-archive: dir: tar:
+                compadd -S '' docker:// docker-daemon: containers-storage: oci: oci-archive: docker-archive: dir: tar:
         fi
 }
 

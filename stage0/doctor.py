@@ -9,6 +9,7 @@ from typing import NamedTuple
 KERNEL_FLOOR = (5, 15)
 USER_NAMESPACES_OVER_OVERLAYS = (5, 19)
 SYSTEMD_FLOOR = 252
+SKOPEO_FLOOR = (1, 5)  # --preserve-digests
 LITTLE_SPACE = 1 << 30
 
 
@@ -50,6 +51,8 @@ class Facts(NamedTuple):
     unbuilt: tuple[str, ...]  # C programs that are not there
     modules: tuple[str, ...]  # Python packages that are not there
     programs: tuple[str, ...]  # programs that are not there
+    skopeo: str | None  # what `skopeo --version` prints
+    image_policy: bool  # whether there is a signature policy
 
 
 class Finding(NamedTuple):
@@ -288,7 +291,7 @@ _TOOLS = {
     "unshare": ("util-linux", "util-linux", "util-linux"),
     "stat": ("coreutils", "coreutils", "coreutils"),
 }
-PROGRAMS = (*_TOOLS, "skopeo")
+PROGRAMS = tuple(_TOOLS)
 
 
 def _tools(facts: Facts) -> Finding:
@@ -358,11 +361,23 @@ def _user_namespaces(facts: Facts) -> Finding:
 
 
 def _skopeo(facts: Facts) -> Finding:
-    if "skopeo" not in facts.programs:
-        return Finding(check="skopeo", level=Level.OK, found="there, to fetch images from registries")
-    return Finding(
-        check="skopeo",
-        level=Level.WARN,
-        found="not there; pods do not need it, but it fetches images: skopeo copy docker://… oci:DIR:TAG",
-        advice=install("skopeo", "skopeo", "skopeo"),
-    )
+    found = facts.skopeo and re.search(r"version (\S+)", facts.skopeo)
+    if not found:
+        return Finding(
+            check="skopeo",
+            level=Level.WARN,
+            found="not there; pods do not need it, but `pod image pull` does for registries",
+            advice=install("skopeo", "skopeo", "skopeo"),
+        )
+    if version(found[1]) < SKOPEO_FLOOR:
+        return Finding(
+            check="skopeo",
+            level=Level.WARN,
+            found=f"{found[1]}, older than {SKOPEO_FLOOR[0]}.{SKOPEO_FLOOR[1]}: `pod image pull` may fail",
+            advice=("update the system: Debian 12, Fedora 36 and later have it",),
+        )
+    if not facts.image_policy:
+        packages = install("golang-github-containers-common", "containers-common", "containers-common")
+        text = f"{found[1]}, but without /etc/containers/policy.json it refuses every image"
+        return Finding(check="skopeo", level=Level.WARN, found=text, advice=packages)
+    return Finding(check="skopeo", level=Level.OK, found=found[1])

@@ -73,7 +73,14 @@ def gather(root: Path) -> doctor.Facts:
         unbuilt=tuple(name for name in _NATIVE_PROGRAMS if not os.access(_NATIVE / name, os.X_OK)),
         modules=tuple(name for name in doctor.MODULES if find_spec(name) is None),
         programs=tuple(name for name in doctor.PROGRAMS if shutil.which(name) is None),
+        skopeo=_said(["skopeo", "--version"]),
+        image_policy=any(path.exists() for path in _policies()),
     )
+
+
+def _policies() -> tuple[Path, ...]:
+    """Where containers-policy.json(5) may lie."""
+    return Path.home() / ".config/containers/policy.json", Path("/etc/containers/policy.json")
 
 
 def _existing(path: Path) -> Path:

@@ -32,6 +32,8 @@ GOOD = Facts(
     unbuilt=(),
     modules=(),
     programs=(),
+    skopeo="skopeo version 1.9.3",
+    image_policy=True,
 )
 ANY = st.builds(
     Facts,
@@ -46,6 +48,7 @@ ANY = st.builds(
     free=st.one_of(st.none(), st.integers(min_value=0)),
     modules=st.lists(st.sampled_from(doctor.MODULES), unique=True).map(tuple),
     programs=st.lists(st.sampled_from(doctor.PROGRAMS), unique=True).map(tuple),
+    skopeo=st.one_of(st.none(), st.text(), st.sampled_from(["skopeo version 1.4.1", "skopeo version x"])),
 )
 
 
@@ -109,7 +112,9 @@ def test_without_this_no_pod_can_run(check: str, change: dict[str, object]) -> N
         ("user namespaces", {"user_namespaces": False, "mapped": "no"}),
         ("user namespaces", {"kernel": "5.15.0", "mapped": None}),
         ("user namespaces", {"mapped": "its file system (nfs) has no mapped mounts"}),
-        ("skopeo", {"programs": ("skopeo",)}),
+        ("skopeo", {"skopeo": None}),
+        ("skopeo", {"skopeo": "skopeo version 1.4.1"}),
+        ("skopeo", {"image_policy": False}),
     ],
 )
 def test_without_this_pods_run_all_the_same(check: str, change: dict[str, object]) -> None:

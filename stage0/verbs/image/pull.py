@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     sources = ", ".join(f"{transport}:…" for transport in TRANSPORTS)
     parser.add_argument(
-        "sources", metavar="IMAGE", nargs="+",
+        "sources", metavar="NAME|SOURCE", nargs="+",
         help=f"a name as nginx or quay.io/x/y:tag, docker://…, docker-daemon:…, containers-storage:…, {sources}",
     )  # fmt: skip
     parser.add_argument("--name", metavar="NAME[:TAG]", help="name it; otherwise the source says")
