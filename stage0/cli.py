@@ -6,10 +6,13 @@ import errno
 import os
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from stage0 import settings
-from stage0.parsing import Parser
 from stage1.contract import EXIT_RUNTIME, EXIT_USAGE, PodError, UsageError
+
+if TYPE_CHECKING:
+    from stage0.parsing import Parser
 
 VERSION = "0.1.0"
 
@@ -30,6 +33,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "list": ("ps", "the same as ps"),
     "status": ("status", "how a pod and each of its apps is doing"),
     "inspect": ("inspect", "everything known of a pod, as JSON"),
+    "exec": ("exec", "run a command inside an app"),
+    "enter": ("enter", "a shell inside an app or the pod itself"),
+    "session": ("session", "commands that `pod exec` left running"),
     "stats": ("stats", "what pods and apps use: processor, memory, tasks, disk"),
     "top": ("top", "the processes of a pod"),
     "events": ("events", "what has happened to pods, and what happens"),
@@ -93,20 +99,40 @@ def _main(argv: list[str]) -> int:
         raise UsageError(f"there is no command {rest[0]!r}", hint="see `pod --help`")
     verb = import_module(f"stage0.verbs.{VERBS[rest[0]][0]}")
     chosen = settings.from_environment(os.environ, directory)
+    status: int | None = _run_words(verb, rest, chosen)
+    if status is not None:
+        return status
     parser = verb_parser(rest[0])
     try:
         arguments = parser.parse_args(rest[1:])
     except SystemExit as done:  # --help
         return int(done.code or 0)
-    if os.geteuid() != 0 and getattr(verb, "NEEDS_ROOT", True):
-        raise PodError(f"pod {rest[0]} needs root", hint=f"try `sudo pod {rest[0]} …`")
-    status: int = verb.run(arguments, chosen)
+    _need_root(verb, rest[0])
+    status = verb.run(arguments, chosen)
     sys.stdout.flush()
+    return status or 0
+
+
+def _run_words(verb: Any, rest: list[str], chosen: settings.Settings) -> int | None:  # noqa: ANN401  a module
+    """For verbs that are called so often that they read their words without argparse; None if this is none of them."""
+    if not hasattr(verb, "run_words"):
+        return None
+    help_wanted = {"-h", "--help"} & set(rest[1:2])
+    if not help_wanted:
+        _need_root(verb, rest[0])
+    status: int | None = verb.run_words(rest[1:], chosen)
     return status
+
+
+def _need_root(verb: Any, name: str) -> None:  # noqa: ANN401  a module
+    if os.geteuid() != 0 and getattr(verb, "NEEDS_ROOT", True):
+        raise PodError(f"pod {name} needs root", hint=f"try `sudo pod {name} …`")
 
 
 def verb_parser(name: str) -> Parser:
     """The parser of one verb, with its options."""
+    from stage0.parsing import Parser  # noqa: PLC0415  argparse, which not every verb needs
+
     module, summary = VERBS[name]
     verb = import_module(f"stage0.verbs.{module}")
     parser = Parser(

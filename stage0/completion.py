@@ -36,7 +36,7 @@ _BY_METAVAR = {
     "SOURCE": "sources",
     "NAME|SOURCE": "run",
 }
-_OF_RUNNING_PODS = {"stop", "kill", "wait"}
+_OF_RUNNING_PODS = {"stop", "kill", "wait", "exec", "enter"}
 
 
 class Option(NamedTuple):

@@ -90,6 +90,21 @@ def _without_streams() -> None:
     os.chdir("/")
 
 
+def enter(directory: PodDir, arguments: list[str], app: str, command: list[str]) -> NoReturn:
+    """Become the program that runs a command inside an app; it ends with the command's status."""
+    program = str(_stage1("resources").native("enter"))
+    sys.stdout.flush()
+    try:
+        os.execv(program, [program, *arguments, str(directory.path), app, *command])  # noqa: S606  no shell wanted
+    except OSError as error:
+        raise HostError(f"cannot run {program}: {error.strerror}", hint="run `make native`") from None
+
+
+def capture_filters(twin: PodDir, lock: int, unit: bytes, target: Path) -> None:
+    """Read the system call filters of a unit into a file, with this fresh pod directory to do it in."""
+    _stage1("twin").capture(twin, lock, unit, target)
+
+
 def require_native(pod: PodDir) -> None:
     """Fail before anything is made if the C programs were not built."""
     if not os.access(_stage1("resources").native("monitor"), os.X_OK):

@@ -53,7 +53,7 @@ def _stamp() -> str:
     nspawn = _nspawn()
     changed = Path(nspawn).stat().st_mtime_ns if nspawn else 0
     machined = _machined()
-    return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {_booted()} {machined} {_cgroup_mounts()}"
+    return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {_booted()} {machined} {cgroup_mounts()}"
 
 
 def _ask() -> HostFacts:
@@ -73,7 +73,7 @@ def _ask() -> HostFacts:
         systemd=version,
         booted=_booted(),
         machined=_machined(),
-        cgroups=() if _booted() else _cgroup_mounts(),
+        cgroups=() if _booted() else cgroup_mounts(),
     )
 
 
@@ -106,7 +106,7 @@ def _machined() -> bool:
     )
 
 
-def _cgroup_mounts() -> tuple[str, ...]:
+def cgroup_mounts() -> tuple[str, ...]:
     """Where systemd-nspawn needs a group of its own: the unified hierarchy and, beside v1, systemd's named one."""
     places = ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
     legacy = tuple(place for place in places if Path(place, "cgroup.procs").exists())

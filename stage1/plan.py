@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from stage1 import nspawn, units
+from stage1 import entering, nspawn, units
 from stage1.contract import (
     App,
     Condition,
@@ -19,7 +19,17 @@ from stage1.contract import (
     Volume,
     VolumeKind,
 )
-from stage1.contract.paths import APP_ROOTS, POLICY, STATUS, STREAMS, UNITS, VOLUMES, WORDS, claim_of
+from stage1.contract.paths import (
+    APP_ROOTS,
+    POLICY,
+    STATUS,
+    STREAMS,
+    TWIN_SUFFIX,
+    UNITS,
+    VOLUMES,
+    WORDS,
+    claim_of,
+)
 from stage1.host import HostFacts
 from stage1.network import records as network_records
 from stage1.network.model import Wiring
@@ -103,6 +113,9 @@ def launch_plan(
     )
     files["policy"] = policy(pod).encode()
     files |= network_records.files(wiring) if wiring else {}
+    for name, entry in entering.entries(pod, texts, base, NSPAWN_ENVIRONMENT, directory.root.filters):
+        files[f"enter/{name}"] = encode_records(iter(entry.records))
+        files[f"enter/{name}{TWIN_SUFFIX}"] = entry.twin
     files["launch"] = encode_records(records(pod, directory, facts, argv, base, wiring))
     return LaunchPlan(
         files=files, links={f"units/{alias}": target for alias, target in ALIASES.items()}, argv=argv

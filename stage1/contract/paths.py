@@ -20,6 +20,8 @@ LAUNCHER_IN_APP = "/run/pod/launcher"
 REAPER_IN_APP = "/run/pod/reaper"
 WORDS_IN_APP = "/run/pod/words"
 UNITS = "/etc/systemd/system"
+# What follows an app's name in the name of the unit that its filters are read from; no app's name holds it.
+TWIN_SUFFIX = "~twin"
 
 # Whose ids are whose on this machine, whatever data roots it has: a link for each range of ids that a pod has.
 CLAIMS = Path("/var/lib/pod/userns")
@@ -73,6 +75,11 @@ class DataRoot(NamedTuple):
     def networks(self) -> Path:
         """Networks made by the administrator, one file each."""
         return self.path / "networks"
+
+    @property
+    def filters(self) -> Path:
+        """System call filters that were read, each with its unit."""
+        return self.cache / "filters"
 
     def layer(self, diff_id: str) -> Path:
         """An unpacked layer."""
@@ -135,6 +142,16 @@ class PodDir(NamedTuple):
     def words(self, app: str) -> Path:
         """Argument and environment block of an app whose words no unit can carry."""
         return self.run / "apps" / app / "words"
+
+    @property
+    def enter(self) -> Path:
+        """What entering an app needs, a file an app."""
+        return self.run / "enter"
+
+    @property
+    def sessions(self) -> Path:
+        """Commands that were detached."""
+        return self.run / "sessions"
 
     @property
     def nspawn(self) -> Path:

@@ -6,14 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "execute.h"
 #include "util.h"
 
-#define STATUS_CANNOT_EXECUTE 126
-#define STATUS_NOT_FOUND      127
-#define WORDS_MAX             ((size_t) 64 << 20)
-#define PATH_DEFAULT          "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define WORDS_MAX ((size_t) 64 << 20)
 
 /* What systemd tells this very process, which no file written before can know. */
 static const char *const passed_on[] = {"NOTIFY_SOCKET",        "LISTEN_FDS",    "LISTEN_PID",
@@ -24,15 +21,6 @@ struct words {
         const char *directory, *program;
         char **argv, **environment; /* NULL at the end */
 };
-
-static const char *get_variable(char **environment, const char *name) {
-        size_t length = strlen(name);
-
-        for (; *environment; environment++)
-                if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
-                        return *environment + length + 1;
-        return NULL;
-}
 
 static void read_words(struct words *words, const char *path) {
         size_t size, n_words = 0;
@@ -70,31 +58,8 @@ static void set_variable(char **environment, const char *name, const char *value
         *environment = xasprintf("%s=%s", name, value);
 }
 
-/* The program by its path, or each place in PATH as a shell would try them. Returns only if it fails, with
- * errno. */
-static void execute(const struct words *words) {
-        const char *path = get_variable(words->environment, "PATH");
-        AUTO_FREE char *places = xstrdup(path ? path : PATH_DEFAULT);
-        int error = ENOENT;
-
-        if (strchr(words->program, '/') || !*words->program) {
-                execve(words->program, words->argv, words->environment);
-                return;
-        }
-        for (char *rest = places, *place; (place = strsep(&rest, ":"));) {
-                AUTO_FREE char *file = xasprintf("%s/%s", *place ? place : ".", words->program);
-                execve(file, words->argv, words->environment);
-                if (errno != ENOENT && errno != ENOTDIR)
-                        error = errno;
-                if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-                        break;
-        }
-        errno = error;
-}
-
 int main(int argc, char **argv) {
         struct words words;
-        struct stat status;
 
         set_program("launcher", STATUS_CANNOT_EXECUTE);
         if (argc != 2)
@@ -107,11 +72,5 @@ int main(int argc, char **argv) {
         }
         if (chdir(words.directory) < 0)
                 die_errno("cannot enter %s", words.directory);
-        execute(&words);
-        /* A script whose interpreter is missing says "not found" as well, but the program is there. */
-        if (errno == ENOENT && (!strchr(words.program, '/') || stat(words.program, &status) < 0)) {
-                errno = ENOENT;
-                set_program("launcher", STATUS_NOT_FOUND);
-        }
-        die_errno("cannot execute %s", words.program);
+        execute(words.program, words.argv, words.environment);
 }

@@ -337,6 +337,14 @@ static int verb_await(struct reaper *reaper, char **words) {
         die("'%s' is no state to wait for", words[0]);
 }
 
+/* Confined as an app and doing nothing: so that its system call filters can be read. */
+static int verb_hold(struct reaper *reaper, char **words) {
+        (void) reaper;
+        (void) words;
+        pause(); /* until a signal ends this process */
+        return 0;
+}
+
 static const struct verb {
         const char *name;
         int least, most; /* words after the verb */
@@ -344,6 +352,7 @@ static const struct verb {
 } verbs[] = {
         {"run", 1, 1, verb_run},   {"final", 1, 1, verb_final}, {"done", 1, 1, verb_done},
         {"stop", 1, 1, verb_stop}, {"ready", 1, 2, verb_ready}, {"await", 2, 2, verb_await},
+        {"hold", 0, 0, verb_hold},
 };
 
 static void parse_options(struct reaper *reaper, int argc, char **argv) {
@@ -395,6 +404,6 @@ int main(int argc, char **argv) {
         }
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
              "[--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | "
-             "await STATE APP");
+             "await STATE APP | hold");
         return 2;
 }

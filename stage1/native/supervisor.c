@@ -12,11 +12,10 @@
 #include <sys/wait.h>
 
 #include "cgroups.h"
+#include "execute.h"
 #include "mounts.h"
 #include "network.h"
 #include "util.h"
-
-#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static char **make_environment(const struct launch *launch, pid_t monitor) {
         char **environment = xalloc((launch->n_environment + 3) * sizeof(char *));

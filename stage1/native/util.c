@@ -40,6 +40,10 @@ void set_program(const char *name, int status) {
         program_status = status;
 }
 
+void set_status(int status) {
+        program_status = status;
+}
+
 static void say(const char *format, va_list arguments, int error) PRINTF_LIKE(1, 0);
 
 static void say(const char *format, va_list arguments, int error) {

@@ -31,6 +31,7 @@ void warn(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* The name messages begin with and the status die() leaves with; the launcher has others. */
 void set_program(const char *name, int status);
+void set_status(int status);
 
 void *xalloc(size_t size);
 void *xrealloc(void *pointer, size_t size);

@@ -32,6 +32,8 @@ PAGES = sorted(
 )
 POD_OPTIONS, APP_OPTIONS = "POD OPTIONS", "APP OPTIONS"
 # Words of the manual and of argparse that are no options of any parser.
+# Commands whose first word is a command of their own.
+GROUPS = {"image", "session"}
 GLOBAL = {"--dir", "--help", "--version"}
 
 
@@ -164,16 +166,21 @@ def commands_in(page: Path) -> Iterator[list[str]]:
             yield found[1].split()
 
 
+def flags_of(word: str) -> list[str]:
+    """`-it` is two."""
+    return [word.split("=")[0]] if word.startswith("--") else [f"-{letter}" for letter in word[1:]]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(TOP)))
 def test_commands_exist_with_their_options_in(page: Path) -> None:
     app = set(options(app_parser()))
     for words in commands_in(page):
-        verb = " ".join(words[:2]) if words[0] == "image" and len(words) > 1 else words[0]
+        verb = " ".join(words[:2]) if words[0] in GROUPS and len(words) > 1 else words[0]
         assert verb in COMMANDS, words
         known = set(options(COMMANDS[verb])) | GLOBAL | {"-h"}
         known |= app if verb in {"run", "prepare"} else set()
         own = words[: words.index("--")] if "--" in words else words
-        flags = {word.split("=")[0] for word in own if re.match(r"-{1,2}[a-z]", word)}
+        flags = {flag for word in own if re.match(r"-{1,2}[a-z]", word) for flag in flags_of(word)}
         assert flags <= known, (words, flags - known)
 
 

@@ -1,0 +1,90 @@
+#include "capabilities.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util.h"
+
+#define SET_BITS 64
+
+/* capabilities(7), by number */
+static const char *const names[] = {"chown",
+                                    "dac_override",
+                                    "dac_read_search",
+                                    "fowner",
+                                    "fsetid",
+                                    "kill",
+                                    "setgid",
+                                    "setuid",
+                                    "setpcap",
+                                    "linux_immutable",
+                                    "net_bind_service",
+                                    "net_broadcast",
+                                    "net_admin",
+                                    "net_raw",
+                                    "ipc_lock",
+                                    "ipc_owner",
+                                    "sys_module",
+                                    "sys_rawio",
+                                    "sys_chroot",
+                                    "sys_ptrace",
+                                    "sys_pacct",
+                                    "sys_admin",
+                                    "sys_boot",
+                                    "sys_nice",
+                                    "sys_resource",
+                                    "sys_time",
+                                    "sys_tty_config",
+                                    "mknod",
+                                    "lease",
+                                    "audit_write",
+                                    "audit_control",
+                                    "setfcap",
+                                    "mac_override",
+                                    "mac_admin",
+                                    "syslog",
+                                    "wake_alarm",
+                                    "block_suspend",
+                                    "audit_read",
+                                    "perfmon",
+                                    "bpf",
+                                    "checkpoint_restore"};
+
+int capability_number(const char *name) {
+        if (strncasecmp(name, "CAP_", 4) == 0)
+                name += 4;
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (strcasecmp(name, names[i]) == 0)
+                        return (int) i;
+        return -1;
+}
+
+void limit_bounding_set(uint64_t kept) {
+        for (unsigned i = 0; i < SET_BITS; i++)
+                if (prctl(PR_CAPBSET_READ, i) == 1 && !(kept & CAPABILITY(i)) &&
+                    prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+                        die_errno("cannot give up capability %u", i);
+}
+
+void set_capabilities(uint64_t permitted, uint64_t inheritable) {
+        struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct data[2] = {
+                {(uint32_t) permitted, (uint32_t) permitted, (uint32_t) inheritable},
+                {(uint32_t) (permitted >> 32), (uint32_t) (permitted >> 32),
+                 (uint32_t) (inheritable >> 32)}};
+
+        if (syscall(SYS_capset, &head, data) < 0)
+                die_errno("cannot set capabilities");
+}
+
+void set_ambient(uint64_t ambient) {
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+                die_errno("cannot clear ambient capabilities");
+        for (unsigned i = 0; i < SET_BITS; i++)
+                if (ambient & CAPABILITY(i) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+                        die_errno("cannot raise ambient capability %u", i);
+}

@@ -1,0 +1,23 @@
+/* The command line of enter. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DETACH_KEYS_MAX 16
+
+struct enter_options {
+        const char *directory, *app; /* the pod's; app NULL: its PID 1 */
+        char **argv;
+        const char *user, *workdir, *capture;
+        char **environment; /* what is added; NULL at the end */
+        size_t n_environment;
+        uint64_t added_capabilities;
+        int preserved; /* descriptors from 3 on that go along */
+        bool terminal, input, detach, privileged, host_tools;
+        unsigned char detach_keys[DETACH_KEYS_MAX];
+        size_t n_detach_keys;
+};
+
+struct enter_options parse_enter_options(int argc, char **argv);

@@ -1,0 +1,137 @@
+#include "keeping.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "session.h"
+#include "util.h"
+
+#define SESSIONS "run/sessions"
+
+int open_app_stream(const char *app, const char *stream) {
+        AUTO_FREE char *path = xasprintf("run/streams/%s.%s", app ? app : "", stream);
+        int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void) fcntl(fd, F_SETFL, 0); /* non-blocking only to open; it has a reader */
+        return fd;
+}
+
+static char *command_json(char **argv) {
+        char *list = xstrdup("");
+
+        for (; *argv; argv++) {
+                AUTO_FREE char *word = json_quote(*argv);
+                AUTO_FREE char *before = list;
+                list = xasprintf("%s%s\"%s\"", before, *before ? ", " : "", word);
+        }
+        return list;
+}
+
+const char *keep_session(const struct session *session) {
+        char started[TIME_TEXT_MAX];
+        struct timespec now = time_now(CLOCK_REALTIME);
+        AUTO_FREE char *command = command_json(session->options->argv);
+        uint64_t number;
+
+        format_time(started, &now, 6);
+        if (mkdir(SESSIONS, 0700) < 0 && errno != EEXIST)
+                die_errno("cannot make " SESSIONS);
+        if (getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number))
+                die_errno("cannot choose a name");
+        char *name = xasprintf("%012llx", (unsigned long long) (number & 0xffffffffffff));
+        AUTO_FREE char *directory = xasprintf(SESSIONS "/%s", name);
+        AUTO_FREE char *path = xasprintf("%s/session.json", directory);
+        AUTO_FREE char *text = xasprintf(
+                "{\"id\": \"%s\", \"app\": %s%s%s, \"command\": [%s], \"terminal\": %s, \"pid\": %d, "
+                "\"keeper\": %d, \"keeper_start\": %llu, \"detached_at\": \"%s\"}\n",
+                name, session->app ? "\"" : "", session->app ? session->app : "null",
+                session->app ? "\"" : "", command, session->options->terminal ? "true" : "false",
+                (int) session->child, (int) getpid(), (unsigned long long) process_start_time(getpid()),
+                started);
+        if (mkdir(directory, 0700) < 0 || write_file(AT_FDCWD, path, text) < 0)
+                die_errno("cannot make %s", directory);
+        return name;
+}
+
+void keep_result(const char *record, int status) {
+        char ended[TIME_TEXT_MAX];
+        struct timespec now = time_now(CLOCK_REALTIME);
+        AUTO_FREE char *path = xasprintf(SESSIONS "/%s/result.json", record);
+
+        format_time(ended, &now, 6);
+        AUTO_FREE char *text = xasprintf("{\"status\": %d, \"ended_at\": \"%s\"}\n", status, ended);
+        (void) write_file(AT_FDCWD, path, text); /* the pod may have been removed */
+}
+
+int read_size(const char *record, struct winsize *size) {
+        AUTO_FREE char *path = xasprintf(SESSIONS "/%s/size", record);
+        AUTO_FREE char *text = read_file(AT_FDCWD, path, NULL, 32);
+
+        *size = (struct winsize){};
+        return text && sscanf(text, "%hux%hu", &size->ws_col, &size->ws_row) == 2;
+}
+
+void announce(int front, const char *record) {
+        AUTO_FREE char *line = xasprintf("%s\n", record);
+
+        (void) write_all(front, line, strlen(line));
+        close(front);
+}
+
+/* The keeper's end, or its word that the command stays without us. */
+static void wait_for_keeper(pid_t keeper, int word) __attribute__((noreturn));
+
+static void wait_for_keeper(pid_t keeper, int word) {
+        char text[64];
+        int status;
+        ssize_t got;
+
+        while ((got = read(word, text, sizeof(text))) < 0 && errno == EINTR)
+                ;
+        if (got > 0) {
+                (void) write_all(STDOUT_FILENO, text, (size_t) got);
+                _exit(0);
+        }
+        while (waitpid(keeper, &status, 0) < 0 && errno == EINTR)
+                ;
+        _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static pid_t keeper_pid;
+
+static void pass_on(int signal_number) {
+        int error = errno;
+        (void) kill(keeper_pid, signal_number);
+        errno = error;
+}
+
+int split_front(void) {
+        static const int passed[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
+                                     SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                die_errno("cannot make a pipe");
+        keeper_pid = fork();
+        if (keeper_pid < 0)
+                die_errno("cannot fork");
+        if (keeper_pid == 0) {
+                close(ends[0]);
+                return ends[1];
+        }
+        close(ends[1]);
+        for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
+                struct sigaction action = {.sa_handler = pass_on};
+                (void) sigaction(passed[i], &action, NULL);
+        }
+        wait_for_keeper(keeper_pid, ends[0]);
+}

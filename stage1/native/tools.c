@@ -1,0 +1,70 @@
+#include "tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "util.h"
+
+#define FIXED (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+/* One /usr holds everything on the systems we know; what leads there by a link leads there here too. */
+static const char *const links[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+static const char *const mounts[] = {"proc", "sys", "dev", "tmp"};
+
+int take_host_tools(void) {
+        struct mount_attr attributes = {.attr_set = FIXED, .propagation = MS_PRIVATE};
+        AUTO_CLOSE int fd =
+                (int) syscall(SYS_open_tree, AT_FDCWD, "/usr", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (fd < 0 || syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+                die_errno("cannot take the host's /usr along");
+        return take_fd(&fd);
+}
+
+static void attach(int tree, const char *place) {
+        if (mkdir(place, 0755) < 0 && errno != EEXIST)
+                die_errno("cannot make /%s", place);
+        if (syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                die_errno("cannot mount /%s", place);
+}
+
+static int clone_from(int directory, const char *path) {
+        unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW |
+                         (*path ? 0 : AT_EMPTY_PATH);
+        return (int) syscall(SYS_open_tree, directory, path, flags);
+}
+
+void make_tool_root(int tools, int app_root) {
+        if (fchdir(app_root) < 0 || chroot(".") < 0)
+                die_errno("cannot enter the root");
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+                die_errno("cannot make a mount namespace for the host's tools");
+        AUTO_CLOSE int app = clone_from(AT_FDCWD, "/");
+        if (app < 0)
+                die_errno("cannot take the app's root");
+        if (mount("tmpfs", "/", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0 || chdir("/") < 0)
+                die_errno("cannot make a root for the host's tools");
+        /* The new file system lies over the old root; `..` of the root is what lies on top. */
+        if (chdir("/..") < 0 || chroot(".") < 0)
+                die_errno("cannot enter the root of the host's tools");
+        attach(tools, "usr");
+        attach(app, "app");
+        for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+                AUTO_FREE char *target = xasprintf("usr/%s", links[i]);
+                if (symlink(target, links[i]) < 0)
+                        die_errno("cannot make /%s", links[i]);
+        }
+        for (size_t i = 0; i < ARRAY_LEN(mounts); i++) {
+                AUTO_FREE char *source = xasprintf("app/%s", mounts[i]);
+                AUTO_CLOSE int tree = clone_from(AT_FDCWD, source);
+                if (tree >= 0)
+                        attach(tree, mounts[i]);
+        }
+        if (chdir("/app") < 0)
+                die_errno("cannot enter /app");
+}
