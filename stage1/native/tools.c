@@ -44,6 +44,9 @@ void make_tool_root(int tools, int app_root) {
                 die_errno("cannot enter the root");
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
                 die_errno("cannot make a mount namespace for the host's tools");
+        /* Root of the host has no number in a user namespace, and could make nothing there. */
+        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+                die_errno("cannot become root of the pod");
         AUTO_CLOSE int app = clone_from(AT_FDCWD, "/");
         if (app < 0)
                 die_errno("cannot take the app's root");

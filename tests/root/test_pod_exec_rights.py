@@ -75,9 +75,10 @@ def sets(process: Process) -> dict[str, int]:
     return {name: int(value, 16) for name, value in re.findall(r"Cap(\w+):\s+(\w+)", process.read("status"))}
 
 
+@pytest.mark.parametrize("userns", ["auto", "host"])
 @pytest.mark.parametrize("options", PODS.values(), ids=PODS)
-def test_an_entered_process_has_what_the_app_has(pods: Pods, options: tuple[str, ...]) -> None:
-    pods.detach("--name", "it", "inspect", *options, "--", "pause")
+def test_an_entered_process_has_what_the_app_has(pods: Pods, options: tuple[str, ...], userns: str) -> None:
+    pods.detach("--name", "it", "--userns", userns, "inspect", *options, "--", "pause")
     assert entered(pods).account() == app_of(pods).account()
 
 
@@ -90,10 +91,11 @@ def test_an_entered_process_with_a_terminal_has_what_the_app_has(pods: Pods) -> 
     assert found == wanted
 
 
-@pytest.mark.parametrize("options", PODS.values(), ids=PODS)
-def test_system_calls_end_as_in_the_app(pods: Pods, options: tuple[str, ...]) -> None:
-    wanted = pods.run("inspect", *options, "--", "syscall", "all").lines
-    pods.detach("--name", "it", "inspect", *options, "--", "pause")
+@pytest.mark.parametrize("userns", ["auto", "host"])
+@pytest.mark.parametrize("options", [PODS["root"], PODS["user"]], ids=["root", "user"])
+def test_system_calls_end_as_in_the_app(pods: Pods, options: tuple[str, ...], userns: str) -> None:
+    wanted = pods.run("--userns", userns, "inspect", *options, "--", "syscall", "all").lines
+    pods.detach("--name", "it", "--userns", userns, "inspect", *options, "--", "pause")
     assert pods("exec", "it", "/inspect", "syscall", "all").lines == wanted
 
 
@@ -124,7 +126,7 @@ def test_the_cgroup_is_the_apps(pods: Pods) -> None:
 
 def test_the_helper_runs_from_a_file_that_cannot_be_written(pods: Pods) -> None:
     """CVE-2019-5736: through /proc/PID/exe a container wrote to the host's runc."""
-    pods.detach("--name", "it", "busybox", "--", "sleep", "100000")
+    pods.detach("--name", "it", "--userns", "host", "busybox", "--", "sleep", "100000")
     running = pods.beside("exec", "it", "sh", "-c", "echo here; exec sleep 100000")
     running.prints("here")
     helper = os.open(f"/proc/{running.pid}/exe", os.O_RDONLY)
@@ -141,7 +143,7 @@ def test_the_helper_runs_from_a_file_that_cannot_be_written(pods: Pods) -> None:
 def test_a_program_that_names_the_helper_as_its_interpreter_gains_nothing(pods: Pods) -> None:
     """CVE-2019-5736 from inside: the app keeps trying while its own `#!/proc/self/exe` is executed."""
     before = hashlib.sha256((NATIVE / "enter").read_bytes()).digest()
-    pods.detach("--name", "it", "busybox", "--", "sleep", "100000")
+    pods.detach("--name", "it", "--userns", "host", "busybox", "--", "sleep", "100000")
     evil = "printf '#!/proc/self/exe\\n' > /tmp/evil; chmod 755 /tmp/evil"
     pods("exec", "it", "sh", "-c", evil)
     catcher = "while :; do for p in /proc/[0-9]*; do echo x >> $p/exe; done; done 2> /dev/null"
@@ -190,10 +192,16 @@ def test_another_user_has_no_more_than_the_bounding_set(pods: Pods) -> None:
     assert re.search(r"NoNewPrivs:\s+1\n.*Seccomp:\s+2\n", root.read("status"), re.DOTALL)
     other = entered(pods, "--user", "12:34")
     assert sets(other) == {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": bounding, "Amb": 0}
-    assert re.search(r"Uid:\s+12\s+12\s+12\s+12\nGid:\s+34\s", other.read("status"))
-    named = entered(pods, "--user", "app")
-    assert re.search(r"Groups:\s+1000 2000 2001", named.read("status"))
+    assert ids(pods, "12:34") == (12, 34, [34])
+    assert ids(pods, "12") == (12, 0, [0])
+    assert ids(pods, "app") == ids(pods, "1000") == (1000, 1000, [1000, 2000, 2001])
     assert "no user nobody-here" in pods("exec", "--user", "nobody-here", "it", "/inspect", status=125).err
+
+
+def ids(pods: Pods, user: str) -> tuple[int, int, list[int]]:
+    """User, group and groups of a command that was entered as this user."""
+    said = json.loads(pods("exec", "--user", user, "it", "/inspect", "report").out)
+    return said["uid"], said["gid"], said["groups"]
 
 
 def test_a_capability_is_added_within_the_bounding_set_only(pods: Pods) -> None:
