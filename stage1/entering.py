@@ -13,6 +13,7 @@ from stage1.units import service_name
 
 # The unit that stands for an app while its system call filters are read: the same confinement, a program of ours.
 TWIN = "app-twin.service"
+TWIN_TARGET = f"[Unit]\nDefaultDependencies=no\nRequires={TWIN}\nAfter={TWIN}\n"
 _HEAD = f"""[Unit]
 DefaultDependencies=no
 

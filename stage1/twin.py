@@ -16,11 +16,9 @@ from pathlib import Path
 from stage1 import base, host, launch, nspawn, plan, resources
 from stage1.contract import HostError, NetworkMode, PodDir, PodManifest
 from stage1.contract.paths import UNITS
-from stage1.entering import TWIN
+from stage1.entering import TWIN, TWIN_TARGET
 from stage1.install import install
-from stage1.quoting import Escaped
-from stage1.render import Job, render
-from stage1.units import PodUnits
+from stage1.render import render
 
 
 def capture(directory: PodDir, lock: int, unit: bytes, target: Path) -> None:
@@ -42,16 +40,14 @@ def _lay_out(directory: PodDir, unit: bytes) -> None:
     )
     cache = directory.root.cache
     facts = host.facts(cache)._replace(cgroups=host.cgroup_mounts(), booted=False)
-    jobs = [
-        Job("pod/default.target.j2", "default.target", "pod", PodUnits(units=(Escaped(TWIN),))),
-        nspawn.job(pod, register=False, keep_unit=True),
-    ]
+    jobs = [nspawn.job(pod, register=False, keep_unit=True)]
     texts = render(jobs, resources.template_path(), cache / "rendered")
     for place in (directory.rootfs, directory.base / "upper", directory.base / "work"):
         place.mkdir(parents=True)
     launch_plan = plan.launch_plan(pod, directory, facts, texts, base.ensure(directory.root))
     install(launch_plan, directory)
     (directory.run / "units" / TWIN).write_bytes(unit)
+    (directory.run / "units" / "default.target").write_text(TWIN_TARGET)
 
 
 @contextmanager
