@@ -54,7 +54,7 @@ def confine(directory: Path, keep: tuple[int, ...]) -> None:
     _check(_libc.syscall(_pivot_root_number(), b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", _MNT_DETACH), "umount2")
     os.chdir("/")
-    _close_all_but(keep)
+    close_all_but(keep)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _drop_capabilities()
 
@@ -72,8 +72,8 @@ def _mount(source: bytes | None, target: bytes, flags: int) -> None:
     _check(_libc.mount(source, target, None, ctypes.c_ulong(flags), None), "mount")
 
 
-def _close_all_but(keep: tuple[int, ...]) -> None:
-    """Close everything else."""
+def close_all_but(keep: tuple[int, ...]) -> None:
+    """Close every other descriptor."""
     start = 0
     for fd in sorted(keep):
         os.closerange(start, fd)

@@ -17,8 +17,9 @@ from stage0.command import Running
 from stage0.image import manifests
 from stage0.image.arrivals import Arrivals, LostError
 from stage0.image.assemble import assemble
+from stage0.image.crew import foreman_of
 from stage0.image.events import Listener, Unpacked, Unpacking
-from stage0.image.layers import Stage, StagedLayer, stage_layer
+from stage0.image.layers import Stage, StagedLayer, check_count, stage_layer
 from stage0.image.manifests import Config, Descriptor
 from stage0.image.model import Image, ImageError
 from stage0.image.partial import Partial
@@ -64,6 +65,8 @@ class Download:
                 layer.digest: diff_id for layer, diff_id in zip(layers, parsed.diff_ids, strict=True)
             }
             stage = Stage(self._paths, batch)
+            check_count(stage, len(layers))
+            stack.enter_context(foreman_of(stage))
             self._stage_all(stage, arrivals, copying, {one.digest for one in wanted})
             staged = [self._futures[layer.digest].result() for layer in layers]
             image, _ = assemble(stage, staged, self._found.document, config_bytes, name)

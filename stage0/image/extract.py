@@ -16,6 +16,7 @@ import stat
 from dataclasses import dataclass, field
 
 from stage0.image.model import ImageError
+from stage0.image.policy import Limits, over
 from stage0.image.tarstream import Member, TarStream, bad, show
 
 _WHITEOUT = b".wh."
@@ -54,14 +55,15 @@ class Extraction:
     described: dict[bytes, Member] = field(default_factory=dict)
     implied: set[bytes] = field(default_factory=set)
     whiteouts: set[bytes] = field(default_factory=set)
+    made: int = 0
 
 
-def extract(stream: TarStream) -> Report:
-    """Unpack all members of a stream into the root directory."""
+def extract(stream: TarStream, limits: Limits) -> Report:
+    """Unpack all members of a stream into the root directory; the mask of new files (umask) must be 0."""
     state = Extraction()
-    count = 0
     for member in stream:
-        count += 1
+        state.made += 1
+        _check(state, member, limits)
         try:
             _place(state, stream, member)
         except OSError as error:
@@ -73,7 +75,17 @@ def extract(stream: TarStream) -> Report:
             raise _explain(member, error) from None
     for path in state.implied if b"" in state.described else {*state.implied, b""}:
         os.utime(b"/" + path, ns=(0, 0), follow_symlinks=False)  # the same layer gives the same tree
-    return Report(members=count, complete=stream.complete, implied=sorted(state.implied))
+    return Report(members=state.made, complete=stream.complete, implied=sorted(state.implied))
+
+
+def _check(state: Extraction, member: Member, limits: Limits) -> None:
+    """Refuse what no image needs; the parent counts bytes, but not those of holes."""
+    if state.made > limits.files:
+        raise over("files", limits.files, f"more than {limits.files} files and directories")
+    if len(member.name) > limits.path or len(member.link) > limits.path:
+        raise over("path", limits.path, f"a path of {max(len(member.name), len(member.link))} bytes")
+    if member.real_size > limits.size:
+        raise over("size", limits.size, f"a file of {member.real_size} bytes")
 
 
 def _explain(member: Member, error: OSError) -> ImageError:
@@ -193,6 +205,7 @@ def _enter(state: Extraction, path: bytes) -> bytes:
         return _follow(state, full)
     _make_directory(state, path)
     state.implied.add(path)
+    state.made += 1
     return path
 
 
@@ -250,15 +263,18 @@ def _create(stream: TarStream, member: Member, full: bytes, target: bytes) -> No
 
 
 def _create_file(stream: TarStream, member: Member, full: bytes) -> None:
-    fd = os.open(full, _NEW_FILE, 0o600)
+    """Make a file with as few calls as its attributes allow: of ten thousand each one counts."""
+    fd = os.open(full, _NEW_FILE, member.mode & 0o777)
     try:
         if member.sparse is None:
-            while data := stream.read_body(_CHUNK):
+            while data := stream.take_body(_CHUNK):
                 _write_all(fd, data)
         else:
             _fill_sparse(stream, member, fd)
-        os.fchown(fd, member.uid, member.gid)
-        os.fchmod(fd, member.mode)
+        if member.uid or member.gid:
+            os.fchown(fd, member.uid, member.gid)
+        if member.mode & 0o7000:  # changing the owner clears these
+            os.fchmod(fd, member.mode)
         if member.xattrs:
             _set_xattrs(fd, member)
         time = _time(member)
@@ -267,7 +283,7 @@ def _create_file(stream: TarStream, member: Member, full: bytes) -> None:
         os.close(fd)
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: bytes | memoryview) -> None:
     written = os.write(fd, data)
     while written < len(data):
         written += os.write(fd, memoryview(data)[written:])
@@ -278,7 +294,7 @@ def _fill_sparse(stream: TarStream, member: Member, fd: int) -> None:
         os.lseek(fd, offset, os.SEEK_SET)
         left = length
         while left:
-            data = stream.read_body(min(left, _CHUNK))
+            data = stream.take_body(min(left, _CHUNK))
             if not data:
                 raise bad(f"the sparse file {show(member.name)} is cut short")
             _write_all(fd, data)

@@ -13,8 +13,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stage0.image.assemble import assemble
+from stage0.image.crew import stage_layers
 from stage0.image.index import prepare_layout, set_tag
-from stage0.image.layers import Stage, stage_layer
+from stage0.image.layers import Stage
 from stage0.image.model import Image
 from stage0.image.names import Source, default_name, normalise, parse_source
 from stage0.image.pack import pack_directory
@@ -39,7 +40,7 @@ def import_image(paths: StorePaths, text: str, name: str | None, platform: str |
         stage = Stage(paths, batch)
         draft = _open(source, paths, stack, wanted_platform)
         final_name = wanted or default_name(source.transport, source.place, draft.reference)
-        layers = [stage_layer(stage, layer) for layer in draft.layers]
+        layers = stage_layers(stage, draft.layers)
         image, entry = assemble(stage, layers, draft.manifest, draft.config, final_name)
         batch.commit()
         set_tag(paths, final_name, entry)

@@ -10,27 +10,32 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from stage0.image import manifests
 from stage0.image.model import ImageError
 from stage0.image.pack import pack_described
+from stage0.image.policy import Limits, over, read_policy
 from stage0.image.scratch import Batch, Scratch
 from stage0.image.shelves import StorePaths
 from stage0.image.sources import LayerSource
 from stage0.image.streams import BZIP2, GZIP, PLAIN, XZ, ZSTD, Tally, compression_of, decompressed, tallied
 from stage0.image.tree import MergedTree, is_opaque
-from stage0.image.unpack import Unpacked, unpack
+from stage0.image.unpack import Start, Unpacked, fork_child, unpack
+from stage1.contract.errors import PodError
 
 _TYPES = {
     GZIP: manifests.OCI_LAYER + "+gzip",
     ZSTD: manifests.OCI_LAYER + "+zstd",
     PLAIN: manifests.OCI_LAYER,
 }
+_FREE_OF_RATIO = 1 << 30
 _HINT = "the image is damaged; fetch or build it again"
 
 
@@ -48,11 +53,40 @@ class StagedLayer:
 
 @dataclass(slots=True)
 class Stage:
-    """One import under way."""
+    """One import under way; `unpacked` counts the bytes of all its layers, `members` their names.
+
+    `stopped` ends it all. `start` makes the unpacking processes; where several threads stage layers,
+    `crew.foreman_of` sets it.
+    """
 
     paths: StorePaths
     batch: Batch
     done: dict[str, StagedLayer] = field(default_factory=dict)
+    limits: Limits | None = None
+    stopped: bool = False
+    start: Start = fork_child
+    unpacked: int = 0
+    members: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        """Without other limits those of the administrator count."""
+        self.limits = self.limits or read_policy(self.paths.root).limits
+
+    @property
+    def allowed(self) -> Limits:
+        """The limits of this import."""
+        return self.limits or Limits()
+
+
+class StoppedError(PodError):
+    """Another layer failed, or the user has had enough."""
+
+
+def check_count(stage: Stage, count: int) -> None:
+    """Refuse an image of more layers than an overlay can have."""
+    if count > stage.allowed.layers:
+        raise over("layers", stage.allowed.layers, f"an image of {count} layers")
 
 
 def stage_layer(stage: Stage, layer: LayerSource) -> StagedLayer:
@@ -103,31 +137,27 @@ def _copy(stage: Stage, layer: LayerSource) -> StagedLayer:
     """Copy, verify, decompress and unpack in one pass; what differs from its promise is refused."""
     blob = None if layer.blob else stage.batch.new_file(stage.paths.images)
     whole, plain = Tally(), Tally()
-    with os.fdopen(os.dup(blob.fd), "wb") if blob else nullcontext() as sink:
-        source = layer.chunks()
+    with blob.path.open("xb") if blob else nullcontext() as sink, _opened(layer) as source:
         first = next(source, b"")
         kind = compression_of(first)
         chunks: Iterator[bytes] = chain((first,), source)
         if kind in (XZ, BZIP2):  # no layer may be compressed so: the blob becomes plain
             chunks, kind = decompressed(chunks, kind, layer.what), PLAIN
-        stored = tallied(_bounded(chunks, layer), whole, sink)
-        known = bool(layer.diff_id) and stage.paths.layer(layer.diff_id).is_dir()
-        staged = _pour(stage, tallied(decompressed(stored, kind, layer.what), plain), known=known)
+        stored = tallied(_bounded(stage, chunks, layer), whole, sink)
+        poured = tallied(decompressed(stored, kind, layer.what), plain)
+        tree = None if _is_known(stage, layer) else stage.batch.new_directory(stage.paths.layers)
+        result = _pour(stage, tree, _counted(stage, poured, whole))
     _verify(layer, whole, plain)
     _place_blob(stage, layer, blob, whole.digest)
-    if staged is None:
-        return _known(
-            stage.paths, plain.digest, digest=whole.digest, size=whole.size, media_type=_TYPES[kind]
-        )
-    path, result = staged
+    facts: dict[str, Any] = {"digest": whole.digest, "size": whole.size, "media_type": _TYPES[kind]}
+    if tree is None or result is None:
+        return _known(stage.paths, plain.digest, **facts)
     if not layer.diff_id and not result.complete:
         raise ImageError(
             f"{layer.what} lacks the end of the archive", hint="it was cut short; make it again"
         )
-    return _settle(stage, path, result, StagedLayer(
-        diff_id=plain.digest, digest=whole.digest, size=whole.size, media_type=_TYPES[kind], path=path,
-        implied=frozenset(result.implied),
-    ))  # fmt: skip
+    _settle(stage, tree, result, plain.digest)
+    return StagedLayer(diff_id=plain.digest, path=tree.path, implied=frozenset(result.implied), **facts)
 
 
 def _place_blob(stage: Stage, layer: LayerSource, copied: Scratch | None, digest: str) -> None:
@@ -138,36 +168,67 @@ def _place_blob(stage: Stage, layer: LayerSource, copied: Scratch | None, digest
         stage.batch.adopt(layer.blob, stage.paths.blob(digest))
 
 
-def _pour(stage: Stage, chunks: Iterator[bytes], *, known: bool) -> tuple[Path, Unpacked] | None:
-    """Unpack a stream into a new scratch directory, or only read it if its tree is known."""
-    if known:
-        for _ in chunks:
-            pass
-        return None
-    tree = stage.batch.new_directory(stage.paths.layers)
-    tree.path.chmod(0o755)
-    return tree.path, unpack(tree.path, chunks)
+@contextmanager
+def _opened(layer: LayerSource) -> Iterator[Iterator[bytes]]:
+    """Give a layer's stream and close it at once when it is no longer read, however that came."""
+    chunks = layer.chunks()
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, Generator):
+            chunks.close()
 
 
-def _settle(stage: Stage, path: Path, result: Unpacked, staged: StagedLayer) -> StagedLayer:
+def _is_known(stage: Stage, layer: LayerSource) -> bool:
+    return bool(layer.diff_id) and stage.paths.layer(layer.diff_id).is_dir()
+
+
+def _pour(stage: Stage, tree: Scratch | None, chunks: Iterator[bytes]) -> Unpacked | None:
+    """Unpack a stream into a scratch directory, or only read it if its tree is known."""
+    if tree is not None:
+        result = unpack(tree.path, chunks, stage.allowed, stage.start)
+        with stage.lock:
+            stage.members += result.members
+        if stage.members > stage.allowed.files:
+            raise over("files", stage.allowed.files, f"an image of {stage.members} files and directories")
+        return result
+    for _ in chunks:
+        pass
+    return None
+
+
+def _settle(stage: Stage, tree: Scratch, result: Unpacked, diff_id: str) -> None:
     """Say where the batch shall put the tree; the list of what it implies goes first."""
-    tree = next(item for item in stage.batch.items if item.path == path)
     if result.implied:
         listing = json.dumps(sorted(result.implied)).encode("ascii")
-        stage.batch.write_file(stage.paths.layers, listing, stage.paths.implied(staged.diff_id))
-        stage.batch.items.remove(tree)
-        stage.batch.items.append(tree)
-    tree.final = stage.paths.layer(staged.diff_id)
-    return staged
+        stage.batch.write_file(stage.paths.layers, listing, stage.paths.implied(diff_id))
+        stage.batch.move_last(tree)
+    tree.final = stage.paths.layer(diff_id)
 
 
-def _bounded(chunks: Iterator[bytes], layer: LayerSource) -> Iterator[bytes]:
-    """Stop as soon as there is more than the manifest says."""
-    left = layer.size
+def _bounded(stage: Stage, chunks: Iterator[bytes], layer: LayerSource) -> Iterator[bytes]:
+    """Stop as soon as there is more than the manifest says, or as soon as nobody needs it any more."""
+    done = 0
     for chunk in chunks:
-        left -= len(chunk)
-        if layer.size >= 0 and left < 0:
+        done += len(chunk)
+        if 0 <= layer.size < done:
             raise ImageError(f"{layer.what} is longer than its {layer.size} bytes", hint=_HINT)
+        if stage.stopped:
+            raise StoppedError(f"{layer.what} is not needed any more")
+        yield chunk
+
+
+def _counted(stage: Stage, chunks: Iterator[bytes], whole: Tally) -> Iterator[bytes]:
+    """Stop a stream that becomes too long, by itself or for what it was made of, before more of it is written."""
+    limits, size = stage.allowed, 0
+    for chunk in chunks:
+        size += len(chunk)
+        with stage.lock:
+            stage.unpacked += len(chunk)
+        if stage.unpacked > limits.size:
+            raise over("size", limits.size, f"an image of more than {limits.size} bytes")
+        if size > _FREE_OF_RATIO and size > limits.ratio * whole.size:
+            raise over("ratio", limits.ratio, f"{size} bytes come out of {whole.size} compressed ones")
         yield chunk
 
 
@@ -230,8 +291,7 @@ def _stage_described(stage: Stage, entries: list[tuple[str, os.stat_result, str]
     """Make a layer of nothing but described directories; no entry makes an empty one."""
     tally = Tally()
     tree = stage.batch.new_directory(stage.paths.layers)
-    tree.path.chmod(0o755)
-    unpack(tree.path, tallied(pack_described(entries), tally))
+    unpack(tree.path, tallied(pack_described(entries), tally), stage.allowed)
     tree.final = stage.paths.layer(tally.digest)
     return StagedLayer(
         diff_id=tally.digest, digest="", size=0, media_type="", path=tree.path, implied=frozenset()

@@ -11,6 +11,9 @@ import errno
 import fcntl
 import os
 import stat
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,19 +28,23 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(slots=True)
 class Scratch:
-    """One scratch file or directory, locked as long as `fd` is open; `kept` ones outlive a batch that fails."""
+    """One scratch file or directory, and the place it will have."""
 
     path: Path
-    fd: int
     final: Path | None = None
-    kept: bool = False
 
 
 @dataclass(slots=True)
 class Batch:
-    """Scratch of one import, in the order in which it will be put in place."""
+    """Scratch of one import, in the order in which it will be put in place; threads may add to it.
+
+    One locked directory beside each final place holds all of it: a thousand layers need no thousand descriptors.
+    """
 
     items: list[Scratch] = field(default_factory=list)
+    rooms: dict[Path, tuple[Path, int]] = field(default_factory=dict)
+    count: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
         return self
@@ -46,54 +53,89 @@ class Batch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove whatever was not put in place."""
-        for item in self.items:
-            if not item.kept:
-                remove(item.path)
-            os.close(item.fd)
+        for path, fd in self.rooms.values():
+            remove(path)
+            os.close(fd)
+        self.rooms.clear()
         self.items.clear()
 
     def new_directory(self, parent: Path) -> Scratch:
-        """Make a locked scratch directory."""
-        return self._new(parent, lambda path: (path.mkdir(mode=0o700), os.open(path, _DIRECTORY))[1])
+        """Make a scratch directory."""
+        scratch = self._new(parent)
+        scratch.path.mkdir(mode=0o755)
+        return scratch
 
     def new_file(self, parent: Path) -> Scratch:
-        """Make a locked scratch file."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return self._new(parent, lambda path: os.open(path, flags, 0o644))
+        """Choose the path of a scratch file; the caller makes it."""
+        return self._new(parent)
 
     def write_file(self, parent: Path, data: bytes, final: Path) -> None:
         """Make a scratch file with this content for a place."""
         scratch = self.new_file(parent)
-        with os.fdopen(os.dup(scratch.fd), "wb") as stream:
-            stream.write(data)
+        _write(scratch.path, data)
         scratch.final = final
 
     def adopt(self, path: Path, final: Path) -> None:
         """Put a file that is somebody else's in place too; if the batch fails it stays where it is."""
-        self.items.append(Scratch(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC), final, kept=True))
+        with self.lock:
+            self.items.append(Scratch(path, final))
+
+    def move_last(self, item: Scratch) -> None:
+        """Put an item in place after all that is there so far."""
+        with self.lock:
+            self.items.remove(item)
+            self.items.append(item)
 
     def commit(self) -> None:
         """Write everything to disk, then rename each item to its place, then write the directories."""
-        for fd in {os.fstat(item.fd).st_dev: item.fd for item in self.items}.values():
+        for fd in {os.fstat(fd).st_dev: fd for _, fd in self.rooms.values()}.values():
             sync_file_system(fd)
         parents = set()
         for item in self.items:
             if item.final is not None and _put(item.path, item.final):
                 parents.add(item.final.parent)
-        for parent in parents:
+        for parent in sorted(parents):
             sync_directory(parent)
 
-    def _new(self, parent: Path, make: object) -> Scratch:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while True:
-            path = parent / (PREFIX + os.urandom(8).hex())
-            fd = make(path)  # type: ignore[operator]
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            if _is_at(path, fd):
-                scratch = Scratch(path, fd)
-                self.items.append(scratch)
-                return scratch
-            os.close(fd)  # a sweep came between making and locking
+    def _new(self, parent: Path) -> Scratch:
+        with self.lock:
+            if parent not in self.rooms:
+                self.rooms[parent] = locked_scratch(parent, _make_directory)
+            scratch = Scratch(self.rooms[parent][0] / str(self.count))
+            self.items.append(scratch)
+            self.count += 1
+        return scratch
+
+
+def locked_scratch(parent: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """Make something with a scratch name, locked as long as the descriptor is open."""
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    while True:
+        path = parent / (PREFIX + os.urandom(8).hex())
+        fd = make(path)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if _is_at(path, fd):
+            return path, fd
+        os.close(fd)  # a sweep came between making and locking
+
+
+def _make_directory(path: Path) -> int:
+    """Make a directory that passes on to what is made in it neither group nor access list of its parent."""
+    path.mkdir(mode=0o700)
+    os.chown(path, os.geteuid(), os.getegid())
+    path.chmod(0o700)
+    with suppress(OSError):  # there is none, or the file system has no access lists
+        os.removexattr(path, "system.posix_acl_default")
+    return os.open(path, _DIRECTORY)
+
+
+def _make_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with os.fdopen(_make_file(path), "wb") as stream:
+        stream.write(data)
 
 
 def _is_at(path: Path, fd: int) -> bool:
@@ -135,12 +177,15 @@ def sync_directory(path: Path) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Replace a file as a whole and durably; the caller holds the lock that belongs to it."""
-    with Batch() as batch:
-        scratch = batch.new_file(path.parent)
-        with os.fdopen(os.dup(scratch.fd), "wb") as stream:
+    scratch, fd = locked_scratch(path.parent, _make_file)
+    try:
+        with os.fdopen(os.dup(fd), "wb") as stream:
             stream.write(data)
-        os.fsync(scratch.fd)
-        scratch.path.rename(path)
+        os.fsync(fd)
+        scratch.rename(path)
+    finally:
+        remove(scratch)
+        os.close(fd)
     sync_directory(path.parent)
 
 

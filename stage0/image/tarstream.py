@@ -24,6 +24,7 @@ _HINT = "the layer is damaged or was made by a faulty tool; fetch or build the i
 
 Read = Callable[[int], bytes]
 Skip = Callable[[int], None]
+Take = Callable[[int], bytes | memoryview]
 
 
 @dataclass(slots=True)
@@ -52,10 +53,14 @@ def bad(message: str) -> ImageError:
 class TarStream:
     """Iterate over members; between two of them `read_body` gives the content of the first."""
 
-    def __init__(self, read: Read, skip: Skip | None = None) -> None:
-        """Read from `read(n)`, which gives n bytes, fewer only at the end; `skip(n)` may seek instead."""
+    def __init__(self, read: Read, skip: Skip | None = None, take: Take | None = None) -> None:
+        """Read from `read(n)`, which gives n bytes, fewer only at the end.
+
+        `skip(n)` may seek instead; `take(n)` may give fewer than n bytes as they lie in memory, none at the end.
+        """
         self._read = read
         self._skip = skip
+        self._take = take or read
         self._left = 0
         self._padding = 0
         self.complete = False
@@ -76,11 +81,21 @@ class TarStream:
         self._left -= wanted
         return data
 
+    def take_body(self, limit: int) -> bytes | memoryview:
+        """As `read_body`, but whatever is at hand; it is overwritten by the next call of any method."""
+        if not self._left:
+            return b""
+        data = self._take(min(limit, self._left))
+        if not data:
+            raise bad("the archive ends in the middle of a file")
+        self._left -= len(data)
+        return data
+
     def _skip_rest(self) -> None:
         if self._skip:
             self._skip(self._left + self._padding)
             self._left = self._padding = 0
-        while self.read_body(1 << 20):
+        while self.take_body(1 << 20):
             pass
         if self._padding and len(self._read(self._padding)) != self._padding:
             raise bad("the archive ends in the middle of a file")

@@ -5,20 +5,21 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from stage0.image.confine import confine, die_with_parent
 from stage0.image.extract import extract
 from stage0.image.model import ImageError
+from stage0.image.pipes import PipeReader, feed
+from stage0.image.policy import Limits
 from stage0.image.tarstream import TarStream
 from stage1.contract.errors import HostError, PodError
 
 _PIPE_SIZE = 1 << 20
-_READ = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,45 @@ class Unpacked:
     implied: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Child:
-    """The unpacking process and the two pipes to it."""
+class Child(NamedTuple):
+    """An unpacking process: the two pipes to it, and its number, 0 if it is not ours to wait for."""
 
-    pid: int
     data: int
     report: int
+    pid: int
 
 
-def unpack(directory: Path, chunks: Iterable[bytes]) -> Unpacked:
+Start = Callable[[Path, Limits], Child]
+
+
+def fork_child(directory: Path, limits: Limits) -> Child:
+    """Fork an unpacking process; only where no other thread runs."""
+    parent = os.getpid()
+    data, report, child_data, child_report = make_pipes()
+    pid = os.fork()
+    if pid == 0:
+        run_child(directory, limits, child_data, child_report, parent)
+    os.close(child_data)
+    os.close(child_report)
+    return Child(data, report, pid)
+
+
+def make_pipes() -> tuple[int, int, int, int]:
+    """Make the pipe of the data and that of the report: our two ends, then the child's."""
+    data_out, data_in = os.pipe()
+    report_out, report_in = os.pipe()
+    with suppress(OSError):  # the pipe stays small for users with little pipe memory left; only slower
+        fcntl.fcntl(data_in, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+    return data_in, report_out, data_out, report_in
+
+
+def unpack(directory: Path, chunks: Iterable[bytes], limits: Limits, start: Start = fork_child) -> Unpacked:
     """Feed a tar stream to a new child that unpacks into the directory; give back its report."""
-    child = _start(directory)
+    child = start(directory, limits)
     try:
         with suppress(BrokenPipeError):
             for chunk in chunks:
-                _feed(child.data, chunk)
+                feed(child.data, chunk)
     except BaseException:
         _abandon(child)
         raise
@@ -53,30 +77,14 @@ def unpack(directory: Path, chunks: Iterable[bytes]) -> Unpacked:
     return _result(child)
 
 
-def _start(directory: Path) -> Child:
-    data_out, data_in = os.pipe()
-    report_out, report_in = os.pipe()
-    with suppress(OSError):  # the pipe stays small for users with little pipe memory left; only slower
-        fcntl.fcntl(data_in, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        os.close(data_in)
-        os.close(report_out)
-        _run_child(directory, data_out, report_in, parent)
-    os.close(data_out)
-    os.close(report_in)
-    return Child(pid, data_in, report_out)
-
-
-def _run_child(directory: Path, source: int, report: int, parent: int) -> None:
+def run_child(directory: Path, limits: Limits, source: int, report: int, parent: int) -> NoReturn:
     """Be the child: never return into the parent's code."""
     answer: dict[str, Any]
     try:
         die_with_parent(parent)
         os.umask(0)
         confine(directory, (source, report))
-        answer = _unpack_all(source)
+        answer = _unpack_all(source, limits)
     except HostError as error:
         answer = {"error": error.message, "hint": error.hint, "host": True}
     except PodError as error:
@@ -93,69 +101,34 @@ def _run_child(directory: Path, source: int, report: int, parent: int) -> None:
     os._exit(0)
 
 
-def _unpack_all(source: int) -> dict[str, Any]:
+def _unpack_all(source: int, limits: Limits) -> dict[str, Any]:
     reader = PipeReader(source)
-    done = extract(TarStream(reader.read))
+    done = extract(TarStream(reader.read, take=reader.take), limits)
     reader.drain()
     implied = [os.fsdecode(path) for path in done.implied]
     return {"members": done.members, "complete": done.complete, "implied": implied}
 
 
-class PipeReader:
-    """Exact reads from a pipe with few system calls."""
-
-    def __init__(self, fd: int) -> None:
-        """Read from the descriptor."""
-        self._fd = fd
-        self._buffer = b""
-        self._position = 0
-
-    def read(self, count: int) -> bytes:
-        """Give exactly `count` bytes, fewer only at the end."""
-        end = self._position + count
-        if end <= len(self._buffer):
-            data = self._buffer[self._position : end]
-            self._position = end
-            return data
-        parts = [self._buffer[self._position :]]
-        missing = count - len(parts[0])
-        self._buffer, self._position = b"", 0
-        while missing > 0:
-            more = os.read(self._fd, _READ)
-            if not more:
-                break
-            parts.append(more[:missing])
-            if len(more) > missing:
-                self._buffer, self._position = more, missing
-            missing -= len(more)
-        return b"".join(parts)
-
-    def drain(self) -> None:
-        """Read to the end, so that the writer can hash all of it."""
-        self._buffer, self._position = b"", 0
-        while os.read(self._fd, _READ):
-            pass
-
-
-def _feed(fd: int, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
 def _abandon(child: Child) -> None:
-    """Let the child see the end of its input and wait for it; its report no longer matters."""
+    """Let the child see the end of its input and wait until it is gone; its report no longer matters."""
     os.close(child.data)
-    os.close(child.report)
-    os.waitpid(child.pid, 0)
+    _read_report(child)
+
+
+def _read_report(child: Child) -> tuple[bytes, str]:
+    """Wait for the child's end; give what it said, and how it ended if that is known."""
+    with os.fdopen(child.report, "rb") as pipe:
+        text = pipe.read()
+    if not child.pid:
+        return text, ""
+    _, status = os.waitpid(child.pid, 0)
+    return text, f" ({os.waitstatus_to_exitcode(status)})"
 
 
 def _result(child: Child) -> Unpacked:
-    with os.fdopen(child.report, "rb") as pipe:
-        text = pipe.read()
-    _, status = os.waitpid(child.pid, 0)
+    text, how = _read_report(child)
     if not text:
-        raise ImageError(f"the unpacking process died ({os.waitstatus_to_exitcode(status)})",
+        raise ImageError(f"the unpacking process died{how}",
                          hint="look for an out-of-memory kill in the kernel's log, then try again")  # fmt: skip
     answer = json.loads(text)
     if "error" in answer:
