@@ -76,7 +76,8 @@ def close_all_but(keep: tuple[int, ...]) -> None:
     """Close every other descriptor."""
     start = 0
     for fd in sorted(keep):
-        os.closerange(start, fd)
+        if start < fd:  # an empty range that ends at 0 would be taken for all of them
+            os.closerange(start, fd)
         start = fd + 1
     os.closerange(start, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
