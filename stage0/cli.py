@@ -40,6 +40,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "top": ("top", "the processes of a pod"),
     "events": ("events", "what has happened to pods, and what happens"),
     "logs": ("logs", "what the apps of a pod printed"),
+    "port": ("port", "list published ports, publish more, take some back"),
+    "network": ("network", "make, list, mend and remove networks of pods"),
     "image": ("image", "import, list, inspect and remove images"),
     "render": ("render", "write a pod's units and systemd-nspawn arguments, run nothing"),
     "doctor": ("doctor", "what this host lacks, and how to get it"),

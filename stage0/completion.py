@@ -21,7 +21,7 @@ _BY_OPTION = {
     "--platform": "words linux/amd64 linux/arm64 linux/arm/v7 linux/riscv64 linux/s390x linux/ppc64le",
     "--tls-verify": "words true false",
     "--creds": NOTHING,
-    "--net": "words host none",
+    "--net": "words private host none pod: ns: bridge:",
     "--ready": "words started notify tcp:",
     "--restart": "words no on-failure always",
     "--workdir": NOTHING,
@@ -36,7 +36,7 @@ _BY_METAVAR = {
     "SOURCE": "sources",
     "NAME|SOURCE": "run",
 }
-_OF_RUNNING_PODS = {"stop", "kill", "wait", "exec", "enter"}
+_OF_RUNNING_PODS = {"stop", "kill", "wait", "exec", "enter", "port ls", "port add", "port rm"}
 
 
 class Option(NamedTuple):

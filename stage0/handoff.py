@@ -19,6 +19,11 @@ def _stage1(module: str) -> Any:  # noqa: ANN401  stage0 sees only the contract 
     return import_module(f"stage1.{module}")
 
 
+def networks() -> Any:  # noqa: ANN401  as above
+    """What stage1 does with networks and published ports (`stage1.network.live`)."""
+    return _stage1("network.live")
+
+
 def render(pod: PodManifest, directory: PodDir) -> None:
     """Write `run/` and start nothing."""
     _stage1("launch").prepare(pod, directory)

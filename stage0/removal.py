@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from stage0 import lifecycle, ranges
+from stage0 import handoff, lifecycle, ranges
 from stage0.image import scratch
 from stage0.lifecycle import Pod
 from stage1.contract import DataRoot, State
@@ -31,6 +31,8 @@ def remove(pod: Pod) -> bool:
             lifecycle.release_name(pod.directory.root, name, pod.uuid)
         if manifest.get("userns"):
             ranges.release(pod.directory.root, pod.uuid)
+        if manifest.get("network") not in {None, "host", "none"}:
+            handoff.networks().tidy()
         remove_cgroups(pod.uuid)
         remove_propagation(str(manifest.get("name") or f"pod-{pod.uuid}"))
         scratch.remove(garbage.path)

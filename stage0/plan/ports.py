@@ -43,6 +43,15 @@ def parse(text: str) -> Iterator[Port]:
         yield Port(pod=pod, host=host, address=where, protocol=found["protocol"] or "tcp")
 
 
+def parse_place(text: str) -> Port:
+    """`[IP:]HOST[/PROTOCOL]`: a port of the host, as `pod port ls` shows it."""
+    found = _SHAPE.fullmatch(text.removeprefix("*:"))
+    if not found or found["host"] is not None or "-" in found["pod"]:
+        raise UsageError(f"{text}: not a port of the host", hint="write [IP:]HOST[/tcp|udp|sctp]")
+    port = next(parse(text.removeprefix("*:")))
+    return port._replace(pod=0, host=port.pod)
+
+
 def _range(text: str, whole: str) -> Sequence[int]:
     first, dash, last = text.partition("-")
     ends = [int(number) if number.isdigit() and len(number) < 6 else 0 for number in (first, last or first)]

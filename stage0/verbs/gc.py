@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from stage0 import lifecycle, quantities, ranges, removal, signals
+from stage0 import handoff, lifecycle, quantities, ranges, removal, signals
 from stage0.image import Store
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             sys.stdout.write(f"{pod.uuid}\n")
     removal.release_stale_names(settings.data)
     ranges.release_stale()
+    handoff.networks().tidy()
     Store(settings.root).gc(lambda: lifecycle.images_in_use(settings.root))
     _leftovers(settings.data)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,7 +65,8 @@ def realize(root: DataRoot, name: str, registry: Registry) -> Network:
     known = registry.network(name)
     if known is not None:
         return known
-    network = planned(definition(root, name), registry)
+    wish = definition(root, name)
+    network = planned(wish, registry, [one for one in definitions(root) if one.name != name])
     links.make_bridge(network)
     registry.write_network(network)
     packet_filter.write_repair(registry)
@@ -72,23 +74,31 @@ def realize(root: DataRoot, name: str, registry: Registry) -> Network:
     return network
 
 
-def planned(wish: Definition, registry: Registry) -> Network:
+def planned(wish: Definition, registry: Registry, others: Sequence[Definition]) -> Network:
     """Free ranges where none were named; ConflictError where a named one is in use."""
     if is_interface(wish.bridge) and not links.is_bridge(wish.bridge):
         raise ConflictError(
             f"{wish.bridge} is there and no bridge", hint="rename it, or name another: --bridge"
         )
-    routed = links.routed()
-    others = [network for network in registry.all_networks() if network.name != wish.name]
-    taken = [subnet.range for network in others for subnet in (network.ip4, network.ip6) if subnet]
+    up = [
+        (one.name, subnet.range)
+        for one in registry.all_networks()
+        for subnet in (one.ip4, one.ip6)
+        if subnet
+    ]
+    defined = [(one.name, text) for one in others for text in (one.ipv4, one.ipv6) if text]
+    routed = [
+        *links.routed(),
+        *((text, f"network {name}") for name, text in (*up, *defined) if name != wish.name and text != NONE),
+    ]
     four, six = wish.ipv4, wish.ipv6 if _has_ipv6() else NONE
     for text in (four, six):
         if text not in {None, NONE} and (found := ranges.conflict(str(text), routed, wish.bridge)):
             raise ConflictError(
                 f"network {wish.name}: {text} is in use: {found}", hint="choose another range"
             )
-    four = four or ranges.free4(wish.name, routed, taken, wish.bridge)
-    six = six or ranges.free6(wish.name, _machine_id(), routed, taken, wish.bridge)
+    four = four or ranges.free4(wish.name, routed, wish.bridge)
+    six = six or ranges.free6(wish.name, _machine_id(), routed, wish.bridge)
     if four == six == NONE:
         raise HostError(
             f"network {wish.name} has no addresses", hint="this host has no IPv6; name an IPv4 range"

@@ -33,6 +33,15 @@ def apply(text: str, registry: Registry) -> None:
         file.unlink()
 
 
+def apply_or_reload(text: str, registry: Registry, living: list[Entry]) -> None:
+    """Carry out a text; where the tables are not as we left them, make them anew first."""
+    try:
+        apply(text, registry)
+    except HostError:
+        reload(registry, living)
+        apply(text, registry)
+
+
 def write_repair(registry: Registry) -> None:
     """The text that makes the tables with all networks: for whoever finds them missing."""
     base = resources.template("host/unitpod.nft").read_text()

@@ -102,6 +102,16 @@ def _set(name: str, value: str) -> None:
         ) from None
 
 
+def attach(bridge: str, names: list[str]) -> None:
+    """Put interfaces of pods back on their bridge."""
+    with _netlink(f"use the bridge {bridge}") as netlink:
+        master = netlink.link_lookup(ifname=bridge)[0]
+        for name in names:
+            for index in netlink.link_lookup(ifname=name):
+                netlink.link("set", index=index, master=master, state="up")
+                netlink.brport("set", index=index, mode=1)
+
+
 def is_bridge(name: str) -> bool:
     """True if the interface of this name is one."""
     with _netlink(f"look at {name}") as netlink:
@@ -134,12 +144,3 @@ def usual_mtu() -> int:
             for link in netlink.get_links(route.get("oif")):
                 return max(1280, min(int(link.get("mtu")), 65535))
     return 1500
-
-
-def ports(bridge: str) -> list[str]:
-    """Interfaces on a bridge."""
-    with _netlink(f"read the bridge {bridge}") as netlink:
-        found = netlink.link_lookup(ifname=bridge)
-        return (
-            sorted(str(link.get("ifname")) for link in netlink.get_links(master=found[0])) if found else []
-        )

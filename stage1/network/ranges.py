@@ -42,10 +42,10 @@ def conflict(wanted: str, routed: Collection[tuple[str, str]], bridge: str) -> s
     return None
 
 
-def free4(name: str, routed: Collection[tuple[str, str]], taken: Collection[str], bridge: str) -> str:
+def free4(name: str, routed: Collection[tuple[str, str]], bridge: str) -> str:
     """A range of private addresses (RFC 1918) that nobody has: large for the default network, else 254 pods."""
     for candidate in _candidates4(name):
-        if not conflict(candidate, [*routed, *((text, "a network of ours") for text in taken)], bridge):
+        if not conflict(candidate, routed, bridge):
             return candidate
     raise ConflictError(
         "no private IPv4 range is free on this host", hint="name one: `pod network create NAME --ipv4 RANGE`"
@@ -60,16 +60,14 @@ def _candidates4(name: str) -> Iterator[str]:
     yield from (f"192.168.{third}.0/24" for third in range(255, 99, -1))
 
 
-def free6(
-    name: str, machine: str, routed: Collection[tuple[str, str]], taken: Collection[str], bridge: str
-) -> str:
+def free6(name: str, machine: str, routed: Collection[tuple[str, str]], bridge: str) -> str:
     """A unique local range (RFC 4193): of this machine, and in it of the network's name."""
     site = f"{zlib.crc32(machine.encode()):08x}{zlib.adler32(machine.encode()) & 0xFF:02x}"
     for attempt in range(64):
         part = 0 if name == "default" and not attempt else zlib.crc32(f"{name} {attempt}".encode()) & 0xFFFF
         words = (f"fd{site[:2]}", site[2:6], site[6:], f"{part:x}")
         candidate = str(ipaddress.ip_network(f"{':'.join(words)}::/64"))
-        if not conflict(candidate, [*routed, *((text, "a network of ours") for text in taken)], bridge):
+        if not conflict(candidate, routed, bridge):
             return candidate
     raise ConflictError(
         "no IPv6 range is free on this host", hint="name one: `pod network create … --ipv6 RANGE`"

@@ -81,8 +81,12 @@ class Registry:
 
     def all_networks(self) -> list[Network]:
         """Networks that have their bridges now."""
+        return [network for network in self.noted_networks() if is_interface(network.bridge)]
+
+    def noted_networks(self) -> list[Network]:
+        """Networks that had their bridges once since the boot."""
         names = sorted(os.listdir(self.networks)) if self.networks.is_dir() else []
-        return [network for name in names if "." not in name and (network := self.network(name))]
+        return [network_from(_read(self.networks / name)) for name in names if "." not in name]
 
     def write_network(self, network: Network) -> None:
         """Note a network that has been made."""

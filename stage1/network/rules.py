@@ -6,7 +6,7 @@ a packet meets as many rules with a thousand pods as with one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from stage1.contract import Port
 from stage1.network.model import GUARDED, Endpoint, Entry, Network
@@ -21,24 +21,41 @@ def up(entry: Entry) -> str:
 
 def down(entry: Entry) -> str:
     """Take it away, also where some of it is gone already: what is added first can always be deleted."""
-    return "".join(
-        f"add element {where} {{ {what} }}\ndelete element {where} {{ {what} }}\n"
-        for where, what in _elements(entry)
-    )
+    return "".join(map(_taken, _elements(entry)))
+
+
+def ports_up(entry: Entry) -> str:
+    """Add the ports alone."""
+    return "".join(f"add element {where} {{ {what} }}\n" for where, what in _grouped(_ports(entry)))
+
+
+def ports_down(entry: Entry) -> str:
+    """Take the ports alone away."""
+    return "".join(map(_taken, _grouped(_ports(entry))))
+
+
+def _taken(element: tuple[str, str]) -> str:
+    where, what = element
+    return f"add element {where} {{ {what} }}\ndelete element {where} {{ {what} }}\n"
 
 
 def _elements(entry: Entry) -> Iterator[tuple[str, str]]:
-    """Set and element; those of one set lie together, since nft(8) takes a line as one message."""
-    found: dict[str, list[str]] = {}
-    if not entry.joined:
-        for end in entry.endpoints:
-            for name, element in _guard(end):
-                found.setdefault(f"{GUARD} {name}", []).append(element)
-        for port in entry.ports:
-            for name, element in _port(port, entry.target):
-                found.setdefault(f"{TABLE} {name}", []).append(element)
-    for where, elements in found.items():
-        yield where, ", ".join(elements)
+    if entry.joined:
+        return iter(())
+    return _grouped([*(found for end in entry.endpoints for found in _guard(end)), *_ports(entry)])
+
+
+def _grouped(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Set and elements: those of one set in one line, since nft(8) takes a line as one message."""
+    groups: dict[str, list[str]] = {}
+    for where, element in found:
+        groups.setdefault(where, []).append(element)
+    return ((where, ", ".join(elements)) for where, elements in groups.items())
+
+
+def _ports(entry: Entry) -> Iterator[tuple[str, str]]:
+    for port in entry.ports:
+        yield from _port(port, entry.target)
 
 
 def _guard(end: Endpoint) -> Iterator[tuple[str, str]]:
@@ -46,11 +63,11 @@ def _guard(end: Endpoint) -> Iterator[tuple[str, str]]:
     if not end.host.startswith(GUARDED):
         return
     if end.ip4:
-        yield "own4", f'"{end.host}" . {end.mac} . {end.ip4}'
+        yield f"{GUARD} own4", f'"{end.host}" . {end.mac} . {end.ip4}'
     if end.ip6:
         for address in (end.ip6, link_local(end.mac)):
-            yield "own6", f'"{end.host}" . {end.mac} . {address}'
-            yield "told6", f'"{end.host}" . {_number6(address)}'
+            yield f"{GUARD} own6", f'"{end.host}" . {end.mac} . {address}'
+            yield f"{GUARD} told6", f'"{end.host}" . {_number6(address)}'
 
 
 def link_local(mac: str) -> str:
@@ -77,11 +94,11 @@ def _port(port: Port, target: Endpoint | None) -> Iterator[tuple[str, str]]:
     if target.ip4 and not six:
         where = "" if port.address in {"", "0.0.0.0"} else f"{port.address} . "  # noqa: S104
         name = "on4" if where else "any4"
-        yield name, f"{where}{port.protocol} . {port.host} : {target.ip4} . {port.pod}"
+        yield f"{TABLE} {name}", f"{where}{port.protocol} . {port.host} : {target.ip4} . {port.pod}"
     if target.ip6 and (six or not port.address):
         where = "" if port.address in {"", "::"} else f"{port.address} . "
         name = "on6" if where else "any6"
-        yield name, f"{where}{port.protocol} . {port.host} : {target.ip6} . {port.pod}"
+        yield f"{TABLE} {name}", f"{where}{port.protocol} . {port.host} : {target.ip6} . {port.pod}"
 
 
 def networks(found: Sequence[Network], *, loopback6: bool) -> str:

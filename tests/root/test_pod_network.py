@@ -224,3 +224,125 @@ def test_rules_of_others_stay_as_they_are(net: Pods, lan: Lan) -> None:
     assert lan.ruleset(ours=False) == before
     net("rm", "-f", "web")
     assert lan.ruleset(ours=False) == before
+
+
+def test_ports_of_a_running_pod_come_and_go(net: Pods, lan: Lan) -> None:
+    uuid = serve(net, "web", "-p", "8080:80")
+    assert net("port", "add", "web", "127.0.0.1:9000:80", "80").lines[0] == "80/tcp 127.0.0.1:9000"
+    found = json.loads(net("port", "ls", "--json", "web").out)
+    assert [port["pod"] for port in found] == [80, 80, 80]
+    assert facts(net, uuid)["ports"] == found
+    chosen = found[2]["host"]
+    assert lan.ask(lan.near, HOST4, chosen)[1].startswith("web ")
+    assert lan.ask(lan.host, "127.0.0.1", 9000)[1].startswith("web ")
+    assert "published by pod web" in net("port", "add", "web", "8080:81", status=125).err
+    net("port", "rm", "web", "127.0.0.1:9000", f"{chosen}/tcp")
+    assert lan.refuses(lan.host, "127.0.0.1", 9000)
+    assert lan.refuses(lan.near, HOST4, chosen)
+    assert lan.ask(lan.near, HOST4, 8080)[1].startswith("web ")
+    assert "does not publish" in net("port", "rm", "web", "9000", status=125).err
+    assert net("port", "ls", "web").lines[1].split() == ["-", "80/tcp", "*:8080"]
+
+
+def test_rules_and_bridges_are_mended_on_request(net: Pods, lan: Lan) -> None:
+    serve(net, "web", "-p", "8080:80")
+    lan.on(lan.host, "nft", "flush", "ruleset")
+    assert lan.refuses(lan.near, HOST4, 8080)
+    assert net("network", "reload").lines == ["default"]
+    assert lan.ask(lan.near, HOST4, 8080)[1].startswith("web ")
+    lan.on(lan.host, "ip", "link", "del", "pod0")
+    net("network", "reload", "--quiet")
+    assert lan.ask(lan.near, HOST6, 8080)[1].startswith("web ")
+    assert lan.ask(lan.host, "::1", 8080)[1].startswith("web ")
+
+
+@pytest.fixture
+def blue(net: Pods) -> Iterator[str]:
+    """A network that reaches the world, and `red`, which does not."""
+    net("network", "create", "--ipv4", "10.5.0.0/24", "--mtu", "1400", "blue")
+    net("network", "create", "--internal", "--ipv6", "none", "red")
+    yield "blue"
+    net.clear()
+    net("network", "rm", "blue", "red")
+
+
+def test_networks_are_apart_but_for_published_ports(net: Pods, lan: Lan, blue: str) -> None:
+    options = ("--name", "one", "--net", f"{blue}:ip=10.5.0.9", "-p", "8080:80")
+    one = net.detach(*options, "inspect", "--", "serve", "80", "one")
+    assert lan.ask(lan.near, HOST4, 8080)[1].startswith("one ")
+    assert address(net, one) == "10.5.0.9"
+    other = net.run("--net", "private", "inspect", "--", "connect", "10.5.0.9", "80", status=None)
+    assert other.status != 0
+    assert net.run("--net", "private", "inspect", "--", "connect", HOST4, "8080").out.startswith("one ")
+    assert net.run("--net", "blue", "inspect", "--", "connect", "one", "80").out.startswith("one ")
+
+
+def test_an_internal_network_has_no_way_out(net: Pods, lan: Lan, blue: str) -> None:
+    with lan.serving(lan.near, NEAR4, 7000):
+        assert net.run("--net", "red", "inspect", "--", "connect", NEAR4, "7000", status=None).status != 0
+        assert net.run("--net", blue, "inspect", "--", "connect", NEAR4, "7000").out == f"{HOST4}\n"
+    net.detach("--name", "in", "--net", "red", "inspect", "--", "serve", "80", "in")
+    assert net.run("--net", "red", "inspect", "--", "connect", "in", "80").out.startswith("in ")
+
+
+def test_a_pod_has_interfaces_on_several_networks(net: Pods, blue: str) -> None:
+    options = (
+        "--net",
+        "private:name=wan",
+        "--net",
+        f"{blue}:name=lan,mac=02:00:00:00:07:07,mtu=1300",
+        "--net",
+        "red",
+    )
+    said = net.run(*options, "busybox", "--", "sh", "-c", "ip -o addr; ip -o link; ip route").out
+    for part in (
+        "wan    inet 10.77.",
+        "lan    inet 10.5.0.",
+        "eth2    inet 10.128.",
+        "02:00:00:00:07:07",
+        "mtu 1300",
+    ):
+        assert part in said, said
+    assert said.count("default via") == 1
+    assert "default via 10.77.0.1 dev wan" in said
+
+
+def test_networks_are_listed_and_those_in_use_stay(net: Pods, blue: str) -> None:
+    net.detach("--name", "one", "--net", blue, "inspect", "--", "pause")
+    found = {one["name"]: one for one in json.loads(net("network", "ls", "--json").out)}
+    assert found["blue"]["ipv4"] == "10.5.0.0/24"
+    assert found["blue"]["mtu"] == 1400
+    assert [pod["names"][0] for pod in found["blue"]["pods"]] == ["one"]
+    assert found["red"]["internal"]
+    assert json.loads(net("network", "inspect", "blue").out)[0] == found["blue"]
+    assert "is used by one" in net("network", "rm", "blue", status=125).err
+    assert "network blue exists" in net("network", "create", "blue", status=125).err
+    assert "no network 'green'" in net("run", "--net", "green", "inspect", status=125).err
+
+
+@pytest.mark.usefixtures("blue")
+def test_ranges_in_use_are_named(net: Pods) -> None:
+    said = net("network", "create", "--ipv4", "192.0.2.0/24", "x", status=125).err
+    assert "192.0.2.0/24 is in use: 192.0.2.0/24 is routed by wan0" in said
+    assert (
+        "10.5.0.0/24 is routed by" in net("network", "create", "--ipv4", "10.5.0.0/16", "x", status=125).err
+    )
+    assert "no IPv4 range" in net("network", "create", "--ipv4", "10.0.0.1", "x", status=2).err
+
+
+def test_br_netfilter_does_not_break_what_pods_see(net: Pods, lan: Lan) -> None:
+    lan.bridged(1)
+    net("network", "rm", "default")
+    try:
+        serve(net, "web", "-p", "8080:80")
+        assert lan.ask(lan.near, HOST4, 8080)[1].startswith(f"web {NEAR4}:")
+        itself = net.run(
+            "--net", "private", "inspect", "--", "connect", HOST4, "8080", "connect", HOST6, "8080"
+        )
+        assert itself.out.count("web ") == 2
+        assert lan.ask(lan.host, "127.0.0.1", 8080)[1].startswith("web ")
+        assert lan.refuses(lan.host, "::1", 8080)
+    finally:
+        lan.bridged(0)
+        net.clear()
+        net("network", "rm", "default")

@@ -181,7 +181,7 @@ def test_after_the_image_they_are_those_of_the_app(ask: Ask) -> None:
 
 
 def test_a_value_of_a_known_few_is_offered(ask: Ask) -> None:
-    assert ask("pod run --net ") == {"host", "none"}
+    assert ask("pod run --net ") == {"private", "host", "none", "pod:", "ns:", "bridge:"}
     assert ask("pod completion ") == set(completion.SHELLS)
 
 

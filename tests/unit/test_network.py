@@ -100,20 +100,20 @@ def test_a_range_in_use_is_named_and_another_one_is_found() -> None:
     routes = [("10.77.0.0/16", "eth0"), ("10.78.5.0/24", "tun0"), ("10.79.0.0/16", "pod0")]
     assert ranges.conflict("10.77.3.0/24", routes, "pod0") == "10.77.0.0/16 is routed by eth0"
     assert ranges.conflict("10.79.0.0/16", routes, "pod0") is None
-    assert ranges.free4("default", routes, [], "pod0") == "10.79.0.0/16"
-    assert ranges.free4("default", routes, ["10.79.0.0/16"], "pod0") == "10.80.0.0/16"
-    assert ranges.free4("blue", routes, ["10.128.0.0/24"], "pod-blue") == "10.128.1.0/24"
+    assert ranges.free4("default", routes, "pod0") == "10.79.0.0/16"
+    assert ranges.free4("default", [*routes, ("10.79.0.0/16", "network x")], "pod0") == "10.80.0.0/16"
+    assert ranges.free4("blue", [("10.128.0.0/24", "network x")], "pod-blue") == "10.128.1.0/24"
     with pytest.raises(ConflictError):
-        ranges.free4("blue", [("0.0.0.0/1", "eth0"), ("128.0.0.0/1", "eth0")], [], "pod-blue")
+        ranges.free4("blue", [("0.0.0.0/1", "eth0"), ("128.0.0.0/1", "eth0")], "pod-blue")
 
 
 def test_ipv6_ranges_are_local_and_each_network_has_another() -> None:
-    found = {ranges.free6(name, "machine", [], [], "x") for name in ("default", "blue", "red")}
+    found = {ranges.free6(name, "machine", [], "x") for name in ("default", "blue", "red")}
     assert len(found) == 3
     assert all(ipaddress.ip_network(text).subnet_of(ipaddress.ip_network("fd00::/8")) for text in found)
-    one = ranges.free6("blue", "machine", [], [], "x")
-    assert ranges.free6("blue", "machine", [(one, "eth0")], [], "x") != one
-    assert ranges.free6("blue", "other", [], [], "x") != one
+    one = ranges.free6("blue", "machine", [], "x")
+    assert ranges.free6("blue", "machine", [(one, "eth0")], "x") != one
+    assert ranges.free6("blue", "other", [], "x") != one
 
 
 @pytest.mark.parametrize("text", ["", "x", "10.0.0.1/24", "10.0.0.0/29", "fd00::/64"])
