@@ -33,6 +33,7 @@ _BY_METAVAR = {
     "DIR": "directory",
     "SIGNAL": _SIGNALS,
     "IMAGE": "images",
+    "NAME[:TAG]": "images",
     "SOURCE": "sources",
     "NAME|SOURCE": "run",
 }

@@ -7,8 +7,9 @@ is replaced as a whole by rename. What must not vanish between reading and use i
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ from stage1.contract.errors import ConflictError, HostError, NotFoundError, Usag
 
 if TYPE_CHECKING:
     from stage0.image.events import Listener
+    from stage0.image.export import Destination
+    from stage0.image.selection import Rules
+    from stage0.image.sweep import Collected
 
 
 class Store:
@@ -50,7 +54,16 @@ class Store:
         return image
 
     def obtain(self, ref: str, wish: Wish = Wish(), say: Listener | None = None) -> Image:  # noqa: B008
-        """Give the image that `ref` means: found here, imported from a source, or pulled, as the wish has it."""
+        """Give the image that `ref` means: found here, imported from a source, or pulled, as the wish has it.
+
+        The time of its description becomes that of its last use, by which a collection goes.
+        """
+        image = self._obtained(ref, wish, say)
+        with suppress(OSError):  # a collection may go by an older time, nothing else depends on it
+            os.utime(self.paths.description(image.digest))
+        return image
+
+    def _obtained(self, ref: str, wish: Wish, say: Listener | None) -> Image:
         if is_source(ref) and not is_fetched(ref):
             return self.import_(ref, wish=wish)
         found = self._fitting(ref, wish) if wish.pull != ALWAYS else None
@@ -117,6 +130,52 @@ class Store:
         from stage0.image.sweep import collect  # noqa: PLC0415 (not on the way to a stored image)
 
         return collect(self.paths, in_use)
+
+    def collect(self, rules: Rules, in_use: InUse, *, dry_run: bool = False) -> Collected:
+        """Remove images by rules, but none that pods use; ConflictError while an import is under way."""
+        from stage0.image.sweep import collect_by  # noqa: PLC0415 (not on the way to a stored image)
+
+        return collect_by(self.paths, rules, in_use, dry_run=dry_run)
+
+    def collect_automatically(self, in_use: InUse) -> None:
+        """Remove what the administrator's policy lets go by itself; while an import is under way, nothing."""
+        from stage0.image.policy import read_policy  # noqa: PLC0415 (not on the way to a stored image)
+        from stage0.image.selection import Rules  # noqa: PLC0415
+
+        policy = read_policy(self.root).collection
+        if policy.automatic:
+            with suppress(ConflictError):
+                self.collect(Rules(policy.older_than, None, policy.keep_size), in_use)
+
+    def tag(self, ref: str, name: str) -> Image:
+        """Give an image one more name, which may have meant another until now."""
+        from stage0.image.tags import add_name  # noqa: PLC0415 (not on the way to a stored image)
+
+        image, full = self.get(ref), normalise(name)
+        add_name(self.paths, image.digest, full)
+        return image._replace(name=full)
+
+    def untag(self, name: str) -> str:
+        """Take a name away, and nothing else; give the digest it meant."""
+        from stage0.image.tags import take_name  # noqa: PLC0415 (not on the way to a stored image)
+
+        return take_name(self.paths, name if name in read_tags(self.paths) else normalise(name))
+
+    def export(self, ref: str, destination: str) -> tuple[Image, Destination]:
+        """Write an image to a file or directory that other tools read."""
+        from stage0.image.export import export_image, parse_destination  # noqa: PLC0415
+        from stage0.image.tags import entry_of  # noqa: PLC0415 (not on the way to a stored image)
+
+        with self.hold():
+            image = self.get(ref)
+            place = parse_destination(destination, min(self.tags_of(image.digest), default=""))
+            export_image(self.paths, entry_of(self.paths, image.digest), place)
+        return image, place
+
+    def digests(self) -> list[str]:
+        """Give every image that has a name or a description."""
+        described = {f"sha256:{stem}" for stem in _described(self.paths.digested)}
+        return sorted(described | set(read_tags(self.paths).values()))
 
     @contextmanager
     def hold(self) -> Iterator[None]:

@@ -7,14 +7,24 @@ one does, names go at once and the content stays for the next sweep. Lock order:
 from __future__ import annotations
 
 import fcntl
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from stage0.image import manifests
 from stage0.image.index import drop_tags
-from stage0.image.model import ImageError, from_json
-from stage0.image.names import is_digest
+from stage0.image.inventory import follow, inventory, layers_of, roots_of, sizes
 from stage0.image.scratch import PREFIX, discard, sweep_scratch
-from stage0.image.shelves import IMPLIED, InUse, Removal, StorePaths, locked, read_index
+from stage0.image.selection import Choice, Rules, select
+from stage0.image.shelves import IMPLIED, InUse, Removal, StorePaths, locked
+from stage1.contract.errors import ConflictError
+
+
+class Collected(NamedTuple):
+    """What a collection removed, or would remove."""
+
+    images: tuple[Choice, ...]
+    freed: int
 
 
 def remove_image(paths: StorePaths, names: tuple[str, ...], digest: str, in_use: InUse) -> Removal:
@@ -25,63 +35,66 @@ def remove_image(paths: StorePaths, names: tuple[str, ...], digest: str, in_use:
 
 def collect(paths: StorePaths, in_use: InUse | None) -> int:
     """Remove abandoned scratch; if the digests in use are known, also what neither they nor a name needs."""
-    freed = sum(sweep_scratch(directory) for directory in (paths.images, paths.layers, paths.digested))
+    freed = _sweep_scratch(paths)
     if in_use is None or not paths.images.is_dir():
         return freed
     try:
         with locked(paths.content_lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            return freed + _sweep_content(paths, in_use() if callable(in_use) else in_use)
+            return freed + _sweep_content(paths, _asked(in_use))
     except BlockingIOError:
         return freed
 
 
-def _sweep_content(paths: StorePaths, in_use: frozenset[str]) -> int:
-    entries = read_index(paths)["manifests"]
-    roots = {entry.get("digest") for entry in entries if isinstance(entry, dict)} | in_use
+def collect_by(paths: StorePaths, rules: Rules, in_use: InUse, *, dry_run: bool) -> Collected:
+    """Remove images by rules, names and all; ConflictError while an import or the start of a pod is under way."""
+    freed = 0 if dry_run else _sweep_scratch(paths)
+    if not paths.images.is_dir():
+        return Collected((), freed)
+    try:
+        with locked(paths.content_lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return _collect_by(paths, rules, _asked(in_use), freed, dry_run=dry_run)
+    except BlockingIOError:
+        raise ConflictError(
+            "an image is being brought here, or a pod is being made of one", hint="try again in a moment"
+        ) from None
+
+
+def _collect_by(
+    paths: StorePaths, rules: Rules, in_use: frozenset[str], freed: int, *, dry_run: bool
+) -> Collected:
+    images = inventory(paths)
+    weights = sizes(paths, images) if dry_run or rules.keep_size else {}
+    chosen = select(images, in_use, weights, time.time(), rules)
+    if dry_run:
+        return Collected(tuple(chosen), sum(choice.freed for choice in chosen))
+    doomed = {choice.digest for choice in chosen}
+    names = frozenset(name for choice in chosen for name in choice.names)
+    if names:
+        drop_tags(paths, names)
+    kept = {image.digest for image in images if image.digest not in doomed}
+    return Collected(tuple(chosen), freed + _sweep_content(paths, in_use | kept))
+
+
+def _asked(in_use: InUse) -> frozenset[str]:
+    return in_use() if callable(in_use) else in_use
+
+
+def _sweep_scratch(paths: StorePaths) -> int:
+    return sum(sweep_scratch(directory) for directory in (paths.images, paths.layers, paths.digested))
+
+
+def _sweep_content(paths: StorePaths, needed: Iterable[str]) -> int:
+    """Delete all content but that of the index and of these images."""
     blobs = set[str]()
-    for digest in roots:
-        _follow(paths, digest, blobs)
+    for digest in {*roots_of(paths), *needed}:
+        follow(paths, digest, blobs)
     described = [paths.description(digest) for digest in blobs]
-    layers = {diff_id for path in described for diff_id in _layers_of(path)}
+    layers = {diff_id for path in described for diff_id in layers_of(path)}
     return (
         _remove_others(paths.digested, {path.name for path in described})
         + _remove_others(paths.blobs, {paths.blob(digest).name for digest in blobs})
         + _remove_others(paths.layers, {paths.layer(layer).name for layer in layers})
     )
-
-
-def _follow(paths: StorePaths, digest: object, blobs: set[str]) -> None:
-    """Collect the blobs of a manifest or index; what is missing or no JSON refers to nothing."""
-    if not isinstance(digest, str) or not is_digest(digest) or digest in blobs:
-        return
-    blobs.add(digest)
-    try:
-        document = manifests.parse_object(_start(paths.blob(digest)), digest)
-    except (FileNotFoundError, ImageError):
-        return
-    children = [*_listed(document, "manifests"), *_listed(document, "layers"), document.get("config")]
-    named = [child.get("digest") for child in children if isinstance(child, dict)]
-    if "manifests" in document:
-        for child in named:
-            _follow(paths, child, blobs)
-    blobs.update(child for child in named if isinstance(child, str) and is_digest(child))
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(manifests.MAX_JSON + 1)
-
-
-def _listed(document: dict[str, object], key: str) -> list[object]:
-    value = document.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _layers_of(description: Path) -> list[str]:
-    try:
-        return list(from_json(description.read_text("ascii"), description.stem).layers)
-    except FileNotFoundError:
-        return []
 
 
 def _remove_others(directory: Path, kept: set[str]) -> int:

@@ -6,7 +6,7 @@ import argparse
 from types import ModuleType
 
 from stage0.settings import Settings
-from stage0.verbs.image import import_, inspect, ls, pull, rm
+from stage0.verbs.image import export, gc, import_, inspect, ls, pull, rm, tag, untag, verify
 
 # Verb, module, one line of help.
 VERBS: dict[str, tuple[ModuleType, str]] = {
@@ -14,7 +14,12 @@ VERBS: dict[str, tuple[ModuleType, str]] = {
     "import": (import_, "bring an image of this host's disk into the store"),
     "ls": (ls, "list images"),
     "inspect": (inspect, "write all that is known of images, as JSON"),
+    "tag": (tag, "give an image more names"),
+    "untag": (untag, "take names away, and nothing else"),
     "rm": (rm, "remove names, and the content nothing else needs"),
+    "gc": (gc, "remove images that nothing uses"),
+    "verify": (verify, "check images against their digests, and repair what can be"),
+    "export": (export, "write an image to a file or directory for other tools"),
 }
 
 

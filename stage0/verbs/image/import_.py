@@ -7,7 +7,9 @@ import sys
 
 from stage0.image import Store
 from stage0.image.names import TRANSPORTS
+from stage0.lifecycle import images_in_use
 from stage0.settings import Settings
+from stage0.show import as_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,10 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sources = ", ".join(f"{transport}:PATH" for transport in TRANSPORTS)
     parser.add_argument("source", metavar="SOURCE", help=f"{sources}; the first three may end in :REFERENCE")
     parser.add_argument("--name", metavar="NAME[:TAG]", help="name it; otherwise the source says")
+    parser.add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Import and print name and digest."""
-    image = Store(settings.root).import_(args.source, args.name)
-    sys.stdout.write(f"{image.name} {image.digest}\n")
+    store = Store(settings.root)
+    image = store.import_(args.source, args.name)
+    if args.json:
+        sys.stdout.write(as_json({"name": image.name, "digest": image.digest}))
+    else:
+        sys.stdout.write(f"{image.name} {image.digest}\n")
+    sys.stdout.flush()
+    store.collect_automatically(lambda: images_in_use(settings.root))
     return 0

@@ -9,6 +9,7 @@ from stage0.image import Store
 from stage0.image.names import TRANSPORTS
 from stage0.image.wish import ALWAYS, Wish
 from stage0.interruption import heed_sigterm
+from stage0.lifecycle import images_in_use
 from stage0.notify import extending
 from stage0.options.fetching import add_access
 from stage0.progress import json_lines, shown
@@ -37,8 +38,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         for source in args.sources:
             store.pull(source, args.name, wish, extending(json_lines(sys.stdout)))
+        sys.stdout.flush()
+        store.collect_automatically(lambda: images_in_use(settings.root))
         return 0
     with shown(sys.stderr, quiet=args.quiet) as say:
         images = [store.pull(source, args.name, wish, extending(say)) for source in args.sources]
     sys.stdout.writelines(f"{image.name} {image.digest}\n" for image in images)
+    sys.stdout.flush()
+    store.collect_automatically(lambda: images_in_use(settings.root))
     return 0
