@@ -60,6 +60,11 @@ def detached(pod: PodManifest, directory: PodDir, lock: int) -> bool:
         os.close(ours)
 
 
+def change(pod: PodDir, what: str, app: str, leader: int) -> Any:  # noqa: ANN401
+    """`start_app`, `stop_app` or `restart_app` of stage1.change."""
+    return getattr(_stage1("change"), what)(pod, leader, app)
+
+
 def _start_unit(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> None:
     launch = _stage1("launch")
     _stage1("manager").start_transient(

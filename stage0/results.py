@@ -91,10 +91,12 @@ def _listens(pod: Pod, app: Mapping[str, Any]) -> bool:
 
 
 def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> str:
+    if pod.word == "running" and pid:  # started again, if there is a result
+        return "running"
     if result and result.get("final"):
         return "exited"
     if pod.word == "running":
-        return "running" if pid else "restarting" if result else "starting"
+        return "restarting" if result else "starting"
     if pod.word == "exited" and outcome(pod.directory).reason in _WITHOUT_RESULTS:
         return "lost"
     return "created"

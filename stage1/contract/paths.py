@@ -220,6 +220,15 @@ class PodDir(NamedTuple):
         """Exists from the moment every app has started or is ready."""
         return self.run / "ready"
 
+    def held(self, app: str) -> Path:
+        """The invocation id of the run that somebody asked to stop: its end is not the pod's."""
+        return self.status / f"{app}.held"
+
+    @property
+    def changing(self) -> Path:
+        """Locked by whoever changes the running pod: one at a time."""
+        return self.run / "changing"
+
     @property
     def history(self) -> Path:
         """What commands did to the pod while it ran, one record a line."""

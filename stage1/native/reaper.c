@@ -67,8 +67,16 @@ static void open_pod(struct reaper *reaper, const char *app) {
                 die("policy: there is no app '%s'", app);
 }
 
-static bool is_stopping(const struct reaper *reaper) {
-        return faccessat(reaper->status_fd, "stopping", F_OK, 0) == 0;
+/* Is this the run of the app that somebody asked to stop? */
+static bool is_held(const struct reaper *reaper, const char *invocation) {
+        AUTO_FREE char *path = xasprintf("%s.held", reaper->app);
+        AUTO_FREE char *held = read_file(reaper->status_fd, path, NULL, 64);
+
+        return held && *invocation && strcmp(held, invocation) == 0;
+}
+
+static bool is_stopping(const struct reaper *reaper, const char *invocation) {
+        return faccessat(reaper->status_fd, "stopping", F_OK, 0) == 0 || is_held(reaper, invocation);
 }
 
 static void record_stopping(const struct reaper *reaper, const char *who) {
@@ -210,7 +218,7 @@ static int verb_run(struct reaper *reaper, char **words) {
         if (record.final && policy_find(&reaper->policy, reaper->app)->init)
                 return 0; /* it was done long ago, now its unit goes with the pod */
         record.runs++;
-        record.stopping = is_stopping(reaper);
+        record.stopping = is_stopping(reaper, invocation);
         record.started_at[0] = '\0';
         take_start_time(reaper, &record);
         take_end_time(&record);
@@ -230,7 +238,7 @@ static void record_unseen(const struct reaper *reaper, struct record *record, co
                                 .status = environment("MONITOR_EXIT_STATUS")};
         bool tried = *invocation && *ending.result && strcmp(ending.result, "success") != 0;
 
-        record->stopping = is_stopping(reaper);
+        record->stopping = is_stopping(reaper, invocation);
         record->started_at[0] = '\0';
         take_end_time(record);
         look_closer(reaper, &ending);
@@ -262,7 +270,12 @@ static int verb_final(struct reaper *reaper, char **words) {
         AUTO_FREE char *last = read_file(reaper->status_fd, path, NULL, 256);
         record_load(&record, reaper->status_fd, reaper->app);
         bool known = last && record.runs > 0 && *invocation && strcmp(last, invocation) == 0;
-        bool limit = strcmp(environment("MONITOR_SERVICE_RESULT"), "start-limit-hit") == 0;
+        const char *result = environment("MONITOR_SERVICE_RESULT");
+        bool limit = strcmp(result, "start-limit-hit") == 0;
+        /* A failure at a stop that was asked for, heard of when the app already runs again: systemd
+         * describes the new run then. */
+        if (last && is_held(reaper, last) && (!*result || strcmp(result, "success") == 0))
+                return 0;
         if (known || (limit && record.runs > 0)) {
                 reaper->gave_up = !record.final;
                 record.final = true;

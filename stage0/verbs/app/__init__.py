@@ -1,0 +1,30 @@
+"""EFFECT. `pod app`: the apps of a running pod. Each of its verbs is a file beside this one."""
+
+from __future__ import annotations
+
+import argparse
+from types import ModuleType
+
+from stage0.settings import Settings
+from stage0.verbs.app import ls, restart, start, stop
+
+# Verb, module, one line of help.
+VERBS: dict[str, tuple[ModuleType, str]] = {
+    "ls": (ls, "list the apps of a pod"),
+    "start": (start, "start apps that have ended or were stopped"),
+    "stop": (stop, "stop apps in order; the pod and the others go on"),
+    "restart": (restart, "stop apps and start them again"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the verb's own verbs."""
+    below = parser.add_subparsers(dest="app_verb", metavar="VERB", required=True)
+    for name, (module, summary) in VERBS.items():
+        module.add_arguments(below.add_parser(name, help=summary))
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Do what the parsed command line says."""
+    status: int = VERBS[arguments.app_verb][0].run(arguments, settings)
+    return status

@@ -1,0 +1,46 @@
+"""EFFECT. What the verbs of `pod app` share: a running pod, the apps named, and a change to each of them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NamedTuple
+
+from stage0 import cgroups, handoff, history, lifecycle, results
+from stage0.lifecycle import Pod
+from stage0.settings import Settings
+from stage1.contract import ConflictError
+
+
+class Chosen(NamedTuple):
+    """A running pod, its PID 1, and some of its apps."""
+
+    pod: Pod
+    leader: int
+    apps: list[str]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which apps of which pod."""
+    parser.add_argument("pod", metavar="POD", help="name, UUID or the beginning of one")
+    parser.add_argument("apps", metavar="APP", nargs="+", help="name of an app")
+
+
+def chosen(arguments: argparse.Namespace, settings: Settings) -> Chosen:
+    """Everything is checked before anything is changed."""
+    pod = lifecycle.find(settings.data, arguments.pod)
+    leader = results.live_process(pod.directory.leader) if pod.word == "running" else None
+    if leader is None:
+        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint=f"start it: pod start -d {pod.uuid[:8]}")
+    for app in arguments.apps:
+        results.require_app(pod, app)
+    tree = cgroups.of_pod(leader)
+    if tree and cgroups.is_frozen(tree):
+        raise ConflictError(f"pod {pod.uuid} is paused", hint=f"let it go on: pod unpause {pod.uuid[:8]}")
+    return Chosen(pod, leader, arguments.apps)
+
+
+def change_each(found: Chosen, what: str, kind: str) -> None:
+    """One app after the other, each recorded when it is done."""
+    for app in found.apps:
+        handoff.change(found.pod.directory, what, app, found.leader)
+        history.note(found.pod.directory, kind, app)

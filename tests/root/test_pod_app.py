@@ -1,0 +1,90 @@
+"""EFFECT. Apps of a running pod started, stopped and started again by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.root.pods import Pods, eventually
+
+pytestmark = pytest.mark.root
+
+POLITE = ("inspect", "--name", "polite", "--", "trap", "TERM", "3", "print", "ready", "pause")
+IDLE = ("busybox", "--name", "idle", "--exec", "sleep", "--", "1000")
+
+
+def states(pods: Pods) -> dict[str, str]:
+    """The state of each app."""
+    return {app["name"]: app["state"] for app in pods.status("it")["apps"]}
+
+
+def test_an_app_that_is_stopped_does_not_end_the_pod(pods: Pods) -> None:
+    pods.detach("--name", "it", *POLITE, "---", *IDLE)
+    pods("app", "stop", "it", "polite")
+    assert states(pods) == {"polite": "exited", "idle": "running"}
+    assert pods.endings("it") == {"polite": "stopped 3"}
+    assert pods.status("it")["state"] == "running"
+    pods("app", "start", "it", "polite")
+    assert states(pods) == {"polite": "running", "idle": "running"}
+    eventually(lambda: pods.log("it", "--app", "polite") == ["ready", "ready"], "the second start")
+
+
+def test_the_policy_judges_an_app_that_was_started_again(pods: Pods) -> None:
+    pods.detach("--name", "it", "busybox", "--exec", "sh", "--", "-c", "sleep 1; exit 5", "---", *IDLE)
+    pods("app", "stop", "it", "busybox")
+    pods("app", "start", "it", "busybox")
+    assert pods("wait", "it", status=5).out == "5\n"
+
+
+def test_an_app_that_had_ended_can_be_started_again(pods: Pods) -> None:
+    pods.detach("--name", "it", "busybox", "--exec", "true", "---", *IDLE)
+    pods("wait", "--for", "app:busybox", "it")
+    pods("app", "start", "it", "busybox")
+    pods("wait", "--for", "app:busybox", "it")
+    eventually(lambda: len(pods("events", "--kind", "app-exit", "it").lines) == 2, "the second run")
+    assert pods.status("it")["state"] == "running"
+
+
+def test_restart_gives_an_app_a_new_process_and_leaves_the_others(pods: Pods) -> None:
+    pods.detach("--name", "it", *POLITE, "---", *IDLE)
+    before = {app["name"]: app["pid"] for app in pods.status("it")["apps"]}
+    pods("app", "restart", "it", "polite")
+    after = {app["name"]: app["pid"] for app in pods.status("it")["apps"]}
+    assert after["idle"] == before["idle"]
+    assert after["polite"] not in {before["polite"], None}
+
+
+def test_apps_that_require_one_are_stopped_and_restarted_with_it(pods: Pods) -> None:
+    pods.detach("--name", "it", *IDLE, "---", *POLITE, "--requires", "idle")
+    pods("app", "restart", "it", "idle")
+    assert states(pods) == {"polite": "running", "idle": "running"}
+    pods("app", "stop", "it", "idle")
+    assert states(pods) == {"polite": "exited", "idle": "exited"}
+    pods("app", "start", "it", "polite")
+    assert states(pods) == {"polite": "running", "idle": "running"}
+    assert pods.status("it")["state"] == "running"
+
+
+@pytest.mark.parametrize("userns", ["auto", "host"])
+def test_it_works_whoever_the_pods_root_is(pods: Pods, userns: str) -> None:
+    pods.detach("--name", "it", "--userns", userns, *POLITE)
+    pods("app", "restart", "it", "polite")
+    pods("app", "stop", "it", "polite")
+    assert states(pods) == {"polite": "exited"}
+
+
+def test_an_app_that_cannot_start_is_told(pods: Pods) -> None:
+    pods.detach("--name", "it", "--exit-policy", "never", "busybox", "--exec", "/no/such", "---", *IDLE)
+    done = pods("app", "start", "it", "busybox", status=125)
+    assert "app busybox: the pod's systemd says failed" in done.err
+
+
+def test_bad_words_change_nothing(pods: Pods) -> None:
+    pods("prepare", "--name", "it", *IDLE)
+    assert "is prepared" in pods("app", "stop", "it", "idle", status=125).err
+    pods("start", "-d", "it")
+    assert "has no app 'nobody'" in pods("app", "stop", "it", "idle", "nobody", status=125).err
+    pods("pause", "it")
+    assert "is paused" in pods("app", "stop", "it", "idle", status=125).err
+    pods("unpause", "it")
+    assert states(pods) == {"idle": "running"}
+    assert pods("app", "ls", "-q", "it").lines == ["idle"]
