@@ -30,6 +30,7 @@ def stop_app(directory: PodDir, leader: int, app: str) -> list[str]:
     with changing(directory), PidOne(leader) as systemd:
         stopped = _hold(systemd, directory, app)
         result = systemd.job("StopUnit", service_name(app))
+        systemd.settle([service_name(name) for name in stopped])
     _require_done(result, app)
     return stopped
 
@@ -51,8 +52,9 @@ def start_app(directory: PodDir, leader: int, app: str) -> None:
 def restart_app(directory: PodDir, leader: int, app: str) -> None:
     """Stop and start an app, and those that require it, in one job of systemd's."""
     with changing(directory), PidOne(leader) as systemd:
-        _hold(systemd, directory, app)
+        stopped = _hold(systemd, directory, app)
         result = systemd.job("RestartUnit", service_name(app))
+        systemd.settle([service_name(name) for name in stopped])
     _require_done(result, app)
 
 

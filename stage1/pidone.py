@@ -133,6 +133,16 @@ class PidOne:
         finally:
             self._socket.settimeout(_PATIENCE)
 
+    def settle(self, units: list[str]) -> None:
+        """Wait until none of these units has a job left: a job on one unit brings others with it."""
+        for unit in units:
+            (path,) = self.call("LoadUnit", "s", unit)
+            while self.property(path, "org.freedesktop.systemd1.Unit", "Job")[0] != 0:
+                self._signals.clear()
+                self._socket.settimeout(None)
+                self._note(self._receive())
+                self._socket.settimeout(_PATIENCE)
+
     def _note(self, message: Message) -> None:
         if message.kind == dbuswire.SIGNAL:
             self._signals.append(message)

@@ -54,7 +54,7 @@ def test_restart_gives_an_app_a_new_process_and_leaves_the_others(pods: Pods) ->
 
 
 def test_apps_that_require_one_are_stopped_and_restarted_with_it(pods: Pods) -> None:
-    pods.detach("--name", "it", *IDLE, "---", *POLITE, "--requires", "idle")
+    pods.detach("--name", "it", *IDLE, "---", "inspect", "--requires", "idle", *POLITE[1:])
     pods("app", "restart", "it", "idle")
     assert states(pods) == {"polite": "running", "idle": "running"}
     pods("app", "stop", "it", "idle")
