@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stage0.options import fetching, life, network, pod, process, sockets, storage, userns
+from stage0.options import fetching, life, network, pod, process, resources, sockets, storage, userns
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
@@ -29,6 +29,7 @@ _APP_OPTIONS = (
     ("sockets", sockets.add),
     ("files", storage.add),
     ("network", network.add),
+    ("limits", resources.add),
 )
 
 
@@ -38,6 +39,7 @@ def add_pod_options(parser: Parser) -> None:
     fetching.add(parser)
     userns.add(parser)
     network.add_pod(parser)
+    resources.add_pod(parser)
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
 

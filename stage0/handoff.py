@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from stage1.contract import HostError, PodDir, PodManifest
+
+# Tells the user what is not an error: only verbs print.
+Warn = Callable[[str], None]
 
 
 def _stage1(module: str) -> Any:  # noqa: ANN401  stage0 sees only the contract of stage1; this is the one crossing
@@ -24,32 +28,38 @@ def networks() -> Any:  # noqa: ANN401  as above
     return _stage1("network.live")
 
 
-def render(pod: PodManifest, directory: PodDir) -> None:
+def render(pod: PodManifest, directory: PodDir, warn: Warn) -> None:
     """Write `run/` and start nothing."""
-    _stage1("launch").prepare(pod, directory)
+    _tell(_stage1("launch").prepare(pod, directory), warn)
 
 
-def foreground(pod: PodManifest, directory: PodDir, lock: int) -> NoReturn:
+def _tell(limited: Any, warn: Warn) -> None:  # noqa: ANN401  see _stage1
+    for reason in limited.refused:
+        warn(f"not enforced here: {reason}")
+
+
+def foreground(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> NoReturn:
     """Become the pod's monitor; this process ends with the pod's status."""
     launch = _stage1("launch")
-    launch.prepare(pod, directory)
+    _tell(launch.prepare(pod, directory), warn)
     sys.stdout.flush()
     launch.become_monitor(directory, launch.MonitorOptions(lock=lock))
     raise AssertionError("execv returned")
 
 
-def detached(pod: PodManifest, directory: PodDir, lock: int) -> bool:
+def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool:
     """Start the pod on its own and return when it is ready (True) or has already ended (False).
 
     On a systemd host the pod becomes a transient unit; elsewhere its monitor is a process in a session of its own.
     """
     booted = Path("/run/systemd/system").is_dir()  # sd_booted(3)
     launch = _stage1("launch")
-    launch.prepare(pod, directory, keep_unit=booted)
+    limited = launch.prepare(pod, directory, keep_unit=booted)
+    _tell(limited, warn)
     ours, theirs = os.pipe()
     try:
         if booted:
-            _start_unit(pod, directory, lock, theirs)
+            _start_unit(limited.pod, directory, lock, theirs)
         else:
             _fork_monitor(directory, lock, theirs)
     finally:
@@ -73,6 +83,7 @@ def _start_unit(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> N
         description=f"pod {pod.label}",
         lock=lock,
         ready=ready,
+        limits=_stage1("limits").bus_properties(pod.resources),
         stop_time=sum(app.stop_time for app in pod.apps),  # at worst they wait for each other
     )
 

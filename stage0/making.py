@@ -61,6 +61,7 @@ def planned(request: PodRequest, store: Store, *, quiet: bool = False) -> PodMan
         created=utc_now(),
         directory=str(Path.cwd()),
         term=os.environ.get("TERM") or "xterm",
+        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
     )
     return plan_pod(request, images, now)
 

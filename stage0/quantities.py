@@ -31,14 +31,24 @@ def seconds(text: str, *, where: str) -> float:
     return value
 
 
+def decimal(text: str, scale: int) -> int | None:
+    """`1.25` times `scale`, exactly and rounded down, or None if it is no number of up to 20 and 9 digits."""
+    found = re.fullmatch(r"([0-9]{1,20})(?:\.([0-9]{1,9}))?", text)
+    if not found:
+        return None
+    fraction = found[2] or ""
+    return int(found[1] + fraction) * scale // int("1" + "0" * len(fraction))
+
+
 def size(text: str, *, where: str) -> int:
-    """`4096`, `64k`, `16M`, `2G`: powers of 1024, an i and a B may follow."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)i?b?", text.strip().lower())
-    if not found or (value := float(found[1]) * 1024 ** _BYTES[found[2]]) > _LARGEST:
+    """`4096`, `64k`, `16M`, `1.5G`, `2GiB`: powers of 1024, an i and a B may follow."""
+    found = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)i?b?", text.strip().lower(), re.ASCII)
+    value = decimal(found[1], 1024 ** _BYTES[found[2]]) if found else None
+    if value is None or value > _LARGEST:
         raise UsageError(
             f"{where}: {text!r} is not a size", hint="write bytes, or a number with K, M, G or T"
         )
-    return int(value)
+    return value
 
 
 def signal_name(text: str, *, where: str) -> str:

@@ -12,7 +12,7 @@ from stage0.image import scratch
 from stage0.lifecycle import Pod
 from stage1.contract import DataRoot, State
 
-_CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
+_CGROUPS = Path("/sys/fs/cgroup")
 _PATIENCE, _PAUSE = 2.0, 0.01
 _PROPAGATION = Path("/run/systemd/nspawn/propagate")
 
@@ -50,8 +50,7 @@ def remove_cgroups(uuid: str) -> None:
     before it leaves its cgroup.
     """
     limit = time.monotonic() + _PATIENCE
-    for hierarchy in _CGROUPS:
-        group = Path(hierarchy, f"pod-{uuid}")
+    for group in (_CGROUPS / f"pod-{uuid}", *_CGROUPS.glob(f"*/pod-{uuid}")):
         while not _remove_groups(group) and time.monotonic() < limit:
             time.sleep(_PAUSE)
 

@@ -8,6 +8,8 @@ from stage1.contract import Text
 
 # One text, split as a shell would, or the words themselves.
 Command = Text | tuple[Text, ...]
+# Text as on the command line, or a number as files have them.
+Quantity = str | int | float
 
 
 class AppRequest(NamedTuple):
@@ -45,6 +47,18 @@ class AppRequest(NamedTuple):
     mount: tuple[Text, ...] = ()
     socket: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
+    memory: Quantity | None = None
+    memory_high: Quantity | None = None
+    memory_low: Quantity | None = None
+    memory_swap: Quantity | None = None
+    cpus: Quantity | None = None
+    cpu_weight: Quantity | None = None
+    cpuset_cpus: Quantity | None = None
+    pids_limit: Quantity | None = None
+    io_weight: Quantity | None = None
+    io_max: tuple[str, ...] = ()
+    ulimit: tuple[str, ...] = ()
+    oom_score_adj: Quantity | None = None
 
 
 class PodRequest(NamedTuple):
@@ -71,3 +85,17 @@ class PodRequest(NamedTuple):
     authfile: str | None = None
     cert_dir: str | None = None
     tls_verify: bool | None = None
+    memory: Quantity | None = None
+    memory_high: Quantity | None = None
+    memory_low: Quantity | None = None
+    memory_swap: Quantity | None = None
+    cpus: Quantity | None = None
+    cpu_weight: Quantity | None = None
+    cpuset_cpus: Quantity | None = None
+    pids_limit: Quantity | None = None
+    io_weight: Quantity | None = None
+    io_max: tuple[str, ...] = ()
+    ulimit: tuple[str, ...] = ()
+    oom_score_adj: Quantity | None = None
+    hugepages: tuple[str, ...] = ()
+    best_effort: bool = False

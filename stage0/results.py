@@ -157,3 +157,11 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def unenforced(directory: PodDir) -> list[str]:
+    """The limits that the host could not enforce when the pod started, each with the reason."""
+    try:
+        return directory.unenforced.read_text().splitlines()
+    except OSError:
+        return []

@@ -51,6 +51,14 @@ def amount(size: float) -> str:
     return f"{size:.3g} TB"
 
 
+def binary(size: int) -> str:
+    """Bytes in the unit of 1024 that says them exactly: `67108864` as `64M`."""
+    for power, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
+        if size and size % (1 << power) == 0:
+            return f"{size >> power}{unit}"
+    return str(size)
+
+
 def printable(text: str) -> str:
     """Text of an image or a user on a terminal: control characters shown, not obeyed."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -17,7 +17,8 @@ def main(arguments: list[str]) -> int:
         case ["run" | "render" as verb, name]:
             directory = PodDir(Path(name).absolute())
             try:
-                prepare(load(directory), directory)
+                for reason in prepare(load(directory), directory).refused:
+                    sys.stderr.write(f"pod: not enforced here: {reason}\n")
                 if verb == "run":
                     become_monitor(directory, MonitorOptions())
             except PodError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, NoReturn
 
-from stage1 import base, host, plan, resources
+from stage1 import base, host, limit, plan, resources
 from stage1.contract import HostError, NetworkMode, PodDir, PodManifest, codec
 from stage1.install import install
+from stage1.limits import has_limits
 from stage1.render import render
 
 
@@ -28,19 +29,29 @@ def load(directory: PodDir) -> PodManifest:
     return codec.decode(data, where=str(directory.manifest))
 
 
-def prepare(pod: PodManifest, directory: PodDir, *, keep_unit: bool | None = None) -> None:
-    """Write everything below `run/`; afterwards the monitor needs no Python."""
+def prepare(pod: PodManifest, directory: PodDir, *, keep_unit: bool | None = None) -> limit.Limited:
+    """Write everything below `run/`; afterwards the monitor needs no Python.
+
+    The result is the pod with the limits that this host enforces, and names those that it cannot.
+    """
     cache = directory.root.cache
     facts = host.facts(cache)
-    if keep_unit is None:
-        keep_unit = host.main_process_of_a_unit(dict(os.environ), os.getpid())
+    own = keep_unit is None and host.main_process_of_a_unit(dict(os.environ), os.getpid())
+    limited = limit.limited(pod, facts, own_unit=own) if has_limits(pod) else limit.Limited(pod)
     wiring = None
     if pod.network not in {NetworkMode.HOST, NetworkMode.NONE}:
         from stage1.network.wire import wire  # noqa: PLC0415  not for pods on the host's network
 
         wiring = wire(pod, directory)
-    texts = render(plan.jobs(pod, facts, keep_unit=keep_unit), resources.template_path(), cache / "rendered")
-    install(plan.launch_plan(pod, directory, facts, texts, base.ensure(directory.root), wiring), directory)
+    jobs = plan.jobs(limited.pod, facts, keep_unit=keep_unit or own)
+    texts = render(jobs, resources.template_path(), cache / "rendered")
+    found = plan.launch_plan(
+        limited.pod, directory, facts, texts, base.ensure(directory.root), wiring, limited.steps
+    )
+    install(found, directory)
+    if limited.refused:
+        directory.unenforced.write_text("".join(f"{reason}\n" for reason in limited.refused))
+    return limited
 
 
 def monitor_argv(directory: PodDir, options: MonitorOptions) -> list[str]:

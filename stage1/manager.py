@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stage1.contract import HostError
 
@@ -15,7 +15,14 @@ _PAUSE = 0.05
 
 
 def start_transient(  # the properties are one list, in the order of a unit file
-    unit: str, argv: Sequence[str], *, description: str, lock: int, ready: int, stop_time: float
+    unit: str,
+    argv: Sequence[str],
+    *,
+    description: str,
+    lock: int,
+    ready: int,
+    stop_time: float,
+    limits: Mapping[bytes, object],
 ) -> None:
     """Start the monitor as the main process of a new unit, which is gone from the host when it ends.
 
@@ -24,9 +31,8 @@ def start_transient(  # the properties are one list, in the order of a unit file
     """
     from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  80 ms, and only for detached pods
     from pystemd.systemd1 import Manager  # noqa: PLC0415
-    from pystemd.systemd1.unit_signatures import KNOWN_UNIT_SIGNATURES  # noqa: PLC0415
 
-    KNOWN_UNIT_SIGNATURES.setdefault(b"ExitType", b"s")  # since systemd 250; pystemd has not heard of it
+    _teach_signatures()
     properties: dict[bytes, object] = {
         b"Description": description.encode(),
         b"CollectMode": b"inactive-or-failed",
@@ -42,6 +48,7 @@ def start_transient(  # the properties are one list, in the order of a unit file
         b"KillMode": b"mixed",
         b"TimeoutStartUSec": 2**64 - 1,
         b"TimeoutStopUSec": round((stop_time + _PATIENCE) * _SECOND),
+        **limits,
     }
     limit = time.monotonic() + _PATIENCE
     while True:
@@ -57,6 +64,46 @@ def start_transient(  # the properties are one list, in the order of a unit file
                     hint=f"see `systemctl status {unit}`",
                 ) from None
         time.sleep(_PAUSE)
+
+
+def set_properties(unit: str, properties: Mapping[bytes, object]) -> None:
+    """Change a unit until the next boot."""
+    from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  see above
+    from pystemd.systemd1 import Manager  # noqa: PLC0415
+
+    _teach_signatures()
+    try:
+        with Manager() as manager:
+            manager.Manager.SetUnitProperties(unit.encode(), True, dict(properties))
+    except DBusBaseError as error:
+        raise HostError(
+            f"the host's systemd does not limit {unit}: {_text(error.err_message) or error}",
+            hint=f"set the limits in {unit} itself",
+        ) from None
+
+
+def _teach_signatures() -> None:
+    """Properties of units that pystemd has not heard of, or has otherwise than org.freedesktop.systemd1(5)."""
+    from pystemd.systemd1.unit_signatures import KNOWN_UNIT_SIGNATURES  # noqa: PLC0415  see above
+
+    rates = (b"IOReadBandwidthMax", b"IOWriteBandwidthMax", b"IOReadIOPSMax", b"IOWriteIOPSMax")
+    numbers = (
+        b"MemoryMax",
+        b"MemoryHigh",
+        b"MemoryLow",
+        b"MemorySwapMax",
+        b"CPUWeight",
+        b"IOWeight",
+        b"TasksMax",
+    )
+    KNOWN_UNIT_SIGNATURES.update(
+        {
+            b"ExitType": b"s",
+            b"AllowedCPUs": b"ay",
+            **dict.fromkeys(rates, b"a(st)"),
+            **dict.fromkeys(numbers, b"t"),
+        }
+    )
 
 
 def _text(words: bytes | str) -> str:

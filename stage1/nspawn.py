@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from stage1 import limits
 from stage1.contract import NetworkMode, PodDir, PodManifest, Stdin
 from stage1.quoting import Escaped
 from stage1.render import Job
 
 TEMPLATE = "pod/nspawn.args.j2"
 RESULT = "nspawn.args"
+
+
+class Assignment(NamedTuple):
+    """NAME=VALUE of an option that has such."""
+
+    name: Escaped
+    value: Escaped
 
 
 class NspawnArguments(NamedTuple):
@@ -21,6 +30,9 @@ class NspawnArguments(NamedTuple):
     keep_unit: bool
     private_network: bool
     private_users: bool
+    properties: tuple[Assignment, ...]
+    ulimits: tuple[Assignment, ...]
+    oom_score_adjust: Escaped
     directory: Escaped = Escaped("@directory@")
     machine: Escaped = Escaped("@machine@")
     uuid: Escaped = Escaped("@uuid@")
@@ -38,8 +50,16 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         keep_unit=keep_unit,
         private_network=pod.network is NetworkMode.NONE,
         private_users=pod.userns is not None,
+        # with a unit of its own the pod's limits are that unit's
+        properties=_assignments(limits.properties(pod.resources)) if register and not keep_unit else (),
+        ulimits=_assignments(limits.supervisor_ulimits(pod)),
+        oom_score_adjust=Escaped(str(score) if (score := limits.lowest_oom_score(pod)) else ""),
     )
     return Job(TEMPLATE, RESULT, "nspawn", context)
+
+
+def _assignments(found: Iterable[tuple[str, str]]) -> tuple[Assignment, ...]:
+    return tuple(Assignment(name=Escaped(name), value=Escaped(value)) for name, value in found)
 
 
 def argv(program: str, rendered: str, pod: PodManifest, directory: PodDir) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from stage1 import entering, nspawn, units
+from stage1 import entering, limits, nspawn, units
 from stage1.contract import (
     App,
     Condition,
@@ -21,6 +21,7 @@ from stage1.contract import (
 )
 from stage1.contract.paths import (
     APP_ROOTS,
+    DEVICES,
     POLICY,
     STATUS,
     STREAMS,
@@ -102,6 +103,7 @@ def launch_plan(
     texts: Mapping[str, str],
     base: Path,
     wiring: Wiring | None = None,
+    limited: limits.Steps = limits.Steps(),  # noqa: B008  a value
 ) -> LaunchPlan:
     """Put rendered texts, tables and the monitor's instructions in their places."""
     argv = nspawn.argv(facts.nspawn, texts[nspawn.RESULT], pod, directory)
@@ -116,7 +118,7 @@ def launch_plan(
     for name, entry in entering.entries(pod, texts, base, NSPAWN_ENVIRONMENT, directory.root.filters):
         files[f"enter/{name}"] = encode_records(iter(entry.records))
         files[f"enter/{name}{TWIN_SUFFIX}"] = entry.twin
-    files["launch"] = encode_records(records(pod, directory, facts, argv, base, wiring))
+    files["launch"] = encode_records(records(pod, directory, facts, argv, base, wiring, limited))
     return LaunchPlan(
         files=files, links={f"units/{alias}": target for alias, target in ALIASES.items()}, argv=argv
     )
@@ -154,6 +156,7 @@ def records(
     argv: tuple[str, ...],
     base: Path,
     wiring: Wiring | None = None,
+    limited: limits.Steps = limits.Steps(),  # noqa: B008  a value
 ) -> Iterator[Record]:
     """The monitor's instructions in the order it carries them out."""
     yield ("version", "1")
@@ -164,7 +167,11 @@ def records(
         yield ("userns", str(pod.userns.base), str(pod.userns.size))
     if wiring:
         yield from network_records.records(wiring)
+    yield from limited.records
     yield from _mapped(_mounts(pod, directory, base), pod.userns)
+    for number, device in enumerate(limits.app_devices(pod)):
+        yield ("bind", device, f"rootfs{DEVICES}/{number}", "ro")
+    yield from limited.mounts
     for app in pod.apps:
         # the FIFOs of an app without a user belong to root: its failure is systemd's to report
         yield ("app", app.name, str(app.user.uid or 0), str(app.user.gid or 0), app.stdin.value)

@@ -28,8 +28,13 @@ def required(what: str) -> bool:
     return what in os.environ.get("REQUIRE", "").split(",")
 
 
+needs_unified_cgroups = pytest.mark.cgroup2
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The marker `root`."""
+    """The markers `root` and `cgroup2`."""
+    if item.get_closest_marker("cgroup2") is not None:
+        _needs_cgroup2()
     if item.get_closest_marker("root") is not None:
         needs_root()
 
@@ -41,6 +46,15 @@ def needs_root() -> None:
     if required("root"):
         pytest.fail("REQUIRE names root, but this is not uid 0")
     pytest.skip("needs uid 0")
+
+
+def _needs_cgroup2() -> None:
+    """cgroup v2 and nothing beside it, or a skip with its reason, or a failure if REQUIRE names it."""
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        return
+    if required("cgroup2"):
+        pytest.fail("REQUIRE names cgroup2, but this machine has cgroup v1")
+    pytest.skip("needs cgroup v2; tests/vm runs it on a machine that has it")
 
 
 def needs_program(name: str) -> None:

@@ -15,7 +15,7 @@ UUID = "00112233-4455-4677-8899-aabbccddeeff"
 CREATED = "2026-01-31T12:00:00.000000Z"
 LAYER = "sha256:" + "1" * 64
 DIGEST = "sha256:" + "2" * 64
-NOW = Circumstances(uuid=UUID, created=CREATED, directory="/home/user", term="xterm")
+NOW = Circumstances(uuid=UUID, created=CREATED, directory="/home/user", term="xterm", memory=16 * 2**30)
 FACTS = HostFacts(
     nspawn="/usr/bin/systemd-nspawn", systemd=252, booted=False, machined=False, cgroups=("/sys/fs/cgroup",)
 )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
-from stage0.plan import life, network, process, storage, userns
+from stage0.plan import life, network, process, resources, storage, userns
 from stage0.plan.hooks import hooks
 from stage0.plan.names import app_names, checked_hostname, checked_name
 from stage0.plan.order import check_order, dependencies
@@ -31,6 +31,7 @@ class Circumstances(NamedTuple):
     created: str
     directory: str
     term: str
+    memory: int
 
 
 def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -> PodManifest:
@@ -67,6 +68,8 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         exit_policy=life.exit_policy(request.exit_policy, apps),
         remove=request.rm,
         log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),
+        resources=resources.resources(request, now.memory),
+        best_effort=request.best_effort,
     )
 
 
@@ -115,6 +118,11 @@ def _app(
         stdin=stdin,
         capabilities=CAPABILITIES,
         no_new_privileges=user.uid != 0,
+        resources=resources.resources(wish, now.memory),
+        ulimits=resources.ulimits(pod.ulimit, wish.ulimit),
+        oom_score_adjust=resources.oom_score_adjust(
+            pod.oom_score_adj if wish.oom_score_adj is None else wish.oom_score_adj
+        ),
         ports=config.ports,
         labels=dict(config.labels),
     )

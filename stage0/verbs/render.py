@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stage0 import handoff, lifecycle
 from stage0.settings import Settings
+from stage0.verbs.run import warn
 from stage1.contract import ConflictError, PodDir, codec
 
 
@@ -34,9 +35,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 f"pod {directory.uuid} has run: its results and logs are in {directory.run}",
                 hint="`pod start` renders anew; or remove that directory first",
             )
-        handoff.render(
-            codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest)), directory
-        )
+        manifest = codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
+        handoff.render(manifest, directory, warn)
     finally:
         os.close(lock)
     sys.stdout.write(f"{directory.run}\n")

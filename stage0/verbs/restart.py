@@ -9,6 +9,7 @@ import sys
 from stage0 import handoff, lifecycle, quantities, signals
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
+from stage0.verbs.run import warn
 from stage0.verbs.start import claim, manifest_of
 from stage1.contract import ConflictError, PodManifest
 
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     for pod, manifest in zip(pods, manifests, strict=True):
         signals.stop(pod.directory, limit)
         directory, lock = claim(lifecycle.find(settings.data, pod.uuid))
-        ready = handoff.detached(manifest, directory, lock)
+        ready = handoff.detached(manifest, directory, lock, warn)
         os.close(lock)  # our share in its life
         sys.stdout.write(f"{pod.uuid}\n")
         status = status or (0 if ready else 125)

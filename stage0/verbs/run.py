@@ -44,9 +44,15 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         handoff.require_native(preparing)
         directory = lifecycle.move(preparing, State.RUN)
         if not arguments.detach:
-            handoff.foreground(pod, directory, lock)
-        ready = handoff.detached(pod, directory, lock)
+            handoff.foreground(pod, directory, lock, warn)
+        ready = handoff.detached(pod, directory, lock, warn)
     return announce(pod, lock, settings, ready=ready)
+
+
+def warn(text: str) -> None:
+    """Tell what is no error, before the pod prints anything."""
+    sys.stderr.write(f"pod: {text}\n")
+    sys.stderr.flush()
 
 
 def announce(pod: PodManifest, lock: int, settings: Settings, *, ready: bool) -> int:

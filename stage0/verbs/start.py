@@ -8,7 +8,7 @@ import os
 from stage0 import handoff, lifecycle, ranges
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
-from stage0.verbs.run import announce
+from stage0.verbs.run import announce, warn
 from stage1.contract import ConflictError, PodDir, PodManifest, State, codec
 
 STARTABLE = {State.PREPARED, State.RUN, State.EXITED}
@@ -30,8 +30,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     directory, lock = claim(found)
     ranges.claimed(pod, settings)
     if not arguments.detach:
-        handoff.foreground(pod, directory, lock)
-    return announce(pod, lock, settings, ready=handoff.detached(pod, directory, lock))
+        handoff.foreground(pod, directory, lock, warn)
+    return announce(pod, lock, settings, ready=handoff.detached(pod, directory, lock, warn))
 
 
 def manifest_of(pod: Pod) -> PodManifest:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from stage0 import lifecycle, results, show
+from stage0 import lifecycle, limits, results, show
 from stage0.settings import Settings
 
 
@@ -28,6 +28,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
     manifest: dict[str, Any] = lifecycle.read_manifest(pod.directory)
     ended = results.outcome(pod.directory) if pod.word == "exited" else None
     apps = results.app_states(pod)
+    of_apps = {app.get("name"): limits.limits_of(app) for app in manifest.get("apps", ())}
     return {
         "uuid": pod.uuid,
         "name": manifest.get("name"),
@@ -40,6 +41,8 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
         "created": manifest.get("created"),
         "started_at": ended.started_at if ended else None,
         "ended_at": ended.ended_at if ended else None,
+        "limits": limits.limits_of(manifest),
+        "unenforced": results.unenforced(pod.directory),
         "apps": [
             {
                 "name": app.name,
@@ -48,6 +51,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
                 "image": app.image,
                 "digest": app.digest,
                 "result": app.result,
+                "limits": of_apps.get(app.name, {}),
             }
             for app in apps
         ],
@@ -62,11 +66,18 @@ def _text(facts: dict[str, Any]) -> str:
             f"status   {facts['status']} ({facts['reason']}{' by ' + facts['by'] if facts['by'] else ''})"
         )
     lines.append(f"created  {facts['created']}")
+    lines += _limits(facts)
     rows = [
         (app["name"], app["state"], describe(app["result"]), str(app["pid"] or "-"), app["image"])
         for app in facts["apps"]
     ]
     return "\n".join(lines) + "\n\n" + show.table(("APP", "STATE", "RESULT", "PID", "IMAGE"), rows)
+
+
+def _limits(facts: dict[str, Any]) -> list[str]:
+    owners = [("", facts), *((f"{app['name']}: ", app) for app in facts["apps"])]
+    lines = [f"limits   {who}{limits.sentence(owner['limits'])}" for who, owner in owners if owner["limits"]]
+    return [*lines, *(f"without  {reason}" for reason in facts["unenforced"])]
 
 
 def describe(result: dict[str, Any] | None) -> str:

@@ -25,6 +25,7 @@ from stage1.contract.life import (
 from stage1.contract.manifest import App, Image, PodManifest, Stdin, User
 from stage1.contract.network import DEFAULT_NETWORK, Interface, NetworkMode, Port
 from stage1.contract.paths import DataRoot, PodDir, State
+from stage1.contract.resources import HugePages, Resources, Throttle, Ulimit
 from stage1.contract.sockets import Socket, SocketKind
 from stage1.contract.storage import Mount, Tmpfs, Volume, VolumeKind
 from stage1.contract.text import Text
@@ -45,6 +46,7 @@ __all__ = [
     "ExitRule",
     "Hooks",
     "HostError",
+    "HugePages",
     "Image",
     "Interface",
     "KillMode",
@@ -56,6 +58,7 @@ __all__ = [
     "PodManifest",
     "Port",
     "Readiness",
+    "Resources",
     "Restart",
     "RestartPolicy",
     "Socket",
@@ -63,7 +66,9 @@ __all__ = [
     "State",
     "Stdin",
     "Text",
+    "Throttle",
     "Tmpfs",
+    "Ulimit",
     "UsageError",
     "User",
     "UserNamespace",

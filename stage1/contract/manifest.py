@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from stage1.contract.life import Dependency, ExitPolicy, Hooks, KillMode, Readiness, RestartPolicy
 from stage1.contract.network import Interface, NetworkMode, Port
+from stage1.contract.resources import Resources, Ulimit
 from stage1.contract.sockets import Socket
 from stage1.contract.storage import Mount, Tmpfs, Volume
 from stage1.contract.text import Text
@@ -73,6 +74,9 @@ class App(NamedTuple):
     stdin: Stdin = Stdin.NONE
     capabilities: tuple[str, ...] = ()
     no_new_privileges: bool = False
+    resources: Resources = Resources()
+    ulimits: tuple[Ulimit, ...] = ()
+    oom_score_adjust: int | None = None
     ports: tuple[str, ...] = ()
 
 
@@ -95,6 +99,8 @@ class PodManifest(NamedTuple):
     exit_policy: ExitPolicy = ExitPolicy()
     remove: bool = False
     log_limit: int = 64 * 1024 * 1024
+    resources: Resources = Resources()
+    best_effort: bool = False
 
     @property
     def label(self) -> str:

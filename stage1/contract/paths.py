@@ -16,6 +16,8 @@ POLICY = "/pod/policy"
 REAPER = "/pod/bin/reaper"
 LAUNCHER = "/pod/bin/launcher"
 WORDS = "/pod/words"
+DEVICES = "/pod/devices"
+OOM_CONTROL = "/pod/oom_control"
 LAUNCHER_IN_APP = "/run/pod/launcher"
 REAPER_IN_APP = "/run/pod/reaper"
 WORDS_IN_APP = "/run/pod/words"
@@ -233,6 +235,11 @@ class PodDir(NamedTuple):
     def history(self) -> Path:
         """What commands did to the pod while it ran, one record a line."""
         return self.run / "history"
+
+    @property
+    def unenforced(self) -> Path:
+        """Limits that this host could not enforce and that the pod runs without, one a line."""
+        return self.run / "unenforced"
 
     @property
     def outcome(self) -> Path:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from stage1.contract.life import Condition, ExitRule
+from stage1.contract.limits import broken_resources, broken_ulimits
 from stage1.contract.manifest import App, PodManifest, User
 from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.storage import Volume, VolumeKind
@@ -47,6 +48,7 @@ def broken(pod: PodManifest) -> Iterator[str]:
         yield from _within("userns.base", pod.userns.base, 1, LARGEST_ID)
         yield from _within("userns.size", pod.userns.size, 1, LARGEST_ID + 1 - pod.userns.base)
     yield from _within("log_limit", pod.log_limit, 65536, 2**62)
+    yield from broken_resources("resources", pod.resources)
     if not pod.apps:
         yield "apps: a pod needs an app"
     yield from _unique("apps", (app.name for app in pod.apps))
@@ -126,6 +128,9 @@ def _app(where: str, app: App) -> Iterator[str]:
     yield from _sockets(where, app)
     yield from _hooks(where, app)
     yield from _user(f"{where}.user", app.user)
+    yield from broken_resources(f"{where}.resources", app.resources)
+    yield from broken_ulimits(f"{where}.ulimits", app.ulimits)
+    yield from _within(f"{where}.oom_score_adjust", app.oom_score_adjust, -1000, 1000)
     yield from _numbers(where, app)
 
 

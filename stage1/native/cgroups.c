@@ -25,6 +25,15 @@ void make_cgroups(const char **paths, size_t count) {
         }
 }
 
+char *write_limit(const char *path, const char *value) {
+        AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+        int result = fd < 0 ? -errno : write_all(fd, value, strlen(value));
+
+        if (result < 0)
+                return xasprintf("cannot write '%s' to %s: %s", value, path, strerror(-result));
+        return NULL;
+}
+
 char *join_cgroups(const char **paths, size_t count, pid_t pid) {
         AUTO_FREE char *text = xasprintf("%d", (int) pid);
 

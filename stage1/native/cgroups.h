@@ -6,6 +6,9 @@
 
 void make_cgroups(const char **paths, size_t count);
 
+/* Writes a value into a file of a cgroup, such as memory.max; what went wrong, or NULL. */
+char *write_limit(const char *path, const char *value);
+
 /* Puts a process into the cgroups; what went wrong, or NULL. */
 char *join_cgroups(const char **paths, size_t count, pid_t pid);
 

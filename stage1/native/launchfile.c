@@ -63,6 +63,13 @@ static char *take_userns(struct launch *launch, char **words) {
         return NULL;
 }
 
+static char *take_limit(struct launch *launch, char **words) {
+        if (strncmp(words[0], "/sys/fs/cgroup/", 15) != 0 || strstr(words[0], "/.."))
+                return xasprintf("limit '%s' is no file of a cgroup", words[0]);
+        launch->limits[launch->n_limits++] = (struct limit_spec){.path = words[0], .value = words[1]};
+        return NULL;
+}
+
 static char *take_overlay(struct launch *launch, char **words) {
         launch->mounts[launch->n_mounts++] = (struct mount_spec){
                 .kind = MOUNT_OVERLAY, .target = words[0], .source = words[1], .lowers = words + 2};
@@ -210,6 +217,7 @@ static const struct verb {
         {"pod", 1, 1, take_pod},
         {"cgroup", 1, 1, take_cgroup},
         {"userns", 2, 2, take_userns},
+        {"limit", 2, 2, take_limit},
         {"overlay", 3, 502, take_overlay},
         {"bind", 3, 3, take_bind},
         {"app", 4, 4, take_app},
@@ -275,6 +283,7 @@ char *launch_parse(struct launch *launch, char *text, size_t size) {
                 return error;
         /* No list can be longer than there are records. */
         launch->cgroups = xalloc(launch->n_records * sizeof(char *));
+        launch->limits = xalloc(launch->n_records * sizeof(struct limit_spec));
         launch->environment = xalloc((launch->n_records + 1) * sizeof(char *));
         launch->mounts = xalloc(launch->n_records * sizeof(struct mount_spec));
         launch->apps = xalloc(launch->n_records * sizeof(struct app_spec));

@@ -20,6 +20,10 @@ struct app_spec {
         enum stdin_kind stdin_kind;
 };
 
+struct limit_spec {
+        const char *path, *value;
+};
+
 struct mount_spec {
         enum mount_kind kind;
         const char *target;
@@ -57,6 +61,8 @@ struct launch {
         const char **cgroups;
         size_t n_cgroups;
         struct id_range ids;
+        struct limit_spec *limits; /* in their order: some files want to be written before others */
+        size_t n_limits;
         struct mount_spec *mounts;
         size_t n_mounts;
         struct app_spec *apps;

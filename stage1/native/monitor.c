@@ -321,6 +321,14 @@ static int turn(struct monitor *monitor, int timeout_ms) {
         return serve_sources(timeout_ms);
 }
 
+static char *set_limits(const struct launch *launch) {
+        char *error = NULL;
+
+        for (size_t i = 0; !error && i < launch->n_limits; i++)
+                error = write_limit(launch->limits[i].path, launch->limits[i].value);
+        return error;
+}
+
 static void start(struct monitor *monitor) {
         int terminal = has_terminal(monitor) ? monitor->terminal.slave : -1;
         int *inherited = xalloc((2 * monitor->launch.n_apps + 2) * sizeof(int)), *next = inherited;
@@ -334,8 +342,11 @@ static void start(struct monitor *monitor) {
         }
         *next = -1;
         monitor->outcome.started = time_now(CLOCK_REALTIME);
-        monitor->supervisor =
-                supervisor_start(&monitor->launch, inherited, terminal, &monitor->outcome.start_error);
+        monitor->supervisor = -1;
+        monitor->outcome.start_error = set_limits(&monitor->launch);
+        if (!monitor->outcome.start_error)
+                monitor->supervisor = supervisor_start(&monitor->launch, inherited, terminal,
+                                                       &monitor->outcome.start_error);
         monitor->ended = monitor->supervisor < 0;
         free(inherited);
 }

@@ -21,10 +21,11 @@
 #include "record.h"
 #include "util.h"
 
-#define EXIT_SIGNAL   (SIGRTMIN + 6)  /* systemd starts kexec.target, which stage1 links to exit.target */
-#define LEAVE_SIGNAL  (SIGRTMIN + 13) /* systemd stops nothing and leaves at once */
-#define POLICY_MAX    (1 << 20)
-#define READY_SECONDS 60
+#define EXIT_SIGNAL     (SIGRTMIN + 6)  /* systemd starts kexec.target, which stage1 links to exit.target */
+#define LEAVE_SIGNAL    (SIGRTMIN + 13) /* systemd stops nothing and leaves at once */
+#define POLICY_MAX      (1 << 20)
+#define READY_SECONDS   60
+#define OOM_CONTROL_MAX 4096
 
 struct reaper {
         const char *root; /* "" in a pod */
@@ -205,6 +206,28 @@ static bool is_final(const struct reaper *reaper, const struct record *record) {
                (app->restart == RESTART_NO || (app->restart == RESTART_ON_FAILURE && well));
 }
 
+/* cgroup v1: the kernel counts whom it killed for want of memory in the pod's own group, which is there only
+ * if the pod's memory is limited. systemd sees no more than SIGKILL then. Each kill is given to one app. */
+static bool was_out_of_memory(const struct reaper *reaper, const struct record *record) {
+        AUTO_FREE char *path = xasprintf("%s/pod/oom_control", reaper->root);
+        uint64_t kills = 0, given = 0;
+
+        if (strcmp(record->signal, "KILL") != 0 || strcmp(record->reason, "signal") != 0)
+                return false;
+        AUTO_FREE char *text = read_file(AT_FDCWD, path, NULL, OOM_CONTROL_MAX);
+        AUTO_FREE char *told = read_file(reaper->status_fd, "oom-kills", NULL, OOM_CONTROL_MAX);
+        char *count = text ? strstr(text, "oom_kill ") : NULL;
+        if (!count)
+                return false;
+        kills = strtoull(count + strlen("oom_kill "), NULL, 10);
+        given = told ? strtoull(told, NULL, 10) : 0;
+        if (kills <= given)
+                return false;
+        AUTO_FREE char *next = xasprintf("%llu\n", (unsigned long long) given + 1);
+        (void) write_file(reaper->status_fd, "oom-kills", next);
+        return true;
+}
+
 static int verb_run(struct reaper *reaper, char **words) {
         struct ending ending = {.result = environment("SERVICE_RESULT"),
                                 .code = environment("EXIT_CODE"),
@@ -224,6 +247,8 @@ static int verb_run(struct reaper *reaper, char **words) {
         take_end_time(&record);
         look_closer(reaper, &ending);
         record_classify(&record, &ending);
+        if (was_out_of_memory(reaper, &record))
+                record.reason = "oom-kill";
         record.final = is_final(reaper, &record);
         store(reaper, &record, invocation);
         if (record.final)

@@ -14,6 +14,7 @@ from stage1.units.identity import Identity, identity
 from stage1.units.life import Restarts, Start, restarts, start
 from stage1.units.names import await_name, seconds, service_name, socket_unit_name
 from stage1.units.order import Order, awaits, is_activated, order
+from stage1.units.resources import Limits, ProcessLimits, app_limits, process_limits
 from stage1.units.streams import Streams, streams
 
 
@@ -36,6 +37,8 @@ class AppUnit(NamedTuple):
     streams: Streams
     identity: Identity
     files: Files
+    limits: Limits
+    process: ProcessLimits
 
 
 class PodUnits(NamedTuple):
@@ -66,6 +69,8 @@ def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
         streams=streams(app),
         identity=identity(app),
         files=files(app, run, pod.network),
+        limits=app_limits(app, pod),
+        process=process_limits(app, pod),
     )
 
 

@@ -371,7 +371,7 @@ from stage1.contract import DataRoot, codec
 directory = lifecycle.find(DataRoot(Path(sys.argv[1])), sys.argv[2]).directory
 pod = codec.decode(directory.manifest.read_bytes(), where="x")
 before = set(sys.modules)
-handoff.render(pod, directory)
+handoff.render(pod, directory, print)
 print(*sorted(set(sys.modules) - before))
 """
 

@@ -1,0 +1,148 @@
+"""EFFECT. A machine emulated by qemu: boots a tree with this project on a second disk, runs tests, powers off."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from tests.vm.tree import CACHE, REPO, Tree, make_disk
+
+MEMORY = "3072"
+SILENCE_LIMIT = 900.0
+COMMAND_LINE = (
+    "root=/dev/nvme0n1 rootfstype=ext4 rw console=ttyS0 panic=-1 systemd.unified_cgroup_hierarchy=1"
+    " systemd.show_status=1 systemd.gpt_auto=0 mitigations=off random.trust_cpu=1 nowatchdog audit=0"
+)
+Line = dict[str, Any]
+
+
+class MachineError(Exception):
+    """The machine did not come up, or fell silent."""
+
+
+class Machine:
+    """One boot; iterate over it for what the tests in it report."""
+
+    def __init__(self, tree: Tree, tests: Sequence[str]) -> None:
+        self._place = Path(tempfile.mkdtemp(prefix="boot.", dir=CACHE))
+        self.console = self._place / "console.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        project = self._place / "project"
+        copy_project(project, tests)
+        make_disk(project, self._place / "project.disk", "1G")
+        shutil.rmtree(project)
+        self._tree = tree
+
+    def __enter__(self) -> Iterator[Line]:
+        self._process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *self._argv()],
+            stdin=subprocess.PIPE,  # at its end qemu would close the other direction too
+            stdout=subprocess.PIPE,
+            stderr=(self._place / "qemu.log").open("wb"),
+            env={**os.environ, "TMPDIR": str(self._place)},
+        )
+        return self._lines()
+
+    def __exit__(self, *error: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        if "POD_VM_KEEP" not in os.environ:
+            shutil.rmtree(self._place, ignore_errors=True)
+
+    def _argv(self) -> list[str]:
+        return [
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", MEMORY,
+            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-snapshot",
+            "-kernel", str(self._tree.kernel), "-append", COMMAND_LINE,
+            # The kernel has the driver of the first disk built in and needs no initrd; of two such it would number
+            # now the one, now the other first.
+            "-drive", f"file={self._tree.disk},if=none,format=raw,id=root", "-device", "nvme,serial=root,drive=root",
+            "-drive", f"file={self._place / 'project.disk'},if=virtio,format=raw",
+            "-serial", f"file:{self.console}",
+            "-chardev", "stdio,id=results,signal=off", "-device", "virtio-serial-pci",
+            "-device", "virtserialport,chardev=results,name=results",
+        ]  # fmt: skip
+
+    def _lines(self) -> Iterator[Line]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for text in read_lines(self._process.stdout, SILENCE_LIMIT):
+            line: Line = json.loads(text)
+            yield line
+            if "status" in line:
+                return
+        raise MachineError(f"the machine ended or fell silent:\n{self._tail()}")
+
+    def _tail(self) -> str:
+        try:
+            said = self.console.read_text(errors="replace").splitlines()[-60:]
+        except OSError:
+            said = []
+        errors = (self._place / "qemu.log").read_text(errors="replace").splitlines()[-10:]
+        return "\n".join([*errors, *said])
+
+
+def read_lines(stream: IO[bytes], patience: float) -> Iterator[bytes]:
+    """Lines as they come; ends at the end of the stream, or when nothing came for too long."""
+    rest = b""
+    while select.select([stream], [], [], patience)[0]:
+        data = os.read(stream.fileno(), 65536)
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+
+
+def copy_project(target: Path, tests: Sequence[str]) -> None:
+    """What git knows of the project, its C programs, its images, and which tests are wanted."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPO,
+        check=True,
+        capture_output=True,
+    ).stdout.decode()
+    programs = [f"stage1/native/{name}" for name in native_programs()]
+    for name in [*filter(None, listed.split("\0")), *programs]:
+        if (REPO / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPO / name, target / name, follow_symlinks=False)
+    shutil.copytree(REPO / "build" / "images", target / "build" / "images", symlinks=True)
+    (target / "build" / "vm").mkdir()
+    (target / "build" / "vm" / "wanted").write_text("\n".join(tests) + "\n")
+
+
+def native_programs() -> list[str]:
+    """What is compiled and so unknown to git."""
+    words = (REPO / "stage1" / "native" / ".gitignore").read_text().split()
+    return [word.lstrip("/") for word in words if (REPO / "stage1" / "native" / word.lstrip("/")).is_file()]
+
+
+def main() -> None:
+    """`python -m tests.vm.machine TEST…`: for trying one thing by hand."""
+    from tests.vm.tree import ensure
+
+    machine = Machine(ensure(), sys.argv[1:])
+    start = time.monotonic()
+    with machine as lines:
+        for line in lines:
+            text = line.pop("text", "")
+            print(
+                f"{time.monotonic() - start:6.1f}",
+                line,
+                text if line.get("outcome") != "passed" else "",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
