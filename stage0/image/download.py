@@ -15,15 +15,16 @@ from functools import partial as bound
 
 from stage0.command import Running
 from stage0.image import manifests
+from stage0.image.accepted import confirm
 from stage0.image.arrivals import Arrivals, LostError
 from stage0.image.assemble import assemble
 from stage0.image.crew import foreman_of
 from stage0.image.events import Listener, Unpacked, Unpacking
+from stage0.image.found import HINT, Found
 from stage0.image.layers import Stage, StagedLayer, check_count, stage_layer
 from stage0.image.manifests import Config, Descriptor
 from stage0.image.model import Image, ImageError
 from stage0.image.partial import Partial
-from stage0.image.pull import HINT, Found
 from stage0.image.scratch import Batch
 from stage0.image.shelves import StorePaths
 from stage0.image.skopeo import Skopeo
@@ -68,6 +69,7 @@ class Download:
             check_count(stage, len(layers))
             stack.enter_context(foreman_of(stage))
             self._stage_all(stage, arrivals, copying, {one.digest for one in wanted})
+            confirm(self._skopeo.what, self._found, self._partial, layout, config_bytes)
             staged = [self._futures[layer.digest].result() for layer in layers]
             image, _ = assemble(stage, staged, self._found.document, config_bytes, name)
             batch.commit()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stage0.image import pull
 from stage0.image.events import Listener, Note, nobody
+from stage0.image.found import Found
 from stage0.image.model import Image
 from stage0.image.names import FETCHED, is_fetched, normalise
 from stage0.image.platforms import host_platform, parse_platform
@@ -43,7 +44,7 @@ def fetch(
     return pull.pull(store.paths, skopeo._replace(what=found.reference.name), found, named, listener)
 
 
-def _find(skopeo: Skopeo, text: str) -> pull.Found:
+def _find(skopeo: Skopeo, text: str) -> Found:
     """Ask the registries that a name may mean, one after the other."""
     reference = parse_reference(text)
     meanings = _meanings(reference)

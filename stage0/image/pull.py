@@ -12,12 +12,13 @@ import errno
 import fcntl
 import os
 from contextlib import ExitStack, closing
-from typing import NamedTuple
 
 from stage0.image import manifests
+from stage0.image.accepted import confirm
 from stage0.image.events import Done, Listener, Resolved, Waiting
-from stage0.image.index import IndexEntry, prepare_layout, set_tag
-from stage0.image.manifests import Descriptor, Manifest
+from stage0.image.found import HINT, Found
+from stage0.image.index import prepare_layout, set_tag
+from stage0.image.manifests import Descriptor
 from stage0.image.model import Image, ImageError, from_json
 from stage0.image.partial import Partial
 from stage0.image.reference import Reference
@@ -26,33 +27,6 @@ from stage0.image.shelves import StorePaths, locked
 from stage0.image.skopeo import Skopeo
 from stage0.image.streams import digest_of
 from stage1.contract.errors import PodError
-
-HINT = "the registry or a mirror on the way is damaged or lies; nothing was kept"
-
-
-class Found(NamedTuple):
-    """An image of a registry, before anything of it but its manifest is here."""
-
-    reference: Reference
-    document: bytes
-    manifest: Manifest
-    digest: str
-    list_digest: str
-
-    @property
-    def entry(self) -> IndexEntry:
-        """What the store's index will say of it."""
-        return IndexEntry(self.manifest.media_type, self.digest, len(self.document), self.list_digest)
-
-    @property
-    def exact(self) -> str:
-        """Its address by digest, where nothing can change any more."""
-        return self.reference.at(self.digest).address
-
-    @property
-    def keeps_format(self) -> bool:
-        """True if its manifest can stand in an OCI layout as it is, which skopeo then must not change."""
-        return self.manifest.media_type == manifests.OCI_MANIFEST
 
 
 def find(skopeo: Skopeo, reference: Reference) -> Found:
@@ -134,4 +108,5 @@ def _known(paths: StorePaths, skopeo: Skopeo, partial: Partial, found: Found, na
         copying = skopeo.start_copy(found.reference.address, layout, partial.root, exact=found.keeps_format)
         with closing(copying):
             skopeo.finish(copying)
+        confirm(skopeo.what, found, partial, layout, paths.blob(image.config_digest).read_bytes())
     return image

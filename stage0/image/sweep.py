@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from stage0.image.index import drop_tags
 from stage0.image.inventory import follow, inventory, layers_of, roots_of, sizes
+from stage0.image.partial import tidy
 from stage0.image.scratch import PREFIX, discard, sweep_scratch
 from stage0.image.selection import Choice, Rules, select
 from stage0.image.shelves import IMPLIED, InUse, Removal, StorePaths, locked
@@ -80,7 +81,8 @@ def _asked(in_use: InUse) -> frozenset[str]:
 
 
 def _sweep_scratch(paths: StorePaths) -> int:
-    return sum(sweep_scratch(directory) for directory in (paths.images, paths.layers, paths.digested))
+    places = (paths.images, paths.layers, paths.digested)
+    return sum(sweep_scratch(directory) for directory in places) + tidy(paths)
 
 
 def _sweep_content(paths: StorePaths, needed: Iterable[str]) -> int:

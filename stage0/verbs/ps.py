@@ -51,7 +51,10 @@ def summary(pod: Pod) -> dict[str, Any]:
         "ready": pod.word == "running" and pod.directory.ready.exists(),
         "status": ended.get("status"),
         "reason": ended.get("reason"),
-        "apps": [{"name": app["name"], "image": app["image"]["name"]} for app in manifest.get("apps", [])],
+        "apps": [
+            {"name": app["name"], "image": app["image"]["name"], "digest": app["image"]["digest"]}
+            for app in manifest.get("apps", [])
+        ],
         "created": manifest.get("created"),
     }
 

@@ -25,6 +25,7 @@ from tests.bench.images import write_archive, write_layout
 from tests.bench.measure import BenchError, Result, Row, as_json, progress, run_row, table, timed
 from tests.bench.pod import Pod, RawNspawn
 from tests.bench.podman import Podman
+from tests.bench.pull import Pulling
 from tests.lab.machine import REPO
 from tests.leftovers import Snapshot
 
@@ -44,6 +45,7 @@ class Bench:
         self.pod = Pod(scratch, images)
         self.podman = Podman(scratch, images)
         self.nspawn = RawNspawn(self.pod)
+        self.pulling = Pulling(scratch, self.pod, self.podman)
         self.absent: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -72,6 +74,7 @@ class Bench:
                 pod=partial(self.pod.memory, count), podman=partial(self.podman.memory, count),
             )  # fmt: skip
         yield self.import_row()
+        yield from self.pull_rows()
         yield from self.help_rows()
         yield self.list_row()
 
@@ -91,6 +94,17 @@ class Bench:
             skopeo=partial(self.podman.skopeo, layout),
         )  # fmt: skip
 
+    def pull_rows(self) -> Iterator[Row]:
+        """Pull an image of many files and layers from a registry, and again when it is here."""
+        try:
+            self.pulling.prepare()
+        except (BenchError, OSError) as error:
+            sys.stderr.write(f"without a registry: {error}\n")
+            return
+        first, second = self.pulling.contestants()
+        yield self.row("pull of 10,000 files, 300 MB", 3, **first)
+        yield self.row("second pull of them", 5, **second)
+
     def help_rows(self) -> Iterator[Row]:
         """Start every subcommand; the interpreter alone is the floor."""
         floor = partial(timed, [sys.executable, "-I", "-S", "-c", ""])
@@ -109,6 +123,7 @@ class Bench:
         """Let go of what lies outside the scratch directory."""
         self.nspawn.close()
         self.podman.close()
+        self.pulling.close()
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ import pytest
 from stage0.image import Store
 from tests.conftest import needs_program
 from tests.image_archives import ARCHITECTURE, archive, digest, directory, file, write_layout
-from tests.root.pods import LIMIT, REPO, eventually
+from tests.root.pods import LIMIT, REPO, SYSTEM_PATH, eventually
 from tests.root.registry import PASSWORD, USER, Gate, Registry, free_port, noise, run, serving
 
 pytestmark = pytest.mark.root
@@ -277,6 +277,39 @@ def test_signed_images_are_taken_and_others_refused(tmp_path):
         client.refused(f"{registry.host}/bare:1", why="the signature policy of this host refuses it")
         assert client.pull(signed) == registry.digest("signed:1")
         run("gpgconf", "--kill", "all", env=registry.environment)
+
+
+@pytest.mark.parametrize("form", ["oci", "v2s2"])
+def test_an_image_that_changes_between_question_and_answer_is_refused(client, plain, tmp_path, form):
+    """Signatures are judged when skopeo copies: what was asked before must be the same image."""
+    name = pushed(
+        plain, tmp_path, f"changing:{form}", [BASE, TOP], "--format", form, config={"Cmd": ["/bad"]}
+    )
+    write_layout(tmp_path / "good", [BASE, TOP], config={"Cmd": ["/good"]})
+    (tmp_path / "bin").mkdir()
+    shim = tmp_path / "bin/skopeo"
+    push = f"/usr/bin/skopeo copy -q --format {form} --dest-tls-verify=false oci:{tmp_path}/good:latest docker://{name}"
+    shim.write_text(f'#!/bin/sh\ncase " $* " in *" copy "*) {push} ;; esac\nexec /usr/bin/skopeo "$@"\n')
+    shim.chmod(0o755)
+    client.refused(name, why="shows one image and hands out another", PATH=f"{shim.parent}:{SYSTEM_PATH}")
+    client.pull(name)
+    client.store.remove(name, frozenset())
+    client.pull(
+        pushed(plain, tmp_path, f"other:{form}", [BASE, TOP], "--format", form, config={"Cmd": ["/bad"]})
+    )
+    plain.push(f"docker://{plain.host}/other:{form}", f"changing:{form}", "--src-tls-verify=false")
+    client.refused(name, why="shows one image and hands out another", PATH=f"{shim.parent}:{SYSTEM_PATH}")
+
+
+def test_a_blob_that_is_damaged_in_the_registry_is_refused(client, plain, tmp_path):
+    name = pushed(plain, tmp_path, "damaged:1", [archive(file("precious", noise(1 << 20)))])
+    raw = json.loads(run("skopeo", "inspect", "--raw", f"docker://{name}", env=plain.environment))
+    (data,) = plain.place.glob(f"storage/**/{raw['layers'][0]['digest'][7:]}/data")
+    good = data.read_bytes()
+    data.write_bytes(good[:4] + b"time" + good[8:])  # of a gzip header: what it unpacks to stays the same
+    client.refused(name, why="does not have the digest")
+    data.write_bytes(good)
+    client.pull(name)
 
 
 def big_layers() -> list[bytes]:
