@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import resource
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +23,7 @@ from tests.image_archives import (
     device,
     digest,
     directory,
+    fifo,
     file,
     hardlink,
     member,
@@ -253,6 +257,241 @@ def test_a_deep_tree_is_unpacked_and_removed_again(store):
     root = unpack(store, file("/".join(["d"] * 1500)))
     assert root.is_dir()
     store.remove("hostile", frozenset())
+    nothing_left(store)
+
+
+def limit(store: Store, **limits: object) -> None:
+    store.root.mkdir(exist_ok=True)
+    lines = [f"{key} = {value}" for key, value in limits.items()]
+    (store.root / "images.toml").write_text("\n".join(["[limits]", *lines]))
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_more_bytes_than_an_image_may_have_are_refused(store, tmp_path, compress):
+    limit(store, size=3_000_000)
+    layers = [archive(file(f"f{number}", bytes(2_000_000))) for number in range(2)]
+    layout = write_layout(tmp_path / "layout", layers, compress=compress)
+    with pytest.raises(ImageError, match="the limit 'size' is 3000000"):
+        store.import_(f"oci:{layout}")
+    nothing_left(store)
+    limit(store, size=5_000_000)
+    assert len(store.import_(f"oci:{layout}").layers) == 2
+
+
+def test_more_files_than_an_image_may_have_are_refused_in_one_layer_and_in_several(store, tmp_path):
+    limit(store, files=100)
+    with pytest.raises(ImageError, match="the limit 'files' is 100"):
+        unpack(store, *(file(f"f{number}", b"") for number in range(101)))
+    layers = [archive(*(file(f"{layer}-{number}", b"") for number in range(60))) for layer in range(2)]
+    layout = write_layout(tmp_path / "two", layers)
+    with pytest.raises(ImageError, match="the limit 'files' is 100"):
+        store.import_(f"oci:{layout}")
+    nothing_left(store)
+
+
+def test_directories_that_are_only_implied_count_as_files(store):
+    limit(store, files=50)
+    with pytest.raises(ImageError, match="the limit 'files' is 50"):
+        unpack(store, file("/".join(["d"] * 60)))
+    nothing_left(store)
+
+
+def test_a_stream_that_grows_out_of_nothing_is_refused_by_its_ratio(store, tmp_path, monkeypatch):
+    """Beyond the first GiB; so that the test need not write one, it begins sooner here."""
+    monkeypatch.setattr("stage0.image.layers._FREE_OF_RATIO", 1 << 20)
+    limit(store, ratio=100)
+    layout = write_layout(tmp_path / "zeros", [archive(file("zeros", bytes(50_000_000)))])
+    with pytest.raises(ImageError, match="the limit 'ratio' is 100"):
+        store.import_(f"oci:{layout}")
+    nothing_left(store)
+    limit(store, ratio=2000)
+    store.import_(f"oci:{layout}")
+
+
+def test_a_bomb_in_a_zstd_layer_is_stopped_long_before_its_end(store, tmp_path):
+    """40 GiB of zeros in a few hundred kB, which the default limits stop after one GiB."""
+    limit(store, size=50_000_000)
+    frame = zstandard.ZstdCompressor(level=3).compress(bytes(128 << 20))
+    info = member("zeros", size=40 << 30)
+    header = zstandard.ZstdCompressor().compress(info.tobuf(tarfile.PAX_FORMAT))
+    (tmp_path / "bomb.tar.zst").write_bytes(header + frame * 320)
+    assert (tmp_path / "bomb.tar.zst").stat().st_size < 10_000_000
+    with pytest.raises(ImageError, match="the limit 'size'"):
+        store.import_(f"tar:{tmp_path / 'bomb.tar.zst'}")
+    nothing_left(store)
+
+
+def test_a_thousand_layers_are_refused_since_no_overlay_has_so_many(store, tmp_path):
+    layers = [archive(file(f"f{number}", b"")) for number in range(1000)]
+    layout = write_layout(tmp_path / "many", layers, compress=False)
+    with pytest.raises(ImageError, match="an image of 1000 layers: the limit 'layers' is 500"):
+        store.import_(f"oci:{layout}")
+    nothing_left(store)
+
+
+def test_as_many_layers_as_an_overlay_has_are_unpacked_with_few_descriptors(store, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    layers = [archive(file(f"f{number}", b"")) for number in range(120)]
+    layout = write_layout(tmp_path / "many", layers, compress=False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 64), hard))
+    try:
+        image = store.import_(f"oci:{layout}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(image.layers) == 120
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "new\nline",
+        "tab\t",
+        "\x1b[2J",
+        "\x7f",
+        "back\\slash",
+        " ",
+        "-rf",
+        "\u202e",
+        "\udcff\udcfe",
+        "%s%n",
+        "*",
+    ],
+)
+def test_a_name_of_any_characters_is_a_name(store, name):
+    root = unpack(
+        store,
+        file(name, b"1"),
+        directory(f"d{name}"),
+        file(f"d{name}/{name}", b"2"),
+        symlink(f"l{name}", name),
+    )
+    assert (root / name).read_bytes() == b"1"
+    assert (root / f"d{name}" / name).read_bytes() == b"2"
+    assert os.readlink(root / f"l{name}") == name
+
+
+def test_an_error_about_a_name_does_not_speak_to_the_terminal(store):
+    with pytest.raises(ImageError) as raised:
+        unpack(store, file("../\x1b[2J\n\u202e"))
+    assert raised.value.message.isprintable() or "\x1b" not in raised.value.message
+    assert "\n" not in raised.value.message
+
+
+def test_the_last_of_several_entries_of_one_name_counts(store):
+    root = unpack(store, *(file("a", str(number).encode(), mode=0o600 + number) for number in range(8)),
+                  file("b"), directory("b"), symlink("b", "a"), fifo("b"), file("b", b"at last"))  # fmt: skip
+    assert (root / "a").read_bytes() == b"7"
+    assert stat.S_IMODE((root / "a").lstat().st_mode) == 0o607
+    assert (root / "b").read_bytes() == b"at last"
+
+
+def test_a_name_that_is_linked_and_then_replaced_does_not_change_the_other(store):
+    root = unpack(store, file("a", b"first"), hardlink("b", "a"), file("a", b"second"))
+    assert ((root / "a").read_bytes(), (root / "b").read_bytes()) == (b"second", b"first")
+
+
+def test_setuid_and_setgid_are_what_the_image_says_and_no_more(store):
+    root = unpack(
+        store, file("u", mode=0o4755, uid=5, gid=6), file("g", mode=0o2750, gid=7),
+        file("p", mode=0o755, uid=5), directory("d", mode=0o3777, uid=8), file("d/f", mode=0o644),
+    )  # fmt: skip
+    expected = {
+        "u": (0o4755, 5, 6),
+        "g": (0o2750, 0, 7),
+        "p": (0o755, 5, 0),
+        "d": (0o3777, 8, 0),
+        "d/f": (0o644, 0, 0),
+    }
+    found = {name: (root / name).lstat() for name in expected}
+    assert {
+        name: (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) for name, status in found.items()
+    } == expected
+
+
+def test_a_data_root_with_a_group_and_access_list_of_its_own_does_not_leak_into_layers(store):
+    store.root.mkdir()
+    os.chown(store.root, 0, 1234)
+    store.root.chmod(0o2775)
+    entries = (
+        "01000700ffffffff",
+        "02000700e8030000",
+        "04000500ffffffff",
+        "10000700ffffffff",
+        "20000500ffffffff",
+    )
+    acl = bytes.fromhex("02000000" + "".join(entries))
+    os.setxattr(store.root, "system.posix_acl_default", acl)
+    root = unpack(store, file("f", mode=0o640), directory("d", mode=0o750), file("d/g", mode=0o600))
+    for path, mode in ((root / "f", 0o640), (root / "d", 0o750), (root / "d/g", 0o600)):
+        assert stat.S_IMODE(path.lstat().st_mode) == mode, path
+        assert (path.lstat().st_gid, os.listxattr(path)) == (0, [])
+
+
+def test_an_extended_header_of_two_megabytes_is_refused(store):
+    with pytest.raises(ImageError, match="extended header"):
+        unpack(store, file("f", pax_headers={"comment": "x" * (2 << 20)}))
+    nothing_left(store)
+
+
+def test_many_small_extended_records_are_read(store):
+    root = unpack(store, file("f", b"1", pax_headers={f"VENDOR.k{number}": "v" for number in range(20_000)}))
+    assert (root / "f").read_bytes() == b"1"
+
+
+def test_a_file_of_holes_takes_no_space_but_may_not_be_longer_than_an_image(store, tmp_path):
+    with (tmp_path / "holes").open("wb") as stream:
+        stream.truncate(60 << 30)
+    subprocess.run(
+        ["tar", "-C", tmp_path, "--format=posix", "-Scf", tmp_path / "h.tar", "holes"], check=True
+    )
+    image = store.import_(f"tar:{tmp_path / 'h.tar'}")
+    found = (store.layer_path(image.layers[0]) / "holes").stat()
+    assert (found.st_size, found.st_blocks) == (60 << 30, 0)
+    limit(store, size=1 << 30)
+    store.remove(image.name, frozenset())
+    with pytest.raises(ImageError, match="a file of 64424509440 bytes: the limit 'size'"):
+        store.import_(f"tar:{tmp_path / 'h.tar'}")
+
+
+def raw_header(**fields: bytes) -> bytes:
+    """A header whose fields are written as they are given; the checksum fits."""
+    places = {"mode": 100, "uid": 108, "gid": 116, "size": 124, "mtime": 136}
+    block = bytearray(member("f", size=0).tobuf(tarfile.USTAR_FORMAT)[:512])
+    for key, value in fields.items():
+        block[places[key] : places[key] + len(value)] = value
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"size": b"\xff" * 12},  # -1 in base 256
+        {"size": b"-0000000001\0"},
+        {"size": b"\x80" + b"\xff" * 11},  # more than there is, and than a file can have
+        {"uid": b"\xff" * 8},
+        {"gid": b"\x80\0\0\x7f\xff\xff\xff\xff"},
+        {"mode": b"99999999"},
+    ],
+)
+def test_numbers_that_are_negative_or_too_large_are_refused(store, tmp_path, fields):
+    (tmp_path / "x.tar").write_bytes(raw_header(**fields) + bytes(1024))
+    with pytest.raises(ImageError):
+        store.import_(f"tar:{tmp_path / 'x.tar'}")
+    nothing_left(store)
+
+
+@pytest.mark.parametrize(
+    "record", ["size=-1", "size=99999999999999999999999", "uid=-5", "mtime=x", "path=", "size=1e3"]
+)
+def test_records_that_are_negative_or_no_numbers_are_refused_or_passed_over(store, record):
+    key, _, value = record.partition("=")
+    if not value:
+        unpack(store, file("f", pax_headers={key: value}))
+        return
+    with pytest.raises(ImageError):
+        unpack(store, file("f", pax_headers={key: value}))
     nothing_left(store)
 
 
