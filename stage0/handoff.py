@@ -113,12 +113,17 @@ def _without_streams() -> None:
 
 def enter(directory: PodDir, arguments: list[str], app: str, command: list[str]) -> NoReturn:
     """Become the program that runs a command inside an app; it ends with the command's status."""
-    program = str(_stage1("resources").native("enter"))
+    program = native("enter")
     sys.stdout.flush()
     try:
         os.execv(program, [program, *arguments, str(directory.path), app, *command])  # noqa: S606  no shell wanted
     except OSError as error:
         raise HostError(f"cannot run {program}: {error.strerror}", hint="run `make native`") from None
+
+
+def native(name: str) -> str:
+    """The path of one of the C programs."""
+    return str(_stage1("resources").native(name))
 
 
 def capture_filters(twin: PodDir, lock: int, unit: bytes, target: Path) -> None:

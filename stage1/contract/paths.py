@@ -151,6 +151,11 @@ class PodDir(NamedTuple):
         return self.run / "enter"
 
     @property
+    def mounts(self) -> Path:
+        """Records of live mounts."""
+        return self.run / "mounts"
+
+    @property
     def sessions(self) -> Path:
         """Commands that were detached."""
         return self.run / "sessions"

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -43,21 +42,11 @@ char *read_in_root(int root, const char *path, size_t max) {
         return read_file(AT_FDCWD, self, NULL, max);
 }
 
-/* Makes one name below an open directory, as its owner: root of the host has no number in a user namespace,
- * and what it made would belong to nobody there. */
-static int make_one(int parent, const char *name, bool directory, const struct mount_point *how) {
-        int made, error;
+static int make_one(int parent, const char *name, bool directory) {
+        int made = directory ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0);
 
-        (void) setfsgid(how->group);
-        (void) setfsuid(how->owner);
-        made = directory ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0);
-        error = errno;
-        (void) setfsuid(geteuid());
-        (void) setfsgid(getegid());
-        if (made < 0 && error != EEXIST) {
-                errno = error;
+        if (made < 0 && errno != EEXIST)
                 return -1;
-        }
         return open_how(parent, name, O_PATH | O_NOFOLLOW | (directory ? O_DIRECTORY : 0),
                         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
@@ -69,23 +58,23 @@ static bool stays_on_one_mount(int root, const char *path) {
         return fd >= 0;
 }
 
-static int step(int root, int parent, const char *so_far, const char *before, const char *name, bool last,
-                const struct mount_point *how) {
-        bool directory = !last || how->directory;
+static int step(int root, int parent, const char *so_far, const char *before, bool directory) {
+        const char *name = strrchr(so_far, '/');
         int fd = open_in_root(root, so_far, O_PATH | (directory ? O_DIRECTORY : 0));
 
         if (fd >= 0 || errno != ENOENT)
                 return fd;
+        name = name ? name + 1 : so_far;
         if (strcmp(name, "..") == 0 || strcmp(name, ".") == 0)
                 return -1;
-        if (!how->cross && !stays_on_one_mount(root, before)) {
+        if (!stays_on_one_mount(root, before)) {
                 errno = EXDEV;
                 return -1;
         }
-        return make_one(parent, name, directory, how);
+        return make_one(parent, name, directory);
 }
 
-int make_in_root(int root, const char *path, const struct mount_point *how) {
+int make_in_root(int root, const char *path, bool directory) {
         AUTO_FREE char *so_far = xstrdup(path);
         AUTO_FREE char *before = xstrdup("/");
         AUTO_CLOSE int parent = open_in_root(root, "/", O_PATH | O_DIRECTORY);
@@ -96,7 +85,7 @@ int make_in_root(int root, const char *path, const struct mount_point *how) {
                 bool last = end[strspn(end, "/")] == '\0';
 
                 *end = '\0';
-                int fd = step(root, parent, so_far, before, part, last, how);
+                int fd = step(root, parent, so_far, before, !last || directory);
                 free(before);
                 before = xstrdup(so_far);
                 *end = kept;

@@ -10,11 +10,6 @@ int open_in_root(int root, const char *path, int flags);
 /* A file's text as seen from inside, at most max bytes; NULL and errno otherwise. Only regular files. */
 char *read_in_root(int root, const char *path, size_t max);
 
-/* How a mount point is made: `owner` is the host's number of the one who owns what is made; `cross` allows
- * to make it below another mount, whose source that would change. Returns its O_PATH descriptor, or -1. */
-struct mount_point {
-        bool directory, cross;
-        uid_t owner;
-        gid_t group;
-};
-int make_in_root(int root, const char *path, const struct mount_point *how);
+/* Makes what is missing at path, the last part a directory or a file; only on the mount of the root itself,
+ * since below another one it would change what that one's source is. Its O_PATH descriptor, or -1. */
+int make_in_root(int root, const char *path, bool directory);
