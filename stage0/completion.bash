@@ -48,7 +48,7 @@ __pod_step() {
         if [[ -z $context ]]; then
                 context=$1
         elif [[ $(__pod_plain "$context") == run ]]; then
-                context=app
+                context=of-image
         elif [[ $(__pod_options "$context $1") ]]; then
                 context="$context $1"
         fi
@@ -134,7 +134,7 @@ _pod() {
                 __pod_offer "$(__pod_value "$context ${lead%=}")"
         elif [[ $context != args && $cur == -* ]]; then
                 __pod_add "$(__pod_options "$context")"
-                [[ $context != app ]] || __pod_add $'--\n---'
+                [[ $context != of-image ]] || __pod_add $'--\n---'
         else
                 __pod_offer "$(__pod_plain "$context")"
         fi

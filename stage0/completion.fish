@@ -38,7 +38,7 @@ function __pod_read
                 if test -z "$context"
                     set context $word
                 else if test "$kind" = run
-                    set context app
+                    set context of-image
                 else if __pod_is_context "$context $word"
                     set context "$context $word"
                 end

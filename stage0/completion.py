@@ -1,8 +1,8 @@
 """PURE. What can follow on the command line of `pod`: read out of the parsers, written for bash, zsh and fish.
 
 The three scripts are one small reader of the line each, and tables made here. The reader goes through the words and
-keeps a context: "" before the command, the command's name after it, `image VERB`, `app` after an image of `run`, and
-`args` after `--`. For a context and an option there is a kind of value, for a context a kind of plain words.
+keeps a context: "" before the command, the command's name after it, `image VERB`, `of-image` after an image of `run`,
+and `args` after `--`. For a context and an option there is a kind of value, for a context a kind of plain words.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def contexts(
         found += _of_parser(name, parser)
     return (
         *found,
-        Context(name="app", options=tuple(_options(app)), words="words -- ---"),
+        Context(name="of-image", options=tuple(_options(app)), words="words -- ---"),
         Context(name="next", options=(), words="run"),
         Context(name="args", options=(), words="file"),
     )

@@ -8,7 +8,7 @@ __pod_step() {
         if [[ -z $context ]]; then
                 context=$1
         elif [[ $(__pod_plain "$context") == run ]]; then
-                context=app
+                context=of-image
         elif [[ -n $(__pod_options "$context $1") ]]; then
                 context="$context $1"
         fi
@@ -99,7 +99,7 @@ _pod() {
                 __pod_offer "$(__pod_value "$context ${current%%=*}")"
         elif [[ $context != args && $current == -* ]]; then
                 some=("${(@f)$(__pod_options "$context")}")
-                [[ $context != app ]] || some+=('--:the rest is for the app' '---:the next image')
+                [[ $context != of-image ]] || some+=('--:the rest is for the app' '---:the next image')
                 _describe -o option some
         elif [[ -n $(__pod_verbs "$context") ]]; then
                 some=("${(@f)$(__pod_verbs "$context")}")

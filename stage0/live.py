@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from stage0.image.events import Event, Fetching, Note, Resolved, Unpacked, Unpacking, Waiting
-from stage0.progress import SHORT, summary
+from stage0.progress import short, summary
 from stage0.show import printable
 
 _BEAT = 0.1
@@ -58,7 +58,7 @@ class Live:
             case Resolved():
                 self._begin(event)
             case Waiting(digest):
-                self._progress.print(f"layer {digest[SHORT]}: another pull fetches it, waiting")
+                self._progress.print(f"layer {short(digest)}: another pull fetches it, waiting")
             case Note(text):
                 self._progress.print(printable(text))
             case Fetching(digest, done, size):
@@ -76,17 +76,24 @@ class Live:
         self._progress.print(printable(summary(event)))
         for digest, size in event.layers:
             state = "here" if digest in event.present else "waiting"
-            self._fetched |= {digest} if digest in event.present else set()
-            self._tasks[digest] = self._progress.add_task(f"  {digest[SHORT]}", total=size, state=state)
+            self._fetched |= {digest} if digest in event.present or event.work == "unpack" else set()
+            self._tasks[digest] = self._progress.add_task(
+                f"  {short(digest)}", total=_known(size), state=state
+            )
 
     def _update(self, digest: str, state: str, done: int, size: int) -> None:
         if digest in self._tasks:
             task = self._progress.tasks[self._tasks[digest]]
             if task.fields["state"] != state:  # the rate begins anew with each kind of work
-                self._progress.reset(self._tasks[digest], total=size, state=state)
-            self._progress.update(self._tasks[digest], completed=done, total=size)
+                self._progress.reset(self._tasks[digest], total=_known(size), state=state)
+            self._progress.update(self._tasks[digest], completed=done, total=_known(size))
 
     def _finish(self, digest: str) -> None:
         if digest in self._tasks:
-            total = self._progress.tasks[self._tasks[digest]].total
-            self._progress.update(self._tasks[digest], completed=total, state="done")
+            task = self._progress.tasks[self._tasks[digest]]
+            total = task.completed if task.total is None else task.total
+            self._progress.update(self._tasks[digest], completed=total, total=total, state="done")
+
+
+def _known(size: int) -> int | None:
+    return size if size >= 0 else None

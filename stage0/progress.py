@@ -24,7 +24,7 @@ from stage0.image.events import (
 )
 from stage0.show import amount, printable
 
-SHORT = slice(7, 19)
+_DIGITS = 12
 
 
 @contextmanager
@@ -77,21 +77,30 @@ class Plain:
                 self._start = time.monotonic()
                 return summary(event)
             case Waiting(digest):
-                return f"layer {digest[SHORT]}: another pull fetches it, waiting"
+                return f"layer {short(digest)}: another pull fetches it, waiting"
             case Fetching(digest, done, size) if done == size and digest not in self._fetched:
                 self._fetched.add(digest)
                 seconds = max(time.monotonic() - self._start, 0.001)
-                return f"layer {digest[SHORT]}: fetched, {amount(size)}, {amount(size / seconds)}/s"
+                return f"layer {short(digest)}: fetched, {amount(size)}, {amount(size / seconds)}/s"
             case Unpacked(digest):
-                return f"layer {digest[SHORT]}: unpacked"
+                return f"layer {short(digest)}: unpacked"
             case Note(text):
                 return text
             case _:
                 return ""
 
 
+def short(layer: str) -> str:
+    """A layer in a few letters: the first digits of its digest, or the last part of where it comes from."""
+    return (layer.removeprefix("sha256:") if layer.startswith("sha256:") else layer.rpartition("/")[2])[
+        :_DIGITS
+    ]
+
+
 def summary(event: Resolved) -> str:
     """What is about to come, in a line."""
     missing = [size for digest, size in event.layers if digest not in event.present]
-    what = f"{event.name} is {event.digest[:19]}: {len(event.layers)} layer{'s' * (len(event.layers) != 1)}"
-    return f"{what}, {len(missing)} to fetch, {amount(sum(missing))}" if missing else f"{what}, all here"
+    which = f" is {event.digest[:19]}" if event.digest else ""
+    what = f"{event.name}{which}: {len(event.layers)} layer{'s' * (len(event.layers) != 1)}"
+    size = f", {amount(sum(missing))}" if min(missing, default=-1) >= 0 else ""
+    return f"{what}, {len(missing)} to {event.work}{size}" if missing else f"{what}, all here"

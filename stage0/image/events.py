@@ -8,12 +8,17 @@ from typing import NamedTuple
 
 
 class Resolved(NamedTuple):
-    """It is known what will come: layers by digest with their size in bytes, and those that are here already."""
+    """It is known what will come: layers by digest with their size in bytes, and those that are here already.
+
+    An import may not know the image's digest yet (""), nor sizes (-1), and call a layer by where it lies. `work` is
+    what has to be done with layers that are not here: to fetch them, or only to unpack them.
+    """
 
     name: str
     digest: str
     layers: tuple[tuple[str, int], ...]
     present: tuple[str, ...]
+    work: str = "fetch"
 
 
 class Waiting(NamedTuple):
@@ -73,5 +78,5 @@ def as_json(event: Event) -> str:
             {"digest": digest, "size": size, "present": digest in event.present}
             for digest, size in event.layers
         ]
-        del fields["present"]
+        del fields["present"], fields["work"]
     return json.dumps(fields) + "\n"

@@ -10,10 +10,12 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from stage0.image.assemble import assemble
 from stage0.image.crew import stage_layers
+from stage0.image.events import Done, Listener, Resolved, Unpacked, Unpacking, nobody
 from stage0.image.index import prepare_layout, set_tag
 from stage0.image.layers import Stage
 from stage0.image.model import Image
@@ -23,13 +25,16 @@ from stage0.image.places import ArchivePlace, DirectoryPlace, open_file
 from stage0.image.platforms import Platform, host_platform, parse_platform
 from stage0.image.scratch import Batch
 from stage0.image.shelves import StorePaths, locked
-from stage0.image.sources import Draft, LayerSource, read_docker, read_oci
-from stage0.image.streams import read_chunks
+from stage0.image.sources import Draft, LayerSource, is_copied, read_copied, read_docker, read_oci
+from stage0.image.streams import digest_of, read_chunks
 from stage1.contract.errors import NotFoundError
 
 
-def import_image(paths: StorePaths, text: str, name: str | None, platform: str | None) -> Image:
+def import_image(
+    paths: StorePaths, text: str, name: str | None, platform: str | None, listener: Listener | None
+) -> Image:
     """Import from a source; name and platform are checked before any work is done."""
+    say = listener or nobody
     wanted_platform = parse_platform(platform) if platform else host_platform()
     source = parse_source(text, os.path.lexists)
     wanted = normalise(name) if name else ""
@@ -40,11 +45,35 @@ def import_image(paths: StorePaths, text: str, name: str | None, platform: str |
         stage = Stage(paths, batch)
         draft = _open(source, paths, stack, wanted_platform)
         final_name = wanted or default_name(source.transport, source.place, draft.reference)
-        layers = stage_layers(stage, draft.layers)
+        sources = tuple(_told(layer, say) for layer in draft.layers)
+        digest = digest_of(draft.manifest) if draft.manifest else ""
+        say(
+            Resolved(final_name, digest, tuple((_key(layer), layer.size) for layer in sources), (), "unpack")
+        )
+        layers = stage_layers(stage, sources)
+        for layer in sources:
+            say(Unpacked(_key(layer)))
         image, entry = assemble(stage, layers, draft.manifest, draft.config, final_name)
         batch.commit()
         set_tag(paths, final_name, entry)
+    say(Done(final_name, image.digest))
     return image
+
+
+def _key(layer: LayerSource) -> str:
+    """What events call a layer: its digest, as far as it is known beforehand."""
+    return layer.digest or layer.diff_id or layer.what
+
+
+def _told(layer: LayerSource, say: Listener) -> LayerSource:
+    def chunks() -> Iterator[bytes]:
+        done = 0
+        for chunk in layer.chunks():
+            yield chunk
+            done += len(chunk)
+            say(Unpacking(_key(layer), done, layer.size))
+
+    return replace(layer, chunks=chunks)
 
 
 def _open(source: Source, paths: StorePaths, stack: ExitStack, wanted: Platform) -> Draft:
@@ -59,6 +88,8 @@ def _open(source: Source, paths: StorePaths, stack: ExitStack, wanted: Platform)
             return read_docker(place, source)
         case "tar":
             return _bare(source, lambda: read_chunks(open_file(source.place, source.text)))
+        case _ if is_copied(Path(source.place)):
+            return read_copied(DirectoryPlace(Path(source.place)), source, wanted)
         case _:
             return _bare(source, lambda: pack_directory(Path(source.place)))
 

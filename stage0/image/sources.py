@@ -20,6 +20,7 @@ from stage0.image.shelves import REF_NAME
 from stage0.image.streams import digest_of, read_chunks
 
 _MAX_INDEX_DEPTH = 4
+_COPIED = b"Directory Transport Version: "
 _HEX = re.compile(r"[0-9a-f]{64}")
 _HINT = "the image is damaged or incomplete; fetch or build it again"
 
@@ -60,6 +61,47 @@ def read_oci(place: Place, source: Source, wanted: Platform) -> Draft:
     """Choose an image of an OCI layout by its reference name, digest, or because it is the only one."""
     chosen = _choose(place, source, wanted)
     manifest_bytes = _descend(place, chosen, wanted, source.text)
+    reference = chosen.annotations.get(REF_NAME, "")
+    return _draft(place, manifest_bytes, source, reference)
+
+
+def is_copied(directory: Path) -> bool:
+    """Say whether a directory is what `skopeo copy … dir:` and `pod image export … dir:` write, not a root."""
+    try:
+        with (directory / "version").open("rb") as stream:
+            return stream.read(len(_COPIED)) == _COPIED and (directory / "manifest.json").is_file()
+    except OSError:
+        return False
+
+
+def read_copied(place: Place, source: Source, wanted: Platform) -> Draft:
+    """Read such a directory: documents and blobs by their digits, side by side."""
+    flat = _Flat(place)
+    manifest_bytes = _read(place, "manifest.json", source.text, "it has no manifest.json")
+    if "manifests" in manifests.parse_object(manifest_bytes, source.text):
+        entries = manifests.parse_index(manifest_bytes, source.text)
+        chosen = manifests.choose_platform(entries, wanted, source.text)
+        manifest_bytes = _descend(flat, chosen, wanted, source.text)
+    return _draft(flat, manifest_bytes, source, "")
+
+
+class _Flat:
+    """Blobs of a layout that lie without directories; manifests end in `.manifest.json`."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a blob by its name in a layout."""
+        digits = name.rpartition("/")[2]
+        try:
+            return self._place.open(digits)
+        except FileNotFoundError:
+            return self._place.open(f"{digits}.manifest.json")
+
+
+def _draft(place: Place, manifest_bytes: bytes, source: Source, reference: str) -> Draft:
+    """Read what a manifest refers to."""
     what = f"{source.text}: manifest"
     manifest = manifests.parse_manifest(manifest_bytes, what)
     config_bytes = read_verified(place, manifest.config, f"{source.text}: config")
@@ -75,7 +117,6 @@ def read_oci(place: Place, source: Source, wanted: Platform) -> Draft:
         )
         for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True)
     )
-    reference = chosen.annotations.get(REF_NAME, "")
     return Draft(reference=reference, manifest=manifest_bytes, config=config_bytes, layers=layers)
 
 

@@ -80,16 +80,22 @@ class Store:
                 raise
             raise type(error)(f"no image {ref!r} is here, and {error.message}", hint=error.hint) from None
 
-    def import_(self, source: str, name: str | None = None, wish: Wish = Wish()) -> Image:  # noqa: B008
+    def import_(
+        self,
+        source: str,
+        name: str | None = None,
+        wish: Wish = Wish(),  # noqa: B008
+        say: Listener | None = None,
+    ) -> Image:
         """Bring an image of this host's disk into the store; several may do so at once."""
         from stage0.image.importer import import_image  # noqa: PLC0415 (not on the way to a stored image)
 
-        return import_image(self.paths, source, name, wish.platform)
+        return import_image(self.paths, source, name, wish.platform, say)
 
     def pull(self, source: str, name: str | None, wish: Wish, say: Listener) -> Image:
         """Bring an image from wherever a source or a name says into the store."""
         if is_source(source) and not is_fetched(source):
-            return self.import_(source, name, wish)
+            return self.import_(source, name, wish, say)
         from stage0.image.fetch import fetch  # noqa: PLC0415 (not on the way to a stored image)
 
         return fetch(self, source, name, wish, say, None)

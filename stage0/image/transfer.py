@@ -46,7 +46,7 @@ def transfer(paths: StorePaths, skopeo: Skopeo, text: str, name: str, say: Liste
         skopeo.finish(copying)
         draft = _read(skopeo, layout, partial)
         sizes = tuple((layer.digest, layer.size) for layer in draft.layers)
-        say(Resolved(final_name, digest_of(draft.manifest), sizes, ()))
+        say(Resolved(final_name, digest_of(draft.manifest), sizes, (), "unpack"))
         stage = Stage(paths, batch)
         layers = []
         for layer in draft.layers:

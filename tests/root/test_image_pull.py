@@ -611,3 +611,41 @@ def test_a_terminal_sees_a_line_for_each_layer(client, plain, tmp_path):
     assert "done" in text
     assert "\x1b[?25h" in text, "the cursor is there again"
     os.close(leader)
+
+
+def test_what_skopeo_copies_to_a_directory_comes_back(client, plain, tmp_path):
+    index, mine = write_list(tmp_path / "fat")
+    run(
+        "skopeo",
+        "copy",
+        "--all",
+        f"oci:{tmp_path / 'fat'}:list",
+        f"dir:{tmp_path / 'all'}",
+        env=plain.environment,
+    )
+    run("skopeo", "copy", f"oci:{tmp_path / 'fat'}:list", f"dir:{tmp_path / 'one'}", env=plain.environment)
+    assert client.pull(f"dir:{tmp_path / 'all'}") == client.pull(f"dir:{tmp_path / 'one'}") == mine != index
+    image = client.store.get("one")
+    assert image.layers == (digest(BASE), digest(TOP))
+    client("image", "pull", "--platform=linux/riscv64", "--name=there", f"dir:{tmp_path / 'all'}")
+    assert client.store.get("there").config.architecture == "riscv64"
+    (tmp_path / "one/version").unlink()
+    assert client.pull("--name=root", f"dir:{tmp_path / 'one'}") != mine, (
+        "without the mark it is a root file system"
+    )
+
+
+def test_files_of_this_host_tell_their_progress_too(client, tmp_path):
+    layout = write_layout(tmp_path / "layout", [BASE, TOP])
+    events = [
+        json.loads(line)
+        for line in client("image", "pull", "--json", f"oci:{layout}:latest").stdout.splitlines()
+    ]
+    assert [events[0]["event"], events[-1]["event"]] == ["resolved", "done"]
+    assert sum(event["event"] == "unpacked" for event in events) == 2
+    told = client("image", "pull", "--name=again", f"oci:{layout}:latest").stderr.splitlines()
+    assert "2 layers, 2 to unpack" in told[0]
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/file").write_text("x")
+    assert "1 layer, 1 to unpack" in client("image", "pull", f"dir:{tmp_path / 'root'}").stderr
+    assert client("image", "import", f"dir:{tmp_path / 'root'}").stderr == "", "no terminal, no progress"

@@ -38,12 +38,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         for source in args.sources:
             store.pull(source, args.name, wish, extending(json_lines(sys.stdout)))
-        sys.stdout.flush()
-        store.collect_automatically(lambda: images_in_use(settings.root))
-        return 0
-    with shown(sys.stderr, quiet=args.quiet) as say:
-        images = [store.pull(source, args.name, wish, extending(say)) for source in args.sources]
-    sys.stdout.writelines(f"{image.name} {image.digest}\n" for image in images)
+    else:
+        with shown(sys.stderr, quiet=args.quiet) as say:
+            images = [store.pull(source, args.name, wish, extending(say)) for source in args.sources]
+        sys.stdout.writelines(f"{image.name} {image.digest}\n" for image in images)
     sys.stdout.flush()
     store.collect_automatically(lambda: images_in_use(settings.root))
     return 0
