@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from stage0.image import Store
-from stage0.image.verify import Verdict, Verification, verify
 from stage0.imageuse import uses_of_images
 from stage0.settings import Settings
 from stage0.show import as_json, printable
+
+if TYPE_CHECKING:
+    from stage0.image.verify import Verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Check and tell; 1 if something is wrong and was not repaired."""
+    from stage0.image.verify import Verification, verify  # noqa: PLC0415 (all commands on images load this file)
+
     store = Store(settings.root)
     digests = [store.resolve(ref)[1] for ref in args.images] or store.digests()
     running = {
