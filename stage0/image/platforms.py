@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import re
 from typing import NamedTuple
 
@@ -50,7 +50,7 @@ def _generation(variant: str) -> int:
 
 def host_platform() -> Platform:
     """What this host is."""
-    machine = platform.machine()
+    machine = os.uname().machine
     return Platform(_ARCHITECTURES.get(machine, machine), _VARIANTS.get(machine, ""))
 
 

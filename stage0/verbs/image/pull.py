@@ -9,7 +9,6 @@ from stage0.image import Store
 from stage0.image.names import TRANSPORTS
 from stage0.image.wish import ALWAYS, Wish
 from stage0.interruption import heed_sigterm
-from stage0.lifecycle import images_in_use
 from stage0.notify import extending
 from stage0.options.fetching import add_access
 from stage0.progress import json_lines, shown
@@ -34,6 +33,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Pull one after the other, and print name and digest of each."""
     heed_sigterm()
     store = Store(settings.root)
+    before = _names(store)
     wish = Wish(ALWAYS, args.platform, args.authfile, args.creds, args.cert_dir, args.tls_verify)
     if args.json:
         for source in args.sources:
@@ -43,5 +43,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             images = [store.pull(source, args.name, wish, extending(say)) for source in args.sources]
         sys.stdout.writelines(f"{image.name} {image.digest}\n" for image in images)
     sys.stdout.flush()
-    store.collect_automatically(lambda: images_in_use(settings.root))
+    if _names(store) != before:
+        from stage0.lifecycle import images_in_use  # noqa: PLC0415 (not where nothing was new)
+
+        store.collect_automatically(lambda: images_in_use(settings.root))
     return 0
+
+
+def _names(store: Store) -> int:
+    """Something that is another each time a name has come to mean another image."""
+    return store.paths.index.stat().st_ino if store.paths.index.exists() else 0
