@@ -1,6 +1,7 @@
 #include "launchfile.h"
 
 #include <string.h>
+#include <sys/mount.h>
 
 #include "util.h"
 
@@ -71,27 +72,80 @@ static char *take_limit(struct launch *launch, char **words) {
 }
 
 static char *take_overlay(struct launch *launch, char **words) {
-        launch->mounts[launch->n_mounts++] = (struct mount_spec){
-                .kind = MOUNT_OVERLAY, .target = words[0], .source = words[1], .lowers = words + 2};
+        bool writable = strcmp(words[1], "-") != 0;
+
+        launch->mounts[launch->n_mounts++] = (struct mount_spec){.kind = MOUNT_OVERLAY,
+                                                                 .target = words[0],
+                                                                 .source = writable ? words[1] : NULL,
+                                                                 .lowers = words + 2};
+        if (!writable && !words[3])
+                return xasprintf("overlay %s: one layer alone is bound, not overlaid", words[0]);
         return NULL;
+}
+
+static const struct mount_word {
+        const char *name;
+        uint64_t attribute, propagation;
+        bool recursive, mapped;
+} mount_words[] = {
+        {.name = "ro", .attribute = MOUNT_ATTR_RDONLY},
+        {.name = "noexec", .attribute = MOUNT_ATTR_NOEXEC},
+        {.name = "nosuid", .attribute = MOUNT_ATTR_NOSUID},
+        {.name = "nodev", .attribute = MOUNT_ATTR_NODEV},
+        {.name = "private", .propagation = MS_PRIVATE},
+        {.name = "slave", .propagation = MS_SLAVE},
+        {.name = "rec", .recursive = true},
+        {.name = "idmap", .mapped = true},
+};
+
+static bool take_mount_word(struct mount_spec *spec, const char *word) {
+        for (size_t i = 0; i < ARRAY_LEN(mount_words); i++)
+                if (strcmp(mount_words[i].name, word) == 0) {
+                        spec->attributes |= mount_words[i].attribute;
+                        spec->propagation |= mount_words[i].propagation;
+                        spec->recursive |= mount_words[i].recursive;
+                        spec->mapped |= mount_words[i].mapped;
+                        return true;
+                }
+        return false;
 }
 
 static char *take_bind(struct launch *launch, char **words) {
         struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
-        char *rest = words[2], *option;
+        AUTO_FREE char *options = xstrdup(words[2]);
+        char *rest = options, *option;
 
-        *spec = (struct mount_spec){.kind = MOUNT_BIND, .source = words[0], .target = words[1]};
+        *spec = (struct mount_spec){
+                .kind = MOUNT_BIND, .source = words[0], .target = words[1], .root = words[3]};
         if (strcmp(words[2], "-") == 0)
                 return NULL;
         while ((option = strsep(&rest, ",")))
-                if (strcmp(option, "ro") == 0)
-                        spec->read_only = true;
-                else if (strcmp(option, "rec") == 0)
-                        spec->recursive = true;
-                else if (strcmp(option, "idmap") == 0)
-                        spec->mapped = true;
-                else
+                if (!take_mount_word(spec, option))
                         return xasprintf("bind option '%s' is not known", option);
+        if (spec->propagation == (MS_PRIVATE | MS_SLAVE))
+                return xasprintf("bind %s is to be private and slave at once", words[1]);
+        return NULL;
+}
+
+static bool is_tmpfs_setting(const char *word) {
+        static const char *const names[] = {"size=", "mode=", "uid=", "gid=", "nr_inodes="};
+
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (strncmp(word, names[i], strlen(names[i])) == 0)
+                        return true;
+        return false;
+}
+
+static char *take_tmpfs(struct launch *launch, char **words) {
+        struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
+        AUTO_FREE char *options = xstrdup(words[1]);
+        char *rest = options, *option;
+
+        *spec = (struct mount_spec){
+                .kind = MOUNT_TMPFS, .target = words[0], .options = words[1], .root = words[2]};
+        while ((option = strsep(&rest, ",")))
+                if (!is_tmpfs_setting(option) && !take_mount_word(spec, option))
+                        return xasprintf("tmpfs option '%s' is not known", option);
         return NULL;
 }
 
@@ -219,7 +273,8 @@ static const struct verb {
         {"userns", 2, 2, take_userns},
         {"limit", 2, 2, take_limit},
         {"overlay", 3, 502, take_overlay},
-        {"bind", 3, 3, take_bind},
+        {"bind", 3, 4, take_bind},
+        {"tmpfs", 3, 3, take_tmpfs},
         {"app", 4, 4, take_app},
         {"env", 1, 1, take_env},
         {"log-limit", 1, 1, take_log_limit},

@@ -10,7 +10,7 @@
 #include "idmap.h"
 
 enum stdin_kind { STDIN_NONE, STDIN_STREAM, STDIN_TTY };
-enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND };
+enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND, MOUNT_TMPFS };
 enum network_kind { NETWORK_HOST, NETWORK_NEW, NETWORK_JOIN };
 
 struct app_spec {
@@ -27,9 +27,12 @@ struct limit_spec {
 struct mount_spec {
         enum mount_kind kind;
         const char *target;
-        const char *source; /* of an overlay: the directory of its upper and work */
-        char **lowers;      /* NULL at the end, uppermost first */
-        bool read_only;
+        const char *root;     /* where the target's links are followed in; NULL: in the pod's own root */
+        const char *source;   /* of an overlay: the directory of its upper and work, NULL for none */
+        char **lowers;        /* NULL at the end, uppermost first */
+        char *options;        /* of a tmpfs */
+        uint64_t attributes;  /* MOUNT_ATTR_… */
+        uint64_t propagation; /* MS_PRIVATE, MS_SLAVE, or 0 */
         bool recursive;
         bool mapped; /* its files belong to the pod's ids */
 };

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "idmap.h"
+#include "places.h"
 #include "util.h"
 
 #define STAGE          "run/stage" /* where parts of overlays get short names, in our namespace only */
@@ -22,71 +22,55 @@
 struct stage {
         int fd, here;  /* the stage and the pod directory */
         int userns_fd; /* what mapped mounts are made with, -1 in a pod with the host's ids */
+        const struct id_range *ids;
         const char **parts;
         size_t n_parts;
 };
 
-static int open_beneath(int root_fd, const char *path, int flags) {
-        struct open_how how = {.flags = (unsigned) (flags | O_CLOEXEC),
-                               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-        return (int) syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+/* The pod's root is somebody else's to fill; all else in the pod directory is ours. */
+static int open_root(const char *root) {
+        bool inside = strncmp(root, "rootfs/", 7) == 0;
+        AUTO_CLOSE int top = open(inside ? "rootfs" : root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fd = top < 0 || !inside ? take_fd(&top) : open_place(top, root + 7, O_PATH | O_DIRECTORY);
+
+        if (fd < 0)
+                die_errno("cannot enter the root %s", root);
+        return fd;
 }
 
-/* Makes what is missing at path, as the kernel sees it from inside root. The last part is a directory or a
- * file. */
-static int make_target(int root_fd, const char *path, bool directory) {
-        AUTO_FREE char *copy = xstrdup(path);
-        AUTO_CLOSE int parent = open_beneath(root_fd, ".", O_PATH | O_DIRECTORY);
+static void cannot_make(const char *target) __attribute__((noreturn));
 
-        for (char *part = copy; part && *part;) {
-                char *slash = strchr(part, '/');
-                bool last = !slash || slash[strspn(slash, "/")] == '\0';
-                if (slash)
-                        *slash = '\0';
-                int made = last && !directory ? mknodat(parent, part, S_IFREG | 0644, 0)
-                                              : mkdirat(parent, part, 0755);
-                if (*part && made < 0 && errno != EEXIST)
-                        return -1;
-                if (last)
-                        break;
-                close(parent);
-                parent = open_beneath(root_fd, copy, O_PATH | O_DIRECTORY);
-                if (parent < 0)
-                        return -1;
-                *slash = '/';
-                part = slash + strspn(slash, "/");
-        }
-        return open_beneath(root_fd, path, O_PATH);
+static void cannot_make(const char *target) {
+        die_errno("cannot make the mount point %s", target);
 }
 
 /* A target lies below the pod's root, or elsewhere in the pod directory. An image may have put links into
  * the root, so there a path means what it means inside. */
 static int open_target(const char *target, bool directory) {
         bool inside = strncmp(target, "rootfs/", 7) == 0;
-        AUTO_CLOSE int root = open(inside             ? "rootfs"
-                                   : target[0] == '/' ? "/"
-                                                      : ".",
-                                   O_PATH | O_DIRECTORY | O_CLOEXEC);
-        int fd = root < 0 ? -1 : make_target(root, inside ? target + 7 : target, directory);
+        const char *path = inside ? target + 7 : target;
+        AUTO_CLOSE int root = open_root(inside ? "rootfs" : target[0] == '/' ? "/" : ".");
+        AUTO_FREE char *real = real_place(root, path);
+        int fd = real ? make_place(root, real, directory) : -1;
 
         if (fd < 0)
-                die_errno("cannot make the mount point %s", target);
+                cannot_make(target);
         return fd;
 }
 
 /* A detached copy of the mount at path: ours to change and to put anywhere. */
-static int clone_tree(const char *path, bool recursive, bool read_only, int userns_fd) {
-        unsigned depth = recursive ? AT_RECURSIVE : 0;
-        struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+static int clone_tree(const char *path, const struct mount_spec *how, int userns_fd) {
+        unsigned depth = how->recursive ? AT_RECURSIVE : 0;
+        struct mount_attr attributes = {.attr_set = how->attributes, .propagation = how->propagation};
         int fd = (int) syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
 
         if (fd < 0)
                 die_errno("cannot take %s", path);
-        if (read_only &&
+        if ((attributes.attr_set || attributes.propagation) &&
             syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | depth, &attributes, sizeof(attributes)) < 0)
-                die_errno("cannot make %s read-only", path);
+                die_errno("cannot change how %s is mounted", path);
         if (userns_fd >= 0)
-                map_tree(fd, path, recursive, userns_fd);
+                map_tree(fd, path, how->recursive, userns_fd);
         return fd;
 }
 
@@ -96,15 +80,127 @@ static void attach_tree(int tree, int target, const char *source, const char *na
                 die_errno("cannot mount %s at %s", source, name);
 }
 
-static void make_bind(const struct stage *stage, const struct mount_spec *spec) {
-        AUTO_CLOSE int tree = clone_tree(spec->source, spec->recursive, spec->read_only,
-                                         spec->mapped ? stage->userns_fd : -1);
+static bool is_directory(int fd, const char *name) {
         struct stat status;
 
-        if (fstat(tree, &status) < 0)
-                die_errno("cannot look at %s", spec->source);
-        AUTO_CLOSE int target = open_target(spec->target, S_ISDIR(status.st_mode));
+        if (fstat(fd, &status) < 0)
+                die_errno("cannot look at %s", name);
+        return S_ISDIR(status.st_mode);
+}
+
+static int take_source(const struct stage *stage, const struct mount_spec *spec) {
+        return clone_tree(spec->source, spec, spec->mapped ? stage->userns_fd : -1);
+}
+
+static void make_bind(const struct stage *stage, const struct mount_spec *spec) {
+        AUTO_CLOSE int tree = take_source(stage, spec);
+        AUTO_CLOSE int target = open_target(spec->target, is_directory(tree, spec->source));
         attach_tree(tree, target, spec->source, spec->target);
+}
+
+/* The host's number of a user or group of the pod. */
+static char *host_id(const struct stage *stage, const char *text) {
+        uint64_t id = 0;
+
+        if (!parse_number(text, UINT32_MAX, &id) || (stage->ids->count > 0 && id >= stage->ids->count))
+                die("the pod has no user or group %s", text);
+        return xasprintf("%llu", (unsigned long long) (stage->ids->base + id));
+}
+
+/* A file system in memory, still without a place. */
+static int new_tmpfs(const struct stage *stage, const struct mount_spec *spec) {
+        AUTO_CLOSE int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+        AUTO_FREE char *options = xstrdup(spec->options);
+        char *rest = options, *option;
+
+        while (context >= 0 && (option = strsep(&rest, ","))) {
+                char *value = strchr(option, '=');
+                if (!value)
+                        continue; /* an attribute of the mount, see below */
+                *value++ = '\0';
+                AUTO_FREE char *said =
+                        strcmp(option + 1, "id") == 0 ? host_id(stage, value) : xstrdup(value);
+                if (fsconfig(context, FSCONFIG_SET_STRING, option, said, 0) < 0)
+                        die_errno("a tmpfs for %s cannot have %s=%s", spec->target, option, value);
+        }
+        if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                die_errno("cannot make a tmpfs for %s", spec->target);
+        int fd = fsmount(context, FSMOUNT_CLOEXEC, (unsigned) spec->attributes);
+        if (fd < 0)
+                die_errno("cannot make a tmpfs for %s", spec->target);
+        return fd;
+}
+
+static void make_at(const struct stage *stage, const struct mount_spec *spec, int root, const char *real) {
+        bool memory = spec->kind == MOUNT_TMPFS;
+        AUTO_CLOSE int tree = memory ? new_tmpfs(stage, spec) : take_source(stage, spec);
+        AUTO_CLOSE int target = make_place(root, real, is_directory(tree, spec->target));
+
+        if (target < 0)
+                cannot_make(spec->target);
+        attach_tree(tree, target, memory ? "tmpfs" : spec->source, spec->target);
+}
+
+static int rank(char c) {
+        return c == '\0' ? 0 : c == '/' ? 1 : 2 + (unsigned char) c;
+}
+
+/* As strcmp(3), but what lies below a directory comes right after it. */
+static int compare_places(const char *one, const char *other) {
+        while (*one && *one == *other)
+                one++, other++;
+        return rank(*one) - rank(*other);
+}
+
+/* The mount whose real place comes first; links are looked at anew, since what was mounted may have brought
+ * others. */
+static size_t first_place(const struct mount_spec *specs, const bool *made, size_t count, int root,
+                          char **first) {
+        size_t found = count;
+
+        for (size_t i = 0; i < count; i++) {
+                AUTO_FREE char *real = made[i] ? NULL : real_place(root, specs[i].target);
+                if (made[i])
+                        continue;
+                if (!real)
+                        cannot_make(specs[i].target);
+                if (*first && compare_places(real, *first) >= 0)
+                        continue;
+                char *other = *first;
+                *first = real;
+                real = other;
+                found = i;
+        }
+        return found;
+}
+
+/* The mounts of an app, outer ones before those that lie in them, whatever their targets look like. */
+static void make_in_root(const struct stage *stage, const struct mount_spec *specs, size_t count) {
+        AUTO_CLOSE int root = open_root(specs[0].root);
+        AUTO_FREE bool *made = xalloc(count * sizeof(bool));
+        AUTO_FREE char *last = NULL;
+
+        for (size_t n = 0; n < count; n++) {
+                AUTO_FREE char *real = NULL;
+                size_t next = first_place(specs, made, count, root, &real);
+                if (strcmp(real, "/") == 0)
+                        die("the mount at %s would cover the whole root of the app", specs[next].target);
+                if (last && strcmp(real, last) == 0)
+                        die("two mounts at %s, one of them by another name: %s", real, specs[next].target);
+                make_at(stage, &specs[next], root, real);
+                made[next] = true;
+                char *before = last;
+                last = real;
+                real = before;
+        }
+}
+
+static size_t count_same_root(const struct mount_spec *specs, size_t count) {
+        size_t same = 1;
+
+        while (same < count && specs[same].root && strcmp(specs[same].root, specs[0].root) == 0)
+                same++;
+        return same;
 }
 
 static void open_stage(struct stage *stage) {
@@ -135,7 +231,7 @@ static size_t stage_part(struct stage *stage, const char *path) {
         for (size_t i = 0; i < stage->n_parts; i++)
                 if (strcmp(stage->parts[i], path) == 0)
                         return i;
-        AUTO_CLOSE int tree = clone_tree(path, false, false, stage->userns_fd);
+        AUTO_CLOSE int tree = clone_tree(path, &(struct mount_spec){.recursive = false}, stage->userns_fd);
         snprintf(name, sizeof(name), "%zx", stage->n_parts);
         if (mkdirat(stage->fd, name, 0700) < 0)
                 die_errno("cannot make %s/%s", STAGE, name);
@@ -157,8 +253,10 @@ static char *overlay_options(struct stage *stage, const struct mount_spec *spec,
         char *end = options + sprintf(options, "lowerdir=");
         for (size_t i = 0; i < *n_lowers; i++)
                 end += sprintf(end, "%s%zx", i > 0 ? ":" : "", stage_part(stage, spec->lowers[i]));
-        size_t data = stage_part(stage, spec->source);
-        sprintf(end, ",upperdir=%zx/upper,workdir=%zx/work", data, data);
+        if (spec->source) {
+                size_t data = stage_part(stage, spec->source);
+                sprintf(end, ",upperdir=%zx/upper,workdir=%zx/work,index=off", data, data);
+        }
         return options;
 }
 
@@ -175,7 +273,7 @@ static void make_overlay(struct stage *stage, const struct mount_spec *spec) {
         snprintf(place, sizeof(place), "/proc/self/fd/%d", target);
         if (fchdir(stage->fd) < 0 || mount("overlay", place, "overlay", 0, options) < 0)
                 die_errno("cannot mount the overlay at %s (upper %s/upper, %zu layers)", spec->target,
-                          spec->source, n_lowers);
+                          spec->source ? spec->source : "no", n_lowers);
         if (fchdir(stage->here) < 0)
                 die_errno("cannot return to the pod directory");
 }
@@ -195,22 +293,22 @@ static bool has_overlay(const struct mount_spec *specs, size_t count) {
 }
 
 void make_mounts(const struct mount_spec *specs, size_t count, const struct id_range *ids) {
-        struct stage stage = {.fd = -1, .here = -1, .userns_fd = -1};
+        struct stage stage = {.fd = -1, .here = -1, .userns_fd = -1, .ids = ids};
 
         if (ids->count > 0)
                 stage.userns_fd = open_user_namespace(ids);
         if (has_overlay(specs, count))
                 open_stage(&stage);
         act_as_pod_root(ids);
-        for (size_t i = 0; i < count; i++)
-                switch (specs[i].kind) {
-                case MOUNT_OVERLAY:
+        for (size_t i = 0, done; i < count; i += done) {
+                done = specs[i].root ? count_same_root(&specs[i], count - i) : 1;
+                if (specs[i].root)
+                        make_in_root(&stage, &specs[i], done);
+                else if (specs[i].kind == MOUNT_OVERLAY)
                         make_overlay(&stage, &specs[i]);
-                        break;
-                case MOUNT_BIND:
+                else
                         make_bind(&stage, &specs[i]);
-                        break;
-                }
+        }
         act_as_host_root();
         close_stage(&stage);
 }
