@@ -15,16 +15,34 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stage0.options import fetching, life, network, pod, process, resources, sockets, storage, userns
+from stage0.options import (
+    fetching,
+    identity,
+    life,
+    network,
+    pod,
+    process,
+    resources,
+    sockets,
+    storage,
+    userns,
+)
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
 
 ARGUMENTS = "--"
 NEXT_APP = "---"
+
+
+def _process_and_identity(group: argparse._ArgumentGroup) -> None:
+    process.add(group)
+    identity.add(group)
+
+
 _POD_OPTIONS = tuple(name for name in PodRequest._fields if name != "app")
 _APP_OPTIONS = (
-    ("program and user", process.add),
+    ("program and user", _process_and_identity),
     ("life", life.add),
     ("sockets", sockets.add),
     ("files", storage.add),
@@ -40,6 +58,7 @@ def add_pod_options(parser: Parser) -> None:
     userns.add(parser)
     network.add_pod(parser)
     resources.add_pod(parser)
+    identity.add_pod(parser)
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
 

@@ -45,6 +45,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "network": ("network", "make, list, mend and remove networks of pods"),
     "app": ("app", "start, stop and restart the apps of a running pod"),
     "image": ("image", "import, list, inspect and remove images"),
+    "volume": ("volume", "make, list and remove volumes that outlive pods"),
     "render": ("render", "write a pod's units and systemd-nspawn arguments, run nothing"),
     "doctor": ("doctor", "what this host lacks, and how to get it"),
     "completion": ("completion", "print completion for bash, zsh or fish"),

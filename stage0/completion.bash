@@ -76,6 +76,10 @@ __pod_images() {
         }
 }
 
+__pod_volumes() {
+        command pod "${dir[@]}" volume ls --quiet 2> /dev/null
+}
+
 # lines, of which those count that begin as the last word does
 __pod_add() {
         local word
@@ -111,6 +115,7 @@ __pod_offer() {
         pods) __pod_add "$(__pod_pods --all)" ;;
         running) __pod_add "$(__pod_pods)" ;;
         images) __pod_add "$(__pod_images)" ;;
+        volumes) __pod_add "$(__pod_volumes)" ;;
         sources) __pod_add_sources ;;
         run)
                 __pod_add "$(__pod_images)"

@@ -68,6 +68,11 @@ function __pod_images
     end
 end
 
+function __pod_volumes
+    set -l read (__pod_read)
+    command pod $read[2..-1] volume ls --quiet 2>/dev/null
+end
+
 function __pod_sources
     set -l found (string match -r '^(oci|oci-archive|docker-archive|dir|tar):(.*)$' -- (commandline -ct))
     if test -n "$found[2]"
@@ -91,6 +96,8 @@ function __pod_offer
             __pod_pods
         case images
             __pod_images
+        case volumes
+            __pod_volumes
         case sources
             __pod_sources
         case run

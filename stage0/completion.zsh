@@ -59,6 +59,11 @@ __pod_images() {
         compadd -a found
 }
 
+__pod_volumes() {
+        local -a found=(${(f)"$(command pod $dir volume ls --quiet 2> /dev/null)"})
+        compadd -a found
+}
+
 __pod_sources() {
         if compset -P '(oci|oci-archive|docker-archive|dir|tar):'; then
                 _files
@@ -80,6 +85,7 @@ __pod_offer() {
         (pods) __pod_pods --all ;;
         (running) __pod_pods ;;
         (images) __pod_images ;;
+        (volumes) __pod_volumes ;;
         (sources) __pod_sources ;;
         (run)
                 __pod_images

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
-from stage0.image import MergedTree
+from stage0.image import Entry, MergedTree
+from stage0.ownership import give
 from stage1.contract import (
     App,
+    DataRoot,
     HostError,
     NotFoundError,
     PodDir,
@@ -18,50 +22,88 @@ from stage1.contract import (
     VolumeKind,
     codec,
 )
+from stage1.contract.identity import LOCAL_TIME
+
+_ZONES = "/usr/share/zoneinfo"
 
 
 def check_sources(pod: PodManifest) -> None:
-    """Every host path that will be mounted exists: found out before anything is made."""
+    """What the host must have for this pod is there: found out before anything is made."""
     for volume in pod.volumes:
-        if volume.kind is VolumeKind.HOST and volume.source and not os.path.lexists(volume.source):
-            raise NotFoundError(
-                f"volume source {volume.source} does not exist", hint="make it first, or mend the path"
-            )
+        if volume.kind is VolumeKind.HOST and volume.source:
+            _check_source(volume.source)
+    zone = pod.identity.timezone
+    if zone not in {None, LOCAL_TIME} and not Path(_ZONES, str(zone)).is_file():
+        raise NotFoundError(
+            f"this host has no time zone {zone!r}",
+            hint="`timedatectl list-timezones` lists them; the host needs the package tzdata",
+        )
 
 
-def lay_out(pod: PodManifest, directory: PodDir) -> None:
-    """Everything stage0 writes, `pod.json` last: a directory without one is not a pod."""
+def _check_source(source: str) -> None:
+    try:
+        os.stat(source)  # noqa: PTH116  a path of any bytes
+    except OSError as error:
+        if os.path.islink(source):  # noqa: PTH114
+            what = f"is a link to {os.readlink(source)!r}, which leads nowhere"
+        elif error.errno == errno.ENOENT:
+            what = "does not exist"
+        else:
+            what = f"cannot be used: {error.strerror}"
+        raise NotFoundError(
+            f"volume source {source} {what}", hint="make it first, or mend the path"
+        ) from None
+
+
+def lay_out(pod: PodManifest, directory: PodDir) -> PodManifest:
+    """Everything stage0 writes, `pod.json` last: a directory without one is not a pod.
+
+    The manifest comes back with what only a look at the images tells.
+    """
     for path in (directory.rootfs, directory.base / "upper", directory.base / "work"):
         path.mkdir(parents=True)
     directory.rootfs.chmod(0o755)
     (directory.base / "upper").chmod(0o755)
-    for app in pod.apps:
-        _app(app, directory)
+    trees = {app.name: _tree(app.layers, app.image.name, directory) for app in pod.apps}
+    pod = pod._replace(apps=tuple(_app(app, trees[app.name], directory) for app in pod.apps))
     for volume in pod.volumes:
-        if volume.kind is not VolumeKind.HOST:
-            _volume(volume, pod, directory)
+        match volume.kind:
+            case VolumeKind.EMPTY | VolumeKind.IMPLICIT:
+                _volume(volume, _first_place(volume, pod, trees), directory)
+            case VolumeKind.NAMED:
+                _named_volume(volume, _first_place(volume, pod, trees), directory.root, pod.created)
+            case VolumeKind.HOST:
+                pass
+            case VolumeKind.IMAGE:
+                _tree(volume.layers, str(volume.source), directory)
     directory.manifest.write_bytes(codec.encode(pod))
+    return pod
 
 
-def _app(app: App, directory: PodDir) -> None:
+def _app(app: App, tree: MergedTree, directory: PodDir) -> App:
     upper = directory.app(app.name) / "upper"
     upper.mkdir(parents=True)
     (directory.app(app.name) / "work").mkdir()
-    tree = _tree(app, directory)
     root = tree.lookup("/")
     _take_over(upper, root.status if root else None)
-    for mount in app.mounts:
-        _missing_directories(tree, upper, posixpath.dirname(mount.target))
     _missing_directories(tree, upper, app.workdir)
+    etc = tree.lookup("/etc", follow=False)
+    if etc is None:
+        return app
+    if etc.is_directory and (etc.status.st_uid, etc.status.st_gid, etc.status.st_mode & 0o7777) != _USUAL:
+        _copy_up(tree, upper, "/etc")  # the pod's own files of /etc lie above it, in a directory of root's
+    return app._replace(etc_is_link=stat.S_ISLNK(etc.status.st_mode))
 
 
-def _tree(app: App, directory: PodDir) -> MergedTree:
-    layers = [directory.root.layer(diff_id) for diff_id in app.layers]
+_USUAL = (0, 0, 0o755)
+
+
+def _tree(diff_ids: tuple[str, ...], image: str, directory: PodDir) -> MergedTree:
+    layers = [directory.root.layer(diff_id) for diff_id in diff_ids]
     for layer in layers:
         if not layer.is_dir():
             raise HostError(
-                f"layer {layer.name} of image {app.image.name} is not unpacked",
-                hint="import the image again",
+                f"layer {layer.name} of image {image} is not unpacked", hint="import the image again"
             )
     return MergedTree(layers)
 
@@ -108,28 +150,29 @@ def _take_over(target: Path, status: os.stat_result | None) -> None:
     target.chmod(stat.S_IMODE(status.st_mode))
 
 
-def _volume(volume: Volume, pod: PodManifest, directory: PodDir) -> None:
-    """An empty volume takes over what the image has at the place it is mounted at first: files, owner and mode."""
-    target = directory.volume(volume.name)
-    target.mkdir(parents=True)
-    target.chmod(0o755)
+def _first_place(volume: Volume, pod: PodManifest, trees: Mapping[str, MergedTree]) -> Entry | None:
+    """What the image has where a volume is mounted first: its content, owner and mode become the volume's."""
     for app in pod.apps:
         for mount in app.mounts:
             if mount.volume == volume.name:
-                _fill(target, _tree(app, directory), mount.target, volume)
-                return
-    _own(target, volume)
+                return trees[app.name].lookup(mount.target)
+    return None
 
 
-def _fill(target: Path, tree: MergedTree, path: str, volume: Volume) -> None:
-    from stage0.image.copy import copy_directory  # noqa: PLC0415  most pods fill no volume
+def _volume(volume: Volume, source: Entry | None, directory: PodDir) -> None:
+    target = directory.volume(volume.name)
+    target.mkdir(parents=True)
+    target.chmod(0o755)
+    if source is not None and source.is_directory:
+        from stage0.image.copy import copy_tree  # noqa: PLC0415  most pods fill no volume
 
-    copy_directory(tree, path, target)
-    _own(target, volume)
+        copy_tree(source, target)
+    give(target, volume.mode, volume.uid, volume.gid)
 
 
-def _own(target: Path, volume: Volume) -> None:
-    if volume.uid is not None or volume.gid is not None:
-        os.chown(target, -1 if volume.uid is None else volume.uid, -1 if volume.gid is None else volume.gid)
-    if volume.mode is not None:
-        target.chmod(volume.mode)
+def _named_volume(volume: Volume, source: Entry | None, root: DataRoot, created: str) -> None:
+    from stage0 import volumes  # noqa: PLC0415  most pods have none
+
+    name = volume.source or volume.name
+    volumes.create(root, name, created, {})
+    volumes.fill(root.volume(name), source, (volume.mode, volume.uid, volume.gid))

@@ -287,9 +287,15 @@ def _is_app(app: object) -> bool:
 
 
 def images_in_use(root: Path) -> frozenset[str]:
-    """Manifest digests of the images that pods were made from."""
+    """Manifest digests of the images that pods were made from or have as volumes."""
     return frozenset(
-        app["image"]["digest"]
-        for pod in pods(DataRoot(root))
-        for app in read_manifest(pod.directory).get("apps", [])
+        digest for pod in pods(DataRoot(root)) for digest in _digests(read_manifest(pod.directory))
     )
+
+
+def _digests(manifest: dict[str, Any]) -> Iterator[str]:
+    yield from (app["image"]["digest"] for app in manifest.get("apps", []))
+    volumes = manifest.get("volumes")
+    for volume in volumes if isinstance(volumes, list) else []:
+        if isinstance(volume, dict) and isinstance(digest := volume.get("digest"), str):
+            yield digest

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stage0 import layout, lifecycle, ranges
-from stage0.image import Store
+from stage0.image import Image, MergedTree, Store
 from stage0.image.wish import POLICIES, Wish
 from stage0.interruption import heed_sigterm
 from stage0.plan import Circumstances, plan_pod
+from stage0.plan.identity import path_users
+from stage0.plan.storage import image_sources
 from stage0.request import PodRequest
 from stage0.settings import Settings
-from stage1.contract import NotFoundError, PodDir, PodManifest, UsageError
+from stage1.contract import NotFoundError, PodDir, PodManifest, UsageError, VolumeKind
 
 if TYPE_CHECKING:
     from stage0.image.events import Event, Listener
@@ -56,12 +58,20 @@ def planned(request: PodRequest, store: Store, *, quiet: bool = False) -> PodMan
     )
     with contextlib.closing(Telling(quiet=quiet)) as say:
         images = [store.obtain(app.image, wish, say) for app in request.app]
+        mounted = {ref: store.obtain(ref, wish, say) for ref in image_sources(request)}
+    paths = path_users(request)
     now = Circumstances(
         uuid=lifecycle.new_uuid(),
         created=utc_now(),
         directory=str(Path.cwd()),
         term=os.environ.get("TERM") or "xterm",
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        images=mounted,
+        owners={
+            (index, path): owner
+            for index, path in paths
+            if (owner := _owner(images[index], path, store)) is not None
+        },
     )
     return plan_pod(request, images, now)
 
@@ -71,6 +81,21 @@ def checked_policy(text: str) -> str:
     if text not in POLICIES:
         raise UsageError(f"--pull={text}: no such policy", hint=f"one of {', '.join(POLICIES)}")
     return text
+
+
+def _owner(image: Image, path: str, store: Store) -> tuple[int, int] | None:
+    """User and group of a path in an image; None if there is no such path."""
+    entry = MergedTree([store.layer_path(layer) for layer in image.layers]).lookup(path)
+    return (entry.status.st_uid, entry.status.st_gid) if entry else None
+
+
+def _holding(pod: PodManifest, settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Keeps the volumes that outlive pods, if this one uses any."""
+    if not any(volume.kind is VolumeKind.NAMED for volume in pod.volumes):
+        return contextlib.nullcontext()
+    from stage0 import volumes  # noqa: PLC0415  most pods have none
+
+    return volumes.hold(settings.data)
 
 
 def utc_now() -> str:
@@ -100,7 +125,8 @@ def making(
             if pod.name:
                 lifecycle.take_name(settings.data, pod.name, pod.uuid)
             pod = ranges.claimed(pod, settings)
-            layout.lay_out(pod, directory)
+            with _holding(pod, settings):
+                pod = layout.lay_out(pod, directory)
         yield pod, directory, lock
         undo.pop_all()
 

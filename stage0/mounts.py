@@ -1,21 +1,31 @@
-"""PURE. The grammar of `--volume` and `--mount`."""
+"""PURE. The grammar of `--volume`, `--mount` and `--tmpfs`."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stage0 import quantities, users
-from stage1.contract import Tmpfs, UsageError, VolumeKind
+from stage1.contract import Propagation, Tmpfs, UsageError, VolumeKind
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
-_HINT = "write SOURCE:TARGET[:ro], where SOURCE is a path (/… or ./…) or the name of a volume of the pod"
-_MOUNT_HINT = "write type=bind|empty|tmpfs,source=…,target=…[,ro][,size=…][,mode=…][,uid=…][,gid=…]"
+_HINT = (
+    "write SOURCE:TARGET[:OPTION,…], where SOURCE is a path (/… or ./…) or the name of a volume, and an OPTION "
+    "ro, noexec, nosuid, nodev, bind (without submounts), private or slave"
+)
+_MOUNT_HINT = (
+    "write type=bind|volume|empty|image|tmpfs,source=…,target=…[,ro][,noexec][,nosuid][,nodev]"
+    "[,recursive=no][,propagation=slave][,size=…][,mode=…][,uid=…][,gid=…]"
+)
 
 
 class MountRequest(NamedTuple):
-    """A volume wanted at a target; `source` is a host path or a volume's name, None for a volume of its own."""
+    """A volume wanted at a target; `source` is a host path, a volume's name or an image, None for one of its own.
+
+    Of files that others may have put there a pod takes no set-user-ID bits and no devices; a host path is mounted as
+    the host has it.
+    """
 
     kind: VolumeKind
     source: str | None
@@ -24,21 +34,77 @@ class MountRequest(NamedTuple):
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
+    recursive: bool = True
+    noexec: bool = False
+    nosuid: bool = False
+    nodev: bool = False
+    propagation: Propagation = Propagation.PRIVATE
+
+
+# What a word says: a field and its value.
+_WORDS: dict[str, tuple[str, object]] = {
+    "ro": ("read_only", True),
+    "rw": ("read_only", False),
+    "noexec": ("noexec", True),
+    "exec": ("noexec", False),
+    "nosuid": ("nosuid", True),
+    "suid": ("nosuid", False),
+    "nodev": ("nodev", True),
+    "dev": ("nodev", False),
+    "rbind": ("recursive", True),
+    "bind": ("recursive", False),
+    "private": ("propagation", Propagation.PRIVATE),
+    "rprivate": ("propagation", Propagation.PRIVATE),
+    "slave": ("propagation", Propagation.SLAVE),
+    "rslave": ("propagation", Propagation.SLAVE),
+}
+_SHARED = {"shared", "rshared"}
+_OURS = {"nosuid": True, "nodev": True}
 
 
 def parse_volume(text: str, *, directory: str) -> MountRequest:
-    """`SOURCE:TARGET[:ro|rw]`; a backslash before a colon makes it part of the path. Relative to `directory`."""
+    """`SOURCE:TARGET[:OPTION,…]`; a backslash before a colon makes it part of the path. Relative to `directory`."""
+    where = f"--volume {text!r}"
     parts = [part.replace("\\:", ":") for part in re.split(r"(?<!\\):", text)]
-    if len(parts) not in {2, 3} or (len(parts) == 3 and parts[2] not in {"ro", "rw"}):
-        raise UsageError(f"--volume {text!r} is not a volume", hint=_HINT)
-    read_only = parts[2:] == ["ro"]
-    target = _target(parts[1], f"--volume {text!r}")
+    if len(parts) not in {2, 3}:
+        raise UsageError(f"{where} is not a volume", hint=_HINT)
+    said = _said(parts[2].split(","), where) if len(parts) == 3 else {}
+    target = _target(parts[1], where)
     if parts[0].startswith(("/", ".")):
         source = posixpath.normpath(posixpath.join(directory, parts[0]))
-        return MountRequest(kind=VolumeKind.HOST, source=source, target=target, read_only=read_only)
+        return MountRequest(kind=VolumeKind.HOST, source=source, target=target)._replace(**said)
     if VOLUME_NAME.fullmatch(parts[0]):
-        return MountRequest(kind=VolumeKind.EMPTY, source=parts[0], target=target, read_only=read_only)
-    raise UsageError(f"--volume {text!r}: {parts[0]!r} is neither a path nor a volume's name", hint=_HINT)
+        wish = MountRequest(kind=VolumeKind.NAMED, source=parts[0], target=target)
+        return wish._replace(**{**_OURS, **said})
+    raise UsageError(f"{where}: {parts[0]!r} is neither a path nor a volume's name", hint=_HINT)
+
+
+def _said(words: list[str], where: str) -> dict[str, Any]:
+    """Fields by the words of a list, none of them said twice."""
+    found: dict[str, Any] = {}
+    for word in words:
+        if word in _SHARED:
+            raise _no_sharing(where)
+        if word not in _WORDS:
+            raise UsageError(f"{where}: unknown option {word!r}", hint=_HINT)
+        name, value = _WORDS[word]
+        if name in found:
+            raise UsageError(f"{where}: {word!r} says again or otherwise what was said", hint=_HINT)
+        found[name] = value
+    return found
+
+
+def _no_sharing(where: str) -> UsageError:
+    return UsageError(
+        f"{where}: mounts made in a pod never reach the host, so none can be shared",
+        hint="slave lets those of the host come in",
+    )
+
+
+def parse_tmpfs(text: str) -> Tmpfs:
+    """`TARGET[:KEY=VALUE,…]`, the keys of `--mount type=tmpfs`."""
+    target, _, options = text.partition(":")
+    return _tmpfs(_keys(options, f"--tmpfs {text!r}"), target, f"--tmpfs {text!r}")
 
 
 def parse_mount(text: str, *, directory: str) -> MountRequest | Tmpfs:
@@ -46,55 +112,97 @@ def parse_mount(text: str, *, directory: str) -> MountRequest | Tmpfs:
     where = f"--mount {text!r}"
     keys = _keys(text, where)
     kind = keys.pop("type", "bind")
-    target = _target(keys.pop("target", ""), where)
+    target = keys.pop("target", "")
     match kind:
         case "tmpfs":
-            size = keys.pop("size", None)
-            found: MountRequest | Tmpfs = Tmpfs(
-                target=target,
-                size=quantities.size(size, where=where) if size else None,
-                mode=_octal(keys.pop("mode", "1777"), where),
-            )
+            return _tmpfs(keys, target, where)
         case "bind":
-            found = _bind(keys, target, where, directory)
+            source = posixpath.normpath(posixpath.join(directory, _needed(keys, where)))
+            found = MountRequest(kind=VolumeKind.HOST, source=source, target=_target(target, where))
+        case "volume":
+            name = _volume_name(_needed(keys, where), where)
+            found = _owned(MountRequest(VolumeKind.NAMED, name, _target(target, where)), keys, where)
         case "empty":
-            found = _empty(keys, target, where)
+            given = keys.pop("source", None)
+            own = _volume_name(given, where) if given is not None else None
+            found = _owned(MountRequest(VolumeKind.EMPTY, own, _target(target, where)), keys, where)
+        case "image":
+            ref = _needed(keys, where)
+            found = MountRequest(VolumeKind.IMAGE, ref, _target(target, where), read_only=True)
         case _:
             raise UsageError(f"{where}: unknown type {kind!r}", hint=_MOUNT_HINT)
+    ours = {} if kind == "bind" else _OURS
+    found = found._replace(**{**ours, **_flags(keys, where)})
     if keys:
         raise UsageError(f"{where}: {', '.join(keys)} has no meaning for type={kind}", hint=_MOUNT_HINT)
+    if kind == "image" and not found.read_only:
+        raise UsageError(f"{where}: an image is only mounted to be read", hint="leave out ro=no or rw")
     return found
 
 
-def _bind(keys: dict[str, str], target: str, where: str, directory: str) -> MountRequest:
-    source = keys.pop("source", "")
-    if not source:
+def _needed(keys: dict[str, str], where: str) -> str:
+    if not (source := keys.pop("source", "")):
         raise UsageError(f"{where}: no source", hint=_MOUNT_HINT)
-    path = posixpath.normpath(posixpath.join(directory, source))
-    return MountRequest(kind=VolumeKind.HOST, source=path, target=target, read_only=_read_only(keys, where))
+    return source
 
 
-def _read_only(keys: dict[str, str], where: str) -> bool:
-    """Nothing but a clear no is writable."""
-    text = keys.pop("ro", "false")
-    if text not in _TRUE and text not in _FALSE:
-        raise UsageError(f"{where}: ro={text!r} is neither true nor false", hint=_MOUNT_HINT)
-    return text in _TRUE
-
-
-def _empty(keys: dict[str, str], target: str, where: str) -> MountRequest:
-    name = keys.pop("source", None)
-    if name is not None and not VOLUME_NAME.fullmatch(name):
+def _volume_name(name: str, where: str) -> str:
+    if not VOLUME_NAME.fullmatch(name):
         raise UsageError(f"{where}: {name!r} is not a volume's name", hint=_MOUNT_HINT)
-    return MountRequest(
-        kind=VolumeKind.EMPTY,
-        source=name,
-        target=target,
-        read_only=_read_only(keys, where),
+    return name
+
+
+def _owned(wish: MountRequest, keys: dict[str, str], where: str) -> MountRequest:
+    return wish._replace(
         mode=_octal(keys.pop("mode"), where) if "mode" in keys else None,
         uid=_id(keys.pop("uid"), where) if "uid" in keys else None,
         gid=_id(keys.pop("gid"), where) if "gid" in keys else None,
     )
+
+
+def _tmpfs(keys: dict[str, str], target: str, where: str) -> Tmpfs:
+    size = keys.pop("size", None)
+    found = Tmpfs(
+        target=_target(target, where),
+        size=quantities.size(size, where=where) if size else None,
+        mode=_octal(keys.pop("mode", "1777"), where),
+        uid=_id(keys.pop("uid", "0"), where),
+        gid=_id(keys.pop("gid", "0"), where),
+    )
+    said = _flags(keys, where)
+    if unfit := [*keys, *sorted(said.keys() & {"recursive", "propagation"})]:
+        raise UsageError(f"{where}: {', '.join(unfit)} has no meaning for type=tmpfs", hint=_MOUNT_HINT)
+    return found._replace(**said)
+
+
+def _flags(keys: dict[str, str], where: str) -> dict[str, Any]:
+    """The fields that `ro`, `noexec=yes`, `recursive=no`, `propagation=slave` and their like say."""
+    words = [word for word in _WORDS if word in keys]
+    said = [word for word in words if _true(keys.pop(word), word, where)]
+    said += [_opposite(word) for word in words if word not in said]
+    if "recursive" in keys:
+        said.append("rbind" if _true(keys.pop("recursive"), "recursive", where) else "bind")
+    if "propagation" in keys:
+        word = keys.pop("propagation")
+        if word not in _SHARED and _WORDS.get(word, ("", ""))[0] != "propagation":
+            raise UsageError(f"{where}: propagation={word!r} is neither private nor slave", hint=_MOUNT_HINT)
+        said.append(word)
+    return _said(said, where)
+
+
+def _opposite(word: str) -> str:
+    """`ro=no` is `rw`: the other word of the same field."""
+    name, value = _WORDS[word]
+    return next(
+        (other for other, (field, said) in _WORDS.items() if field == name and said is not value), word
+    )
+
+
+def _true(text: str, key: str, where: str) -> bool:
+    """Nothing but a clear no is no."""
+    if text not in _TRUE and text not in _FALSE:
+        raise UsageError(f"{where}: {key}={text!r} is neither true nor false", hint=_MOUNT_HINT)
+    return text in _TRUE
 
 
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
@@ -104,7 +212,10 @@ _ALIASES = {
     "destination": "target",
     "readonly": "ro",
     "tmpfs-size": "size",
+    "tmpfs-mode": "mode",
+    "bind-propagation": "propagation",
 }
+_FLAGS = {*_WORDS, "recursive"} - {"private", "rprivate", "slave", "rslave"}
 
 
 def _keys(text: str, where: str) -> dict[str, str]:
@@ -118,7 +229,7 @@ def _keys(text: str, where: str) -> dict[str, str]:
     for item in items:
         key, equals, value = item.partition("=")
         key = _ALIASES.get(key, key)
-        if key in found or (not equals and key != "ro"):
+        if key in found or (not equals and key not in _FLAGS) or key in _WORDS.keys() - _FLAGS:
             raise UsageError(f"{where}: {item!r} is not understood or said twice", hint=_MOUNT_HINT)
         found[key] = value if equals else "true"
     return found
@@ -128,9 +239,12 @@ def _target(text: str, where: str) -> str:
     target = posixpath.normpath(text)
     if not text.startswith("/") or target in {"/", "//"}:
         raise UsageError(f"{where}: the target {text!r} is not an absolute path below /", hint=_HINT)
-    if not is_sayable(target):
+    if len(text) > 1000 and len(text.encode(errors="surrogateescape")) >= 4096:
+        raise UsageError(f"{where[:80]}…: the target is longer than any path can be", hint=_HINT)
+    target = "/" + target.lstrip("/")
+    if target.startswith(("/dev/", "/proc/", "/sys/")) and not is_sayable(target):
         raise UsageError(f"{where}: the target {text!r} is one that systemd cannot be told", hint=_HINT)
-    return "/" + target.lstrip("/")
+    return target
 
 
 def is_sayable(path: str) -> bool:
@@ -147,7 +261,7 @@ def is_noncharacter(char: str) -> bool:
 
 
 def _octal(text: str, where: str) -> int:
-    if not re.fullmatch(r"[0-7]{1,5}", text):
+    if not re.fullmatch(r"[0-7]{1,5}", text) or int(text, 8) > 0o7777:
         raise UsageError(f"{where}: {text!r} is not a mode", hint="write it in octal, such as 0755")
     return int(text, 8)
 

@@ -45,6 +45,8 @@ class AppRequest(NamedTuple):
     sidecar: bool = False
     volume: tuple[Text, ...] = ()
     mount: tuple[Text, ...] = ()
+    tmpfs: tuple[Text, ...] = ()
+    group_add: tuple[Text, ...] = ()
     socket: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
     memory: Quantity | None = None
@@ -67,6 +69,13 @@ class PodRequest(NamedTuple):
     app: tuple[AppRequest, ...]
     name: str | None = None
     hostname: str | None = None
+    machine_id: str | None = None
+    timezone: str | None = None
+    hosts: str | None = None
+    add_host: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_option: tuple[str, ...] = ()
     userns: str = "auto"
     net: str | tuple[str, ...] = "host"
     ip: str | None = None

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stage0 import quantities
-from stage1.contract import User
+from stage1.contract import UsageError, User
 
 LARGEST_ID = 2**32 - 2
 
 
-def resolve(user: str, group: str | None, passwd: str, groups: str) -> User:
-    """`USER[:GROUP]` of an image or of `--user`; `group` (`--group`) wins. An unknown name gives None as its id."""
+def resolve(user: str, group: str | None, passwd: str, groups: str, more: Sequence[str] = ()) -> User:
+    """`USER[:GROUP]` of an image or of `--user`; `group` (`--group`) wins. An unknown name gives None as its id.
+
+    `more` are further groups (`--group-add`): these must be known, since nothing later tells that one is missing.
+    """
     name, _, own_group = user.partition(":")
     entry = _passwd_entry(name or "0", passwd)
     uid = int(entry[2]) if entry else _number(name or "0")
     wanted = group if group is not None else own_group
     primary = int(entry[3]) if entry else 0
     gid = _gid(wanted, groups) if wanted else primary
+    own = () if wanted or not entry else _memberships(entry[0], gid, groups)
+    added = {_known_gid(name, groups) for name in more} - {gid}
     return User(
         name=user or "0",
         uid=uid,
         gid=gid,
-        groups=() if wanted or not entry else _memberships(entry[0], gid, groups),
+        groups=tuple(sorted({*own, *added})) if added else own,
         home=(entry[5] or "/") if entry else "/",
+        shell=entry[6] if entry and len(entry) > 6 else "",
     )
+
+
+def _known_gid(name: str, groups: str) -> int:
+    if (gid := _gid(name, groups)) is None:
+        raise UsageError(
+            f"--group-add={name}: the image has no such group",
+            hint="a group can also be named by its number",
+        )
+    return gid
 
 
 def _lines(text: str, fields: int) -> list[list[str]]:

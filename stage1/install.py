@@ -21,11 +21,13 @@ def install(plan: LaunchPlan, directory: PodDir) -> None:
         (directory.run / name).mkdir(mode=0o755)
     for name, content in plan.files.items():
         _write(directory.run / name, content)
+    for layer in (directory.identity, directory.identity / "etc"):
+        layer.chmod(0o755)  # whatever the umask: the apps' own / and /etc
     for name, target in plan.links.items():
         (directory.run / name).symlink_to(target)
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     path.chmod(0o644)  # read inside the pod by services that are not root, whatever the caller's umask

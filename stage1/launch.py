@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, NoReturn
 
-from stage1 import base, host, limit, plan, resources
+from stage1 import base, host, hostfiles, limit, plan, resources
 from stage1.contract import HostError, NetworkMode, PodDir, PodManifest, codec
 from stage1.install import install
 from stage1.limits import has_limits
@@ -45,9 +45,11 @@ def prepare(pod: PodManifest, directory: PodDir, *, keep_unit: bool | None = Non
         wiring = wire(pod, directory)
     jobs = plan.jobs(limited.pod, facts, keep_unit=keep_unit or own)
     texts = render(jobs, resources.template_path(), cache / "rendered")
-    found = plan.launch_plan(
-        limited.pod, directory, facts, texts, base.ensure(directory.root), wiring, limited.steps
-    )
+    files = hostfiles.read(pod)
+    if wiring is not None:
+        files = files._replace(resolv=wiring.resolv)
+    own_root = base.ensure(directory.root)
+    found = plan.launch_plan(limited.pod, directory, facts, texts, own_root, files, wiring, limited.steps)
     install(found, directory)
     if limited.refused:
         directory.unenforced.write_text("".join(f"{reason}\n" for reason in limited.refused))

@@ -7,31 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from stage1 import entering, limits, nspawn, units
-from stage1.contract import (
-    App,
-    Condition,
-    NetworkMode,
-    PodDir,
-    PodManifest,
-    UsageError,
-    UserNamespace,
-    Volume,
-    VolumeKind,
-)
-from stage1.contract.paths import (
-    APP_ROOTS,
-    DEVICES,
-    POLICY,
-    STATUS,
-    STREAMS,
-    TWIN_SUFFIX,
-    UNITS,
-    VOLUMES,
-    WORDS,
-    claim_of,
-)
+from stage1 import entering, identity, limits, mounts, nspawn, units
+from stage1.contract import App, Condition, PodDir, PodManifest, Provider, UsageError, UserNamespace
+from stage1.contract.paths import DEVICES, POLICY, STATUS, STREAMS, TWIN_SUFFIX, UNITS, WORDS, claim_of
 from stage1.host import HostFacts
+from stage1.identity import HostFiles
+from stage1.mounts import Record, app_root
 from stage1.network import records as network_records
 from stage1.network.model import Wiring
 from stage1.quoting import Unquotable
@@ -54,8 +35,6 @@ _NAME_SERVICE = "rootfs/pod/etc/"
 # in the pod runs an image's code. systemd-nspawn's lock says no more than that of the pod directory, and is one more
 # file below /run, which stays there when it is killed.
 NSPAWN_ENVIRONMENT = ("SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_LOCK=0")
-
-Record = tuple[str, ...]
 
 
 class LaunchPlan(NamedTuple):
@@ -102,6 +81,7 @@ def launch_plan(
     facts: HostFacts,
     texts: Mapping[str, str],
     base: Path,
+    host: HostFiles,
     wiring: Wiring | None = None,
     limited: limits.Steps = limits.Steps(),  # noqa: B008  a value
 ) -> LaunchPlan:
@@ -110,6 +90,8 @@ def launch_plan(
     files = {f"units/{name}": text.encode() for name, text in texts.items() if name != nspawn.RESULT}
     files |= {f"etc/{name}": text.encode() for name, text in user_database(pod).items()}
     files |= {f"apps/{app.name}/words": block for app in pod.apps if (block := units.command(app).words)}
+    own = identity.files(pod, host, living=_living(pod, wiring))
+    files |= {f"identity/etc/{name}": content for name, content in own.items()}
     files["nspawn.json"] = (
         json.dumps({"argv": argv, "environment": NSPAWN_ENVIRONMENT}, indent=1).encode() + b"\n"
     )
@@ -118,7 +100,7 @@ def launch_plan(
     for name, entry in entering.entries(pod, texts, base, NSPAWN_ENVIRONMENT, directory.root.filters):
         files[f"enter/{name}"] = encode_records(iter(entry.records))
         files[f"enter/{name}{TWIN_SUFFIX}"] = entry.twin
-    files["launch"] = encode_records(records(pod, directory, facts, argv, base, wiring, limited))
+    files["launch"] = encode_records(records(pod, directory, facts, argv, base, tuple(own), wiring, limited))
     return LaunchPlan(
         files=files, links={f"units/{alias}": target for alias, target in ALIASES.items()}, argv=argv
     )
@@ -155,10 +137,11 @@ def records(
     facts: HostFacts,
     argv: tuple[str, ...],
     base: Path,
+    own: tuple[str, ...],
     wiring: Wiring | None = None,
     limited: limits.Steps = limits.Steps(),  # noqa: B008  a value
 ) -> Iterator[Record]:
-    """The monitor's instructions in the order it carries them out."""
+    """The monitor's instructions in the order it carries them out; `own`: files of /etc the pod gives its apps."""
     yield ("version", "1")
     yield ("pod", pod.label)
     for hierarchy in facts.cgroups:
@@ -168,7 +151,7 @@ def records(
     if wiring:
         yield from network_records.records(wiring)
     yield from limited.records
-    yield from _mapped(_mounts(pod, directory, base), pod.userns)
+    yield from _mapped(_mounts(pod, directory, base, own, wiring), pod.userns)
     for number, device in enumerate(limits.app_devices(pod)):
         yield ("bind", device, f"rootfs{DEVICES}/{number}", "ro")
     yield from limited.mounts
@@ -186,23 +169,24 @@ def records(
 
 
 def _mapped(found: Iterator[Record], own: UserNamespace | None) -> Iterator[Record]:
-    """What is mounted in a pod with ids of its own belongs to these.
-
-    But for the host's name service files: they may lie on any file system, and to read them nobody has to be root.
-    """
+    """What is mounted in a pod with ids of its own belongs to these; overlays do already."""
     for record in found:
-        if own is None or record[0] != "bind" or record[2].startswith(_NAME_SERVICE):
+        if own is None or record[0] != "bind" or record[1].startswith("rootfs/"):
             yield record
         else:
-            *words, options = record
-            yield (*words, "idmap" if options == "-" else f"{options},idmap")
+            kind, source, target, options, *root = record
+            yield (kind, source, target, "idmap" if options == "-" else f"{options},idmap", *root)
 
 
-def _mounts(pod: PodManifest, directory: PodDir, base: Path) -> Iterator[Record]:
+def _mounts(
+    pod: PodManifest, directory: PodDir, base: Path, own: tuple[str, ...], wiring: Wiring | None
+) -> Iterator[Record]:
     yield ("overlay", "rootfs", "base", str(base))
     for app in pod.apps:
         layers = [str(directory.root.layer(diff_id)) for diff_id in reversed(app.layers)]
-        yield ("overlay", f"rootfs{APP_ROOTS}/{app.name}/rootfs", f"apps/{app.name}", *layers)
+        if own and not app.etc_is_link:
+            layers.insert(0, "run/identity")
+        yield ("overlay", app_root(app.name), f"apps/{app.name}", *layers)
     yield ("bind", "run/units", f"rootfs{UNITS}", "ro")
     yield ("bind", "run/etc/passwd", "rootfs/etc/passwd", "ro")
     yield ("bind", "run/etc/group", "rootfs/etc/group", "ro")
@@ -211,24 +195,13 @@ def _mounts(pod: PodManifest, directory: PodDir, base: Path) -> Iterator[Record]
     yield ("bind", "run/status", f"rootfs{STATUS}", "-")
     if any(units.command(app).words for app in pod.apps):
         yield ("bind", "run/apps", f"rootfs{WORDS}", "ro")
-    if pod.network is not NetworkMode.NONE:
-        place = "/etc" if pod.network is NetworkMode.HOST else "run/network"
-        for name in ("hosts", "resolv.conf"):
-            yield ("bind", f"{place}/{name}", f"{_NAME_SERVICE}{name}", "ro")
-    for volume in pod.volumes:
-        yield ("bind", _source(volume), f"rootfs{VOLUMES}/{volume.name}", _bind_options(volume, pod.apps))
+    living = f"run/{network_records.HOSTS}" if _living(pod, wiring) else None
+    yield from mounts.records(pod, directory, own, living)
 
 
-def _source(volume: Volume) -> str:
-    return volume.source if volume.kind is VolumeKind.HOST and volume.source else f"volumes/{volume.name}"
-
-
-def _bind_options(volume: Volume, apps: tuple[App, ...]) -> str:
-    """A host tree comes with its submounts; it is read-only in the pod if no app may write to it."""
-    uses = [mount for app in apps for mount in app.mounts if mount.volume == volume.name]
-    words = ["ro"] if uses and all(mount.read_only for mount in uses) else []
-    words += ["rec"] if volume.kind is VolumeKind.HOST else []
-    return ",".join(words) or "-"
+def _living(pod: PodManifest, wiring: Wiring | None) -> bool:
+    """Names of the pods of a network change while this one runs: then hosts is no file of a layer, which must not."""
+    return wiring is not None and pod.names.hosts is Provider.POD
 
 
 def encode_records(found: Iterator[Record]) -> bytes:

@@ -1,7 +1,7 @@
 """PURE. Text that comes from an image or a user, written so that systemd reads back the same bytes.
 
 Three grammars are in use (systemd.syntax(7), systemd 252): words of ExecStart= and Environment= (quotes, C escapes,
-specifiers), words of BindPaths= and TemporaryFileSystem= (quotes and `\\` only, no escapes for control characters),
+specifiers), words of BindPaths= (quotes and `\\` only, no escapes for control characters),
 and settings that take the rest of the line (specifiers, nothing else). What a grammar cannot carry raises
 `Unquotable`; the caller then takes another road or refuses.
 """
@@ -97,7 +97,7 @@ def assignment(text: str) -> Escaped:
 
 
 def path_word(text: str) -> Escaped:
-    """One path of BindPaths= or TemporaryFileSystem=, colons and spaces included."""
+    """One path of BindPaths=, colons and spaces included."""
     if _CONTROL.search(text) or _UNCLEAN.search(text) or not _is_path(text):
         raise Unquotable(f"a path that no mount of systemd's can carry: {text[:80]!r}")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
@@ -116,11 +116,6 @@ def search_paths(path: str) -> Escaped:
     if re.search(r"[\"'\\]", path):
         raise Unquotable("a search path with quotes")
     return rest_of_line(":".join(part for part in path.split(":") if part.startswith("/")))
-
-
-def tmpfs_path(path: str) -> Escaped:
-    """The path of a TemporaryFileSystem= entry: systemd takes the quotes off, then splits at colons once more."""
-    return path_word(path.replace("\\", "\\\\").replace(":", "\\:"))
 
 
 def lossy(text: str) -> Escaped:

@@ -17,6 +17,7 @@ from stage1 import base, host, launch, nspawn, plan, resources
 from stage1.contract import HostError, NetworkMode, PodDir, PodManifest
 from stage1.contract.paths import UNITS
 from stage1.entering import TWIN, TWIN_TARGET
+from stage1.identity import HostFiles
 from stage1.install import install
 from stage1.render import render
 
@@ -44,7 +45,7 @@ def _lay_out(directory: PodDir, unit: bytes) -> None:
     texts = render(jobs, resources.template_path(), cache / "rendered")
     for place in (directory.rootfs, directory.base / "upper", directory.base / "work"):
         place.mkdir(parents=True)
-    launch_plan = plan.launch_plan(pod, directory, facts, texts, base.ensure(directory.root))
+    launch_plan = plan.launch_plan(pod, directory, facts, texts, base.ensure(directory.root), HostFiles())
     install(launch_plan, directory)
     (directory.run / "units" / TWIN).write_bytes(unit)
     (directory.run / "units" / "default.target").write_text(TWIN_TARGET)

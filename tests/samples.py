@@ -10,6 +10,7 @@ from stage0.request import AppRequest, PodRequest
 from stage1.contract import App, PodManifest, User
 from stage1.contract import Image as AppImage
 from stage1.host import HostFacts
+from stage1.identity import HostFiles
 
 UUID = "00112233-4455-4677-8899-aabbccddeeff"
 CREATED = "2026-01-31T12:00:00.000000Z"
@@ -18,6 +19,12 @@ DIGEST = "sha256:" + "2" * 64
 NOW = Circumstances(uuid=UUID, created=CREATED, directory="/home/user", term="xterm", memory=16 * 2**30)
 FACTS = HostFacts(
     nspawn="/usr/bin/systemd-nspawn", systemd=252, booted=False, machined=False, cgroups=("/sys/fs/cgroup",)
+)
+FILES = HostFiles(
+    hosts="127.0.0.1\tlocalhost\n192.0.2.1\tneighbour\n",
+    resolv="nameserver 192.0.2.53\n",
+    zone=b"TZif2",
+    zone_name="Europe/Berlin",
 )
 ROOT = User(name="0", uid=0, gid=0)
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nweb:x:101:102:web:/srv/web:/bin/false\n"

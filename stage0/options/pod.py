@@ -14,6 +14,6 @@ def add(parser: ArgumentParser) -> None:
     option("--name", help="name of the pod, unique on this host")
     option("--hostname", help="host name inside (default: the pod's name)")
     option("--exit-policy", metavar="POLICY", help="any-failure (default), all, first, app:NAME or never")
-    option("--volume", metavar="SOURCE:TARGET[:ro]", action="append", help="mount in every app")
+    option("--volume", metavar="SOURCE:TARGET[:OPTION,…]", action="append", help="mount in every app")
     option("--log-size", metavar="SIZE", help="bound of each app's log (default 64M)")
     option("--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts")

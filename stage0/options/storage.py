@@ -10,13 +10,19 @@ def add(group: _ArgumentGroup) -> None:
     option = group.add_argument
     option(
         "--volume",
-        metavar="SOURCE:TARGET[:ro]",
+        metavar="SOURCE:TARGET[:OPTION,…]",
         action="append",
-        help="host path, or a volume of the pod by name",
+        help="mount a host path, or a volume that outlives pods by its name",
     )
     option(
         "--mount",
         metavar="KEY=VALUE,…",
         action="append",
-        help="type=bind|empty|tmpfs,source=…,target=…[,ro][,size=…]",
+        help="type=bind|volume|empty|image|tmpfs,source=…,target=…[,ro][,noexec][,size=…][,mode=…]",
+    )
+    option(
+        "--tmpfs",
+        metavar="TARGET[:KEY=VALUE,…]",
+        action="append",
+        help="a file system in memory: size, mode, uid, gid, ro, noexec",
     )

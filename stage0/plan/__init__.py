@@ -1,7 +1,7 @@
 """PURE. From what the user asked for to what the pod is: a room for each kind of wish, put together in `pod`."""
 
 from stage0.plan.names import NAME, POD_NAME
-from stage0.plan.pod import CAPABILITIES, Circumstances, plan_pod, with_uuid
+from stage0.plan.pod import CAPABILITIES, Circumstances, plan_pod
 from stage0.plan.process import DEFAULT_PATH, environment
 
 __all__ = [
@@ -12,5 +12,4 @@ __all__ = [
     "Circumstances",
     "environment",
     "plan_pod",
-    "with_uuid",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
-from stage0.plan import life, network, process, resources, storage, userns
+from stage0.plan import identity, life, network, process, resources, storage, userns
 from stage0.plan.hooks import hooks
 from stage0.plan.names import app_names, checked_hostname, checked_name
 from stage0.plan.order import check_order, dependencies
@@ -25,13 +26,19 @@ CAPABILITIES = (
 
 
 class Circumstances(NamedTuple):
-    """What the plan takes from the moment it is made in."""
+    """What the plan takes from the moment it is made in.
+
+    `images` are those mounted as volumes, by what the request calls them; `owners` those of paths in the images of
+    apps, by the app's index and the path.
+    """
 
     uuid: str
     created: str
     directory: str
     term: str
     memory: int
+    images: Mapping[str, Image] = MappingProxyType({})
+    owners: Mapping[tuple[int, str], tuple[int, int]] = MappingProxyType({})
 
 
 def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -> PodManifest:
@@ -40,11 +47,11 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
     Which ids are free is no question of a plan: `stage0.ranges` gives a pod with a `userns` of base 0 its own.
     """
     names = app_names(request)
-    volumes = VolumeBook()
+    volumes = VolumeBook(now.images)
     hostname = request.hostname or request.name or f"pod-{now.uuid[:8]}"
     apps = tuple(
-        _app(request, wish, image, name, volumes, now)
-        for wish, image, name in zip(request.app, images, names, strict=True)
+        _app(request, identity.with_owner(wish, index, now.owners), image, name, volumes, now)
+        for index, (wish, image, name) in enumerate(zip(request.app, images, names, strict=True))
     )
     check_order(apps)
     net = network.plan(request, names)
@@ -65,6 +72,8 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         interfaces=net.interfaces,
         published=net.published,
         sysctls=net.sysctls,
+        names=identity.names(request, net.mode),
+        identity=identity.identity(request, now.uuid),
         exit_policy=life.exit_policy(request.exit_policy, apps),
         remove=request.rm,
         log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),
@@ -83,11 +92,13 @@ def _app(
 ) -> App:
     config = image.config
     user = users.resolve(
-        wish.user if wish.user is not None else config.user, wish.group, image.passwd, image.group
+        wish.user if wish.user is not None else config.user,
+        wish.group,
+        image.passwd,
+        image.group,
+        wish.group_add,
     )
-    mounts, tmpfs = storage.mounts(
-        (*pod.volume, *wish.volume), wish.mount, config.volumes, name, book, now.directory
-    )
+    mounts, tmpfs = storage.mounts(pod, wish, config.volumes, name, book, now.directory)
     stdin = Stdin.TTY if pod.tty else Stdin.STREAM if pod.interactive else Stdin.NONE
     return App(
         name=name,
@@ -136,8 +147,3 @@ def _check_streams(request: PodRequest, apps: Sequence[App]) -> None:
         )
     if (request.tty or request.interactive) and apps[0].restart.when is not Restart.NO:
         raise UsageError(f"{option} and --restart exclude each other", hint="input cannot be read twice")
-
-
-def with_uuid(pod: PodManifest, uuid: str) -> PodManifest:
-    """The same pod under another UUID, for the rare case that the first was taken."""
-    return pod._replace(uuid=uuid)

@@ -33,6 +33,7 @@ def environment(
     defaults = {
         "PATH": DEFAULT_PATH,
         "HOME": user.home,
+        **({"SHELL": user.shell} if user.shell else {}),
         **({"TERM": term} if term else {}),
     }
     asked = wish if isinstance(wish, dict) else _assignments(wish)

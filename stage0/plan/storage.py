@@ -3,58 +3,101 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from stage0.mounts import MountRequest, is_sayable, parse_mount, parse_volume
+from stage0.image import Image
+from stage0.mounts import MountRequest, is_sayable, parse_mount, parse_tmpfs, parse_volume
+from stage0.request import AppRequest, PodRequest
 from stage1.contract import Mount, Tmpfs, UsageError, Volume, VolumeKind
+
+_PRIVATE = (VolumeKind.HOST, VolumeKind.IMAGE)  # kinds whose source is no name that a pod.json can hold
 
 
 class VolumeBook:
-    """Volumes as mounts ask for them: the same host path or name is one volume."""
+    """Volumes as mounts ask for them: the same host path, image or name is one volume."""
 
-    def __init__(self) -> None:
+    def __init__(self, images: Mapping[str, Image]) -> None:
         self.volumes: dict[str, Volume] = {}
-        self._sources: dict[str, str] = {}
+        self._images = images
+        self._sources: dict[tuple[VolumeKind, str], str] = {}
 
     def mount(self, wish: MountRequest, app: str) -> Mount:
         """Note a mount and return it with its volume's name."""
-        if wish.kind is VolumeKind.HOST and wish.source is not None:
-            name = self._sources.setdefault(wish.source, f"host.{len(self._sources) + 1}")
-        else:
-            name = wish.source or f"{wish.kind.value}.{app}.{len(self.volumes) + 1}"
-        volume = Volume(
+        volume = self._volume(wish, self._name(wish, app))
+        known = self.volumes.setdefault(volume.name, volume)
+        if known.kind is not volume.kind:
+            raise UsageError(
+                f"app {app}: {volume.name!r} is a volume of the pod (type=empty) and one that outlives it",
+                hint="give one of them another name",
+            )
+        return Mount(
+            volume=volume.name,
+            target=wish.target,
+            read_only=wish.read_only,
+            recursive=wish.recursive,
+            noexec=wish.noexec,
+            nosuid=wish.nosuid,
+            nodev=wish.nodev,
+            propagation=wish.propagation,
+        )
+
+    def _name(self, wish: MountRequest, app: str) -> str:
+        if wish.source is not None and wish.kind in _PRIVATE:
+            number = len(self._sources) + 1
+            return self._sources.setdefault((wish.kind, wish.source), f"{wish.kind.value}.{number}")
+        return wish.source or f"{wish.kind.value}.{app}.{len(self.volumes) + 1}"
+
+    def _volume(self, wish: MountRequest, name: str) -> Volume:
+        if wish.kind is VolumeKind.IMAGE and wish.source is not None:
+            image = self._images[wish.source]
+            return Volume(name, wish.kind, image.name, digest=image.digest, layers=image.layers)
+        return Volume(
             name=name,
             kind=wish.kind,
-            source=wish.source if wish.kind is VolumeKind.HOST else None,
+            source=wish.source if wish.kind in {VolumeKind.HOST, VolumeKind.NAMED} else None,
             mode=wish.mode,
             uid=wish.uid,
             gid=wish.gid,
         )
-        self.volumes.setdefault(name, volume)
-        return Mount(volume=name, target=wish.target, read_only=wish.read_only)
+
+
+def image_sources(request: PodRequest) -> tuple[str, ...]:
+    """Images that are mounted as volumes."""
+    texts = (text for app in request.app for text in app.mount if "image" in text)
+    wishes = (parse_mount(text, directory="/") for text in texts)
+    return tuple(
+        dict.fromkeys(
+            wish.source
+            for wish in wishes
+            if isinstance(wish, MountRequest) and wish.kind is VolumeKind.IMAGE and wish.source
+        )
+    )
 
 
 def mounts(
-    volumes: Sequence[str],
-    mounts: Sequence[str],
-    implicit: Sequence[str],
-    app: str,
-    book: VolumeBook,
-    directory: str,
+    pod: PodRequest, wish: AppRequest, implicit: Sequence[str], app: str, book: VolumeBook, directory: str
 ) -> tuple[tuple[Mount, ...], tuple[Tmpfs, ...]]:
-    """Targets are sorted, so that a nested one is mounted after the one it lies in."""
-    wishes: list[MountRequest | Tmpfs] = [parse_volume(text, directory=directory) for text in volumes]
-    wishes += [parse_mount(text, directory=directory) for text in mounts]
-    targets = [wish.target for wish in wishes]
+    """Sorted by target, so that a nested one comes after the one it lies in."""
+    wishes = list(_wishes(pod, wish, directory))
+    targets = [one.target for one in wishes]
     for target in targets:
         if targets.count(target) > 1:
             raise UsageError(f"app {app}: two mounts at {target}", hint="keep one of them")
     for path in implicit:
         target = "/" + posixpath.normpath(path).lstrip("/")
         if path.startswith("/") and target != "/" and target not in targets and is_sayable(target):
-            wishes.append(MountRequest(kind=VolumeKind.IMPLICIT, source=None, target=target))
-    found = sorted(wishes, key=lambda wish: wish.target)
+            wishes.append(MountRequest(VolumeKind.IMPLICIT, None, target, nosuid=True, nodev=True))
+    found = sorted(wishes, key=lambda one: one.target.split("/"))
     return (
-        tuple(book.mount(wish, app) for wish in found if isinstance(wish, MountRequest)),
-        tuple(wish for wish in found if isinstance(wish, Tmpfs)),
+        tuple(book.mount(one, app) for one in found if isinstance(one, MountRequest)),
+        tuple(one for one in found if isinstance(one, Tmpfs)),
     )
+
+
+def _wishes(pod: PodRequest, wish: AppRequest, directory: str) -> Iterator[MountRequest | Tmpfs]:
+    for text in (*pod.volume, *wish.volume):
+        yield parse_volume(text, directory=directory)
+    for text in wish.mount:
+        yield parse_mount(text, directory=directory)
+    for text in wish.tmpfs:
+        yield parse_tmpfs(text)

@@ -11,6 +11,7 @@ from stage1.contract.errors import (
     PodError,
     UsageError,
 )
+from stage1.contract.identity import HostEntry, Identity, Names, Provider
 from stage1.contract.life import (
     Condition,
     Dependency,
@@ -24,10 +25,10 @@ from stage1.contract.life import (
 )
 from stage1.contract.manifest import App, Image, PodManifest, Stdin, User
 from stage1.contract.network import DEFAULT_NETWORK, Interface, NetworkMode, Port
-from stage1.contract.paths import DataRoot, PodDir, State
+from stage1.contract.paths import DataRoot, PodDir, State, VolumeDir
 from stage1.contract.resources import HugePages, Resources, Throttle, Ulimit
 from stage1.contract.sockets import Socket, SocketKind
-from stage1.contract.storage import Mount, Tmpfs, Volume, VolumeKind
+from stage1.contract.storage import Mount, Propagation, Tmpfs, Volume, VolumeKind
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
 
@@ -45,18 +46,23 @@ __all__ = [
     "ExitPolicy",
     "ExitRule",
     "Hooks",
+    "HostEntry",
     "HostError",
     "HugePages",
+    "Identity",
     "Image",
     "Interface",
     "KillMode",
     "Mount",
+    "Names",
     "NetworkMode",
     "NotFoundError",
     "PodDir",
     "PodError",
     "PodManifest",
     "Port",
+    "Propagation",
+    "Provider",
     "Readiness",
     "Resources",
     "Restart",
@@ -73,5 +79,6 @@ __all__ = [
     "User",
     "UserNamespace",
     "Volume",
+    "VolumeDir",
     "VolumeKind",
 ]

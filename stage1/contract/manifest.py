@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from stage1.contract.identity import Identity, Names
 from stage1.contract.life import Dependency, ExitPolicy, Hooks, KillMode, Readiness, RestartPolicy
 from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.resources import Resources, Ulimit
@@ -42,6 +43,7 @@ class User(NamedTuple):
     gid: int | None
     groups: tuple[int, ...] = ()
     home: Text = "/"
+    shell: Text = ""
 
 
 class App(NamedTuple):
@@ -78,6 +80,7 @@ class App(NamedTuple):
     ulimits: tuple[Ulimit, ...] = ()
     oom_score_adjust: int | None = None
     ports: tuple[str, ...] = ()
+    etc_is_link: bool = False
 
 
 class PodManifest(NamedTuple):
@@ -101,6 +104,8 @@ class PodManifest(NamedTuple):
     log_limit: int = 64 * 1024 * 1024
     resources: Resources = Resources()
     best_effort: bool = False
+    names: Names = Names()
+    identity: Identity = Identity()
 
     @property
     def label(self) -> str:

@@ -10,6 +10,7 @@ from stage1.contract.userns import UserNamespace
 
 APP_ROOTS = "/pod/apps"
 VOLUMES = "/pod/volumes"
+MOUNTS = "/pod/mounts"
 STREAMS = "/pod/streams"
 STATUS = "/pod/status"
 POLICY = "/pod/policy"
@@ -83,9 +84,34 @@ class DataRoot(NamedTuple):
         """System call filters that were read, each with its unit."""
         return self.cache / "filters"
 
+    @property
+    def volumes(self) -> Path:
+        """Volumes that outlive pods."""
+        return self.path / "volumes"
+
+    def volume(self, name: str) -> VolumeDir:
+        """A volume that outlives pods."""
+        return VolumeDir(self.volumes / name)
+
     def layer(self, diff_id: str) -> Path:
         """An unpacked layer."""
         return self.path / "layers" / diff_id.replace(":", "-")
+
+
+class VolumeDir(NamedTuple):
+    """One volume that outlives pods."""
+
+    path: Path
+
+    @property
+    def data(self) -> Path:
+        """What apps see of it."""
+        return self.path / "data"
+
+    @property
+    def record(self) -> Path:
+        """Who made it, when, and its labels."""
+        return self.path / "volume.json"
 
 
 class PodDir(NamedTuple):
@@ -135,6 +161,11 @@ class PodDir(NamedTuple):
     def units(self) -> Path:
         """Rendered units."""
         return self.run / "units"
+
+    @property
+    def identity(self) -> Path:
+        """What the pod puts over the images: files of the apps' /etc."""
+        return self.run / "identity"
 
     @property
     def etc(self) -> Path:

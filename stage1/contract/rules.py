@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from stage1.contract.identity import Identity, Names
 from stage1.contract.life import Condition, ExitRule
 from stage1.contract.limits import broken_resources, broken_ulimits
 from stage1.contract.manifest import App, PodManifest, User
@@ -34,6 +35,12 @@ MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
 ADDRESS = re.compile(r"[0-9a-f:.]{2,45}(/[0-9]{1,3})?")
 SYSCTL = re.compile(r"net[./](?!.*\.\.)[a-zA-Z0-9_./-]+=[ -~]*")
 PROTOCOL = re.compile(r"tcp|udp|sctp")
+VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
+MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+# Words of hosts(5) and resolv.conf(5).
+SERVER = re.compile(r"[0-9a-fA-F:.]+(%[a-zA-Z0-9._-]+)?")
+LOOKUP_WORD = re.compile(r"[!-~]+")
 LARGEST_ID = 2**32 - 2
 LONGEST_TIME = 10.0 * 365 * 86400
 
@@ -59,6 +66,8 @@ def broken(pod: PodManifest) -> Iterator[str]:
         yield from _app(f"apps.{number}", app)
         yield from _references(f"apps.{number}", app, pod)
     yield from _network(pod)
+    yield from _names(pod.names)
+    yield from _identity(pod.identity)
     deciding = pod.exit_policy.app
     if (pod.exit_policy.rule is ExitRule.APP) != (deciding in {app.name for app in pod.apps}):
         yield f"exit_policy.app: {deciding!r} does not fit the rule {pod.exit_policy.rule.value}"
@@ -105,9 +114,33 @@ def _volume(where: str, volume: Volume) -> Iterator[str]:
     yield from _matches(f"{where}.name", VOLUME, volume.name)
     if volume.kind is VolumeKind.HOST:
         yield from _absolute(f"{where}.source", volume.source or "")
+    if volume.kind is VolumeKind.NAMED:
+        yield from _matches(f"{where}.source", VOLUME_NAME, volume.source or "")
+    if (volume.kind is VolumeKind.IMAGE) != bool(volume.layers):
+        yield f"{where}.layers: an image's tree has layers, and nothing else has"
+    for layer in volume.layers:
+        yield from _matches(f"{where}.layers", DIGEST, layer)
     yield from _within(f"{where}.mode", volume.mode, 0, 0o7777)
     yield from _within(f"{where}.uid", volume.uid, 0, LARGEST_ID)
     yield from _within(f"{where}.gid", volume.gid, 0, LARGEST_ID)
+
+
+def _names(names: Names) -> Iterator[str]:
+    for entry in names.entries:
+        yield from _matches("names.entries.address", SERVER, entry.address)
+        for name in entry.names:
+            yield from _matches("names.entries.names", LOOKUP_WORD, name)
+    for server in names.servers:
+        yield from _matches("names.servers", SERVER, server)
+    for word in (*(names.search or ()), *(names.options or ())):
+        yield from _matches("names", LOOKUP_WORD, word)
+
+
+def _identity(identity: Identity) -> Iterator[str]:
+    if identity.machine_id is not None:
+        yield from _matches("identity.machine_id", MACHINE_ID, identity.machine_id)
+    if identity.timezone is not None:
+        yield from _matches("identity.timezone", ZONE, identity.timezone)
 
 
 def _app(where: str, app: App) -> Iterator[str]:
@@ -169,6 +202,8 @@ def _numbers(where: str, app: App) -> Iterator[str]:
     for tmpfs in app.tmpfs:
         yield from _within(f"{where}.tmpfs.mode", tmpfs.mode, 0, 0o7777)
         yield from _within(f"{where}.tmpfs.size", tmpfs.size, 0, 2**63 - 1)
+        yield from _within(f"{where}.tmpfs.uid", tmpfs.uid, 0, LARGEST_ID)
+        yield from _within(f"{where}.tmpfs.gid", tmpfs.gid, 0, LARGEST_ID)
 
 
 def _references(where: str, app: App, pod: PodManifest) -> Iterator[str]:

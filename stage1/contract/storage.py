@@ -14,11 +14,22 @@ class VolumeKind(StrEnum):
     HOST = "host"
     EMPTY = "empty"
     IMPLICIT = "implicit"
+    NAMED = "named"
+    IMAGE = "image"
+
+
+class Propagation(StrEnum):
+    """Whether what the host mounts below a volume later is seen by the app; never the other way round."""
+
+    PRIVATE = "private"
+    SLAVE = "slave"
 
 
 class Volume(NamedTuple):
-    """A tree that apps mount; `source` is a host path for `host`, else it lies in the pod directory.
+    """A tree that apps mount.
 
+    `source` is a host path for `host`, the volume's name in the data root for `named`, for people the image's name
+    for `image`, whose tree is made of `layers`; `empty` and `implicit` lie in the pod directory.
     Mode and owner None: those of the image's directory at the place it is mounted first, else 0755 and root.
     """
 
@@ -28,14 +39,21 @@ class Volume(NamedTuple):
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
+    digest: str | None = None
+    layers: tuple[str, ...] = ()
 
 
 class Mount(NamedTuple):
-    """A volume at a place in an app's root."""
+    """A volume at a place in an app's root; `recursive`: with what is mounted below its source."""
 
     volume: str
     target: Text
     read_only: bool = False
+    recursive: bool = True
+    noexec: bool = False
+    nosuid: bool = False
+    nodev: bool = False
+    propagation: Propagation = Propagation.PRIVATE
 
 
 class Tmpfs(NamedTuple):
@@ -44,3 +62,9 @@ class Tmpfs(NamedTuple):
     target: Text
     size: int | None = None
     mode: int = 0o1777
+    uid: int = 0
+    gid: int = 0
+    read_only: bool = False
+    noexec: bool = False
+    nosuid: bool = True
+    nodev: bool = True

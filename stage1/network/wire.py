@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stage1.contract import ConflictError, Interface, NetworkMode, NotFoundError, PodDir, PodManifest, State
+from stage1.identity import entry_lines
 from stage1.network import definitions, names, ranges, rules, sockets
 from stage1.network import filter as packet_filter
 from stage1.network.model import FOREIGN, GUARDED, Endpoint, Entry, Namespace, Network, Wiring
@@ -37,7 +38,9 @@ def _in_namespace(pod: PodManifest, directory: PodDir) -> Wiring:
     if not Path(path).exists():
         raise NotFoundError(f"no network namespace {path}", hint="`ip netns add NAME` makes /run/netns/NAME")
     entry = Entry(pod.uuid, str(directory.path), ())
-    return Wiring(entry, Namespace(path), hosts=_read(Path("/etc/hosts")), resolv=_resolver())
+    return Wiring(
+        entry, Namespace(path), hosts=entry_lines(pod.names) + _read(Path("/etc/hosts")), resolv=_resolver()
+    )
 
 
 def _with_pod(pod: PodManifest, directory: PodDir) -> Wiring:
@@ -55,7 +58,7 @@ def _with_pod(pod: PodManifest, directory: PodDir) -> Wiring:
     return Wiring(
         entry,
         Namespace(f"/proc/{pid}/ns/net", pid, start),
-        hosts=_read(other.network / "hosts") or _read(Path("/etc/hosts")),
+        hosts=entry_lines(pod.names) + (_read(other.network / "hosts") or _read(Path("/etc/hosts"))),
         resolv=_read(other.network / "resolv.conf") or _resolver(),
         registered=str(registry.file(pod.uuid)),
     )
@@ -90,7 +93,7 @@ def _private(pod: PodManifest, directory: PodDir) -> Wiring:
         )
         registry.write(entry)
         tell(living, entry)
-    hosts = names.own_lines(entry, pod.hostname, [app.name for app in pod.apps])
+    hosts = entry_lines(pod.names) + names.own_lines(entry, pod.hostname, [app.name for app in pod.apps])
     return Wiring(
         entry,
         sysctls=pod.sysctls,

@@ -2,7 +2,6 @@
 
 from stage1.units.app import AppUnit, PodUnits, app_unit, pod_units
 from stage1.units.command import command, program_path
-from stage1.units.files import tmpfs_word
 from stage1.units.identity import MISSING_ID
 from stage1.units.names import await_name, service_name, socket_unit_name
 from stage1.units.order import Await, awaits, is_activated
@@ -24,5 +23,4 @@ __all__ = [
     "service_name",
     "socket_unit",
     "socket_unit_name",
-    "tmpfs_word",
 ]

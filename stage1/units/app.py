@@ -68,7 +68,7 @@ def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
         hooks=hooks(app, run),
         streams=streams(app),
         identity=identity(app),
-        files=files(app, run, pod.network),
+        files=files(app, run),
         limits=app_limits(app, pod),
         process=process_limits(app, pod),
     )

@@ -19,7 +19,7 @@ from stage1.host import HostFacts
 from stage1.network.model import Namespace, Wiring, entry_from
 from stage1.render import render
 from stage1.resources import template_path
-from tests.samples import FACTS
+from tests.samples import FACTS, FILES
 
 HERE = Path(__file__).parent
 ROOT = DataRoot(Path("/var/lib/pod"))
@@ -61,7 +61,7 @@ def rendered(case: str) -> dict[str, str]:
     """Everything stage1 would write for a case: path to text, links as `-> TARGET`."""
     pod, host = manifest(case), facts(case)
     texts = render(plan.jobs(pod, host, keep_unit=host.booted), template_path()[-1:], None)
-    found = plan.launch_plan(pod, ROOT.pod(State.RUN, pod.uuid), host, texts, BASE, wiring(case))
+    found = plan.launch_plan(pod, ROOT.pod(State.RUN, pod.uuid), host, texts, BASE, FILES, wiring(case))
     readable = dict(_readable(path, content) for path, content in found.files.items())
     return readable | {path: f"-> {target}" for path, target in found.links.items()}
 

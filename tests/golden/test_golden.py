@@ -17,6 +17,7 @@ from stage1.contract import (
     KillMode,
     NetworkMode,
     PodManifest,
+    Provider,
     Restart,
     SocketKind,
     Stdin,
@@ -146,6 +147,7 @@ def test_the_cases_cover_every_word_of_the_contract() -> None:
     assert {pod.network for pod in pods} == set(NetworkMode)
     assert {volume.kind for pod in pods for volume in pod.volumes} == set(VolumeKind)
     assert {app.restart.when for app in apps} == set(Restart)
+    assert {pod.names.hosts for pod in pods} >= {Provider.HOST, Provider.POD}
     assert {app.stdin for app in apps} == set(Stdin)
     assert {one.condition for app in apps for one in (*app.after, *app.wants, *app.requires)} == {
         Condition.STARTED,
@@ -156,6 +158,7 @@ def test_the_cases_cover_every_word_of_the_contract() -> None:
     assert {socket.kind for app in apps for socket in app.sockets} == set(SocketKind)
     for hook in Hooks._fields:
         assert any(getattr(app.hooks, hook) for app in apps), hook
+    assert any(app.etc_is_link for app in apps)
     assert any(app.init for app in apps)
     assert any(app.sidecar for app in apps)
     assert any(socket.activated for app in apps for socket in app.sockets)

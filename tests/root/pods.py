@@ -303,6 +303,8 @@ class Pods:
                     process.send(signal.SIGKILL)
         if left := self.all():
             self("rm", "--force", *left, status=None)
+        if self.there(self.root / "volumes").exists():
+            self("volume", "prune", status=None)
         for process in self.running:
             with process.popen:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -325,7 +327,7 @@ class Pods:
         for path in root.glob("*"):
             if path.name == "pods":
                 yield from (str(left) for state in path.iterdir() for left in state.iterdir())
-            elif path.name in {"names", "userns"}:
+            elif path.name in {"names", "userns", "volumes"}:
                 yield from map(str, path.iterdir())
             elif path.name not in CACHES:
                 yield str(path)

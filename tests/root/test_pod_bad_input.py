@@ -184,7 +184,7 @@ def test_paths_that_are_no_files_are_refused(taken: Pods) -> None:
     place.unlink()
 
 
-@pytest.mark.parametrize("target", ["/odd\nname", "/odd\udcff", "/\x01"])
+@pytest.mark.parametrize("target", ["/dev/odd\nname", "/dev/odd\udcff", "/proc/\x01"])
 def test_mounts_at_places_no_unit_can_name_are_refused(taken: Pods, target: str) -> None:
     complaint(taken("run", INSPECT, "--mount", f"type=tmpfs,target={target}", status=2))
     complaint(taken("run", INSPECT, "--volume", f"/etc:{target}", status=2))

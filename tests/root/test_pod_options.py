@@ -137,6 +137,7 @@ def test_the_environment_is_defaults_then_image_then_files_then_options(pods: Po
     assert variables(json.loads(done.out)) == {
         "PATH": "/image/bin",
         "HOME": "/root",
+        "SHELL": "/inspect",
         "A": "image",
         "B": "file",
         "C": "option",
@@ -259,9 +260,20 @@ def test_a_relative_source_starts_at_the_callers_directory(pods: Pods) -> None:
 
 
 def test_a_volume_of_the_pod_is_shared_by_its_apps_and_dies_with_it(pods: Pods) -> None:
-    writer = ("inspect", "--name", "writer", "--volume", "data:/out", "--", "write", "/out/x", "shared\n")
+    mount = "type=empty,source=data"
+    writer = (
+        "inspect",
+        "--name",
+        "writer",
+        "--mount",
+        f"{mount},target=/out",
+        "--",
+        "write",
+        "/out/x",
+        "shared\n",
+    )
     actions = ("wait-file", "/in/x", "sleep", "0.1", "cat", "/in/x", "write", "/in/y", "y")
-    reader = ("inspect", "--name", "reader", "--volume", "data:/in:ro", "--", *actions)
+    reader = ("inspect", "--name", "reader", "--mount", f"{mount},target=/in,ro", "--", *actions)
     done = pods.run("--exit-policy", "app:reader", *writer, "---", *reader, status=1)
     assert "reader | shared" in done.out
     assert "EROFS" in done.err

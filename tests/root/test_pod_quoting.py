@@ -102,8 +102,12 @@ def test_the_environment_is_the_same_whoever_carries_it(pods: Pods) -> None:
 
 def test_an_app_gets_no_variable_that_nobody_gave_it(pods: Pods) -> None:
     found = variables(report(pods, "inspect", "--", *REPORT))
-    assert set(found) == {b"PATH", b"HOME"}
-    assert set(variables(report(pods, "inspect", "--user", "app", "--", *REPORT))) == {b"PATH", b"HOME"}
+    assert set(found) == {b"PATH", b"HOME", b"SHELL"}
+    assert set(variables(report(pods, "inspect", "--user", "app", "--", *REPORT))) == {
+        b"PATH",
+        b"HOME",
+        b"SHELL",
+    }
 
 
 @FEW

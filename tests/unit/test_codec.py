@@ -170,10 +170,10 @@ def test_an_unknown_key_is_refused_with_its_path() -> None:
     assert "colour: " in refused(document(colour="red"))
     inside = document()
     inside["apps"][0]["restart"]["color"] = 1
-    inside["apps"][0]["user"]["shell"] = "/bin/sh"
+    inside["apps"][0]["user"]["colour"] = "red"
     message = refused(inside)
     assert "apps.0.restart.color: " in message
-    assert "apps.0.user.shell: " in message
+    assert "apps.0.user.colour: " in message
 
 
 @pytest.mark.parametrize(

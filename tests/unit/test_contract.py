@@ -300,8 +300,10 @@ def test_the_paths_of_the_code_are_those_of_the_page_that_promises_them(tmp_path
 def test_the_page_of_the_contract_names_every_record_and_policy() -> None:
 
     page = (TOP / "stage1/contract/README.md").read_text()
-    whole = pod(remove=True)
-    found = plan.records(whole, DataRoot(Path("/x")).pod(State.RUN, UUID), FACTS, ("x",), Path("/b"))
+    whole = pod(app(tmpfs=(Tmpfs(target="/t"),)), remove=True)
+    found = plan.records(
+        whole, DataRoot(Path("/x")).pod(State.RUN, UUID), FACTS, ("x",), Path("/b"), (), None
+    )
     for record in found:
         assert re.search(rf"^\| `{record[0]}[ `]", page, re.MULTILINE), record[0]
     for rule in ExitRule:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stage0.mounts import MountRequest, parse_mount, parse_volume
-from stage1.contract import Tmpfs, UsageError, VolumeKind
+from stage0.mounts import MountRequest, parse_mount, parse_tmpfs, parse_volume
+from stage1.contract import Propagation, Tmpfs, UsageError, VolumeKind
 
 
 def volume(text: str) -> MountRequest:
@@ -20,7 +21,7 @@ def mount(text: str) -> MountRequest | Tmpfs:
     return parse_mount(text, directory="/home/user")
 
 
-def host(source: str, target: str, **more: bool) -> MountRequest:
+def host(source: str, target: str, **more: Any) -> MountRequest:
     return MountRequest(kind=VolumeKind.HOST, source=source, target=target, **more)
 
 
@@ -37,10 +38,38 @@ def test_a_relative_path_starts_where_the_user_is() -> None:
     assert volume(".hidden:/x") == host("/home/user/.hidden", "/x")
 
 
-def test_a_word_is_a_volume_of_the_pod() -> None:
-    assert volume("cache:/x:ro") == MountRequest(
-        kind=VolumeKind.EMPTY, source="cache", target="/x", read_only=True
+def ours(kind: VolumeKind, source: str | None, target: str, **more: Any) -> MountRequest:
+    """A volume that lies in the data root: without set-user-ID bits and devices."""
+    return MountRequest(kind, source, target, nosuid=True, nodev=True)._replace(**more)
+
+
+def test_a_word_is_a_volume_that_outlives_pods() -> None:
+    assert volume("cache:/x:ro") == ours(VolumeKind.NAMED, "cache", "/x", read_only=True)
+    assert volume("cache:/x:suid,dev") == MountRequest(VolumeKind.NAMED, "cache", "/x")
+
+
+def test_options_say_how_a_volume_is_mounted() -> None:
+    assert volume("/s:/x:ro,noexec,nosuid,nodev,bind,slave") == MountRequest(
+        VolumeKind.HOST, "/s", "/x", True, None, None, None, False, True, True, True, Propagation.SLAVE
     )
+    assert volume("/s:/x:rw,exec,suid,dev,rbind,rprivate") == host("/s", "/x")
+
+
+@pytest.mark.parametrize(
+    "options", ["", "ro,ro", "ro,rw", "bind,rbind", "private,slave", "z", "ro ", "RO", "size=1"]
+)
+def test_options_are_known_and_said_once(options: str) -> None:
+    with pytest.raises(UsageError, match="--volume") as caught:
+        volume(f"/s:/x:{options}")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["/s:/x:shared", "/s:/x:ro,rshared"])
+def test_nothing_mounted_in_a_pod_can_reach_the_host(text: str) -> None:
+    with pytest.raises(UsageError, match="never reach the host"):
+        volume(text)
+    with pytest.raises(UsageError, match="never reach the host"):
+        mount("source=/s,target=/x,propagation=shared")
 
 
 def test_a_backslash_makes_a_colon_part_of_a_path() -> None:
@@ -72,8 +101,9 @@ def test_targets_are_tidied() -> None:
         "/a:/b:ro:z",
         "a/b:/c",
         "-x:/c",
-        "/a:/b\nc",
-        "/a:/b\ufffe",
+        "/a:/dev/b\nc",
+        "/a:/dev/b\ufffe",
+        "/a:/" + "x/" * 2100,
     ],
 )
 def test_what_is_no_volume_is_a_usage_error(text: str) -> None:
@@ -87,10 +117,53 @@ def test_a_mount_says_the_same_with_names() -> None:
     assert mount("src=/s,dst=/t,ro") == host("/s", "/t", read_only=True)
     assert mount("src=s,destination=/t,readonly=true") == host("/home/user/s", "/t", read_only=True)
     assert mount("src=/s,dst=/t,ro=false") == host("/s", "/t")
-    assert mount("type=empty,source=cache,target=/c,mode=0700,uid=1,gid=2") == MountRequest(
-        kind=VolumeKind.EMPTY, source="cache", target="/c", mode=0o700, uid=1, gid=2
+    assert mount("type=empty,source=cache,target=/c,mode=0700,uid=1,gid=2") == ours(
+        VolumeKind.EMPTY, "cache", "/c", mode=0o700, uid=1, gid=2
     )
-    assert mount("type=empty,target=/c") == MountRequest(kind=VolumeKind.EMPTY, source=None, target="/c")
+    assert mount("type=empty,target=/c") == ours(VolumeKind.EMPTY, None, "/c")
+    assert mount("type=volume,source=cache,target=/c,uid=7") == ours(VolumeKind.NAMED, "cache", "/c", uid=7)
+    assert mount("type=image,source=a/b:1,target=/c") == ours(
+        VolumeKind.IMAGE, "a/b:1", "/c", read_only=True
+    )
+
+
+def test_a_mount_has_the_options_of_a_volume() -> None:
+    assert mount("source=/s,target=/x,recursive=no,noexec,nosuid=yes,dev=no,propagation=rslave") == host(
+        "/s", "/x", recursive=False, noexec=True, nosuid=True, nodev=True, propagation=Propagation.SLAVE
+    )
+    assert mount("source=/s,target=/x,bind,ro=no") == host("/s", "/x", recursive=False)
+    assert mount("type=empty,target=/c,suid,noexec=no") == ours(VolumeKind.EMPTY, None, "/c", nosuid=False)
+    assert mount("type=tmpfs,target=/c,ro,noexec,suid,uid=3,gid=4") == Tmpfs(
+        "/c", uid=3, gid=4, read_only=True, noexec=True, nosuid=False
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "type=volume,target=/x", "type=volume,source=a.b,target=/x", "type=image,target=/x",
+        "source=/s,target=/x,ro,rw",
+        "type=image,source=a,target=/x,rw", "type=image,source=a,target=/x,ro=no",
+        "type=tmpfs,target=/x,recursive=no",
+        "type=tmpfs,target=/x,propagation=slave", "source=/s,target=/x,propagation=ro", "source=/s,target=/x,slave",
+        "source=/s,target=/x,slave=yes", "source=/s,target=/x,noexec=maybe", "source=/s,target=/x,exec,noexec",
+        "source=/s,target=/x,mode=755", "type=volume,source=v,target=/x,size=1", "type=empty,target=/x,mode=10000",
+    ],
+)  # fmt: skip
+def test_a_mount_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--mount") as caught:
+        mount(text)
+    assert caught.value.hint
+
+
+def test_memory_has_a_short_form() -> None:
+    assert parse_tmpfs("/run") == Tmpfs("/run")
+    assert parse_tmpfs("/run:size=64m,mode=755,noexec") == Tmpfs(
+        "/run", size=1 << 26, mode=0o755, noexec=True
+    )
+    for text in ("run", "/run:size", "/run:source=/x", "/", "/run:size=64m:noexec"):
+        with pytest.raises(UsageError, match="--tmpfs"):
+            parse_tmpfs(text)
 
 
 def test_a_mount_in_memory_may_have_a_size_and_a_mode() -> None:
@@ -131,10 +204,46 @@ def test_read_only_is_never_taken_for_writable(word: str) -> None:
 
 
 KEYS = st.sampled_from(
-    ["type", "source", "src", "target", "dst", "ro", "readonly", "size", "mode", "uid", "gid", "x", ""]
+    [
+        "type",
+        "source",
+        "src",
+        "target",
+        "dst",
+        "ro",
+        "readonly",
+        "size",
+        "mode",
+        "uid",
+        "gid",
+        "x",
+        "",
+        "noexec",
+        "exec",
+        "recursive",
+        "propagation",
+        "slave",
+    ]
 )
 VALUES = st.sampled_from(
-    ["bind", "empty", "tmpfs", "/a", "/b", "cache", "0755", "1", "true", '"', "\n", "²"]
+    [
+        "bind",
+        "empty",
+        "tmpfs",
+        "volume",
+        "image",
+        "slave",
+        "no",
+        "/a",
+        "/b",
+        "cache",
+        "0755",
+        "1",
+        "true",
+        '"',
+        "\n",
+        "²",
+    ]
 ) | st.text(max_size=4)
 MOUNTS = st.lists(st.tuples(KEYS, VALUES).map("=".join) | KEYS, max_size=5).map(",".join)
 
@@ -165,8 +274,9 @@ def test_any_volume_is_a_value_or_a_usage_error(text: str) -> None:
 
 
 def assert_sound(target: str) -> None:
-    """Absolute, below the root, without a way up, and nothing that a unit could not say."""
+    """Absolute, below the root, without a way up, and said to a unit only where a unit can say it."""
     assert target.startswith("/")
     assert target.strip("/")
     assert ".." not in target.split("/")
-    assert not any(char < " " or char == "\x7f" for char in target)
+    if target.startswith(("/dev/", "/proc/", "/sys/")):
+        assert not any(char < " " or char == "\x7f" for char in target)

@@ -13,7 +13,6 @@ from stage1 import plan
 from stage1.contract import (
     DataRoot,
     Mount,
-    NetworkMode,
     PodManifest,
     Restart,
     RestartPolicy,
@@ -25,7 +24,7 @@ from stage1.contract import (
 )
 from stage1.render import render
 from stage1.resources import template_path
-from tests.samples import FACTS, app, pod
+from tests.samples import FACTS, FILES, app, pod
 
 
 def texts(whole: PodManifest) -> dict[str, str]:
@@ -34,7 +33,7 @@ def texts(whole: PodManifest) -> dict[str, str]:
 
 def launched(whole: PodManifest) -> plan.LaunchPlan:
     directory = DataRoot(Path("/var/lib/pod")).pod(State.RUN, whole.uuid)
-    return plan.launch_plan(whole, directory, FACTS, texts(whole), directory.root.base / "KEY")
+    return plan.launch_plan(whole, directory, FACTS, texts(whole), directory.root.base / "KEY", FILES)
 
 
 def records(whole: PodManifest) -> list[list[str]]:
@@ -59,7 +58,7 @@ def test_the_user_database_has_each_number_once_and_root_always() -> None:
     assert [line.split(":")[2] for line in found["group"].splitlines()] == ["0", "6", "7", "8", "9"]
 
 
-def test_a_volume_is_read_only_where_no_app_may_write_and_a_host_tree_comes_with_its_mounts() -> None:
+def test_each_mount_is_as_its_app_asks_and_a_host_tree_comes_with_its_mounts() -> None:
     whole = pod(
         app(
             "a",
@@ -75,16 +74,22 @@ def test_a_volume_is_read_only_where_no_app_may_write_and_a_host_tree_comes_with
             Volume(name="e", kind=VolumeKind.EMPTY),
         ),
     )
-    binds = {record[2]: (record[1], record[3]) for record in records(whole) if record[0] == "bind"}
-    assert binds["rootfs/pod/volumes/r"] == ("/srv/r\udcff", "ro,rec")
-    assert binds["rootfs/pod/volumes/w"] == ("/srv/w", "rec")
-    assert binds["rootfs/pod/volumes/e"] == ("volumes/e", "-")
+    found = [record[1:] for record in records(whole) if record[0] == "bind" and len(record) == 5]
+    assert found == [
+        ["/srv/r\udcff", "/r", "rec,ro,private", "rootfs/pod/apps/a/rootfs"],
+        ["/srv/w", "/w", "rec,ro,private", "rootfs/pod/apps/a/rootfs"],
+        ["/srv/w", "/w", "rec,private", "rootfs/pod/apps/b/rootfs"],
+    ]
 
 
 def test_the_uppermost_layer_comes_first() -> None:
     whole = pod(app(layers=("sha256:low", "sha256:high")))
     overlay = next(record for record in records(whole) if record[1].endswith("/web/rootfs"))
-    assert overlay[3:] == ["/var/lib/pod/layers/sha256-high", "/var/lib/pod/layers/sha256-low"]
+    assert overlay[3:] == [
+        "run/identity",
+        "/var/lib/pod/layers/sha256-high",
+        "/var/lib/pod/layers/sha256-low",
+    ]
 
 
 def test_a_pod_that_goes_when_it_is_over_takes_its_name_along() -> None:
@@ -110,14 +115,13 @@ def test_an_app_gets_its_pipes_by_the_number_of_its_user() -> None:
     ]
 
 
-def test_the_names_of_the_host_are_lent_to_a_pod_that_has_its_network() -> None:
-    def lent(whole: PodManifest) -> list[str]:
-        return [
-            record[1] for record in records(whole) if record[0] == "bind" and record[1].startswith("/etc/")
-        ]
-
-    assert lent(pod()) == ["/etc/hosts", "/etc/resolv.conf"]
-    assert lent(pod(network=NetworkMode.NONE)) == []
+def test_the_files_of_a_pod_are_a_layer_or_where_etc_is_a_link_mounts() -> None:
+    whole = pod(app("a"), app("b", etc_is_link=True))
+    assert launched(whole).files["identity/etc/hosts"].startswith(b"127.0.0.1\tlocalhost\n")
+    layered = [record[2] for record in records(whole) if "run/identity" in record]
+    bound = [record[1:3] for record in records(whole) if record[1].startswith("run/identity/")]
+    assert layered == ["apps/a"]
+    assert ["run/identity/etc/hosts", "/etc/hosts"] in bound
 
 
 def test_only_a_pod_with_a_launcher_has_words() -> None:

@@ -17,7 +17,6 @@ from stage1.quoting import (
     path_word,
     rest_of_line,
     search_paths,
-    tmpfs_path,
     word,
     words,
 )
@@ -257,29 +256,6 @@ def test_a_path_comes_back_or_is_refused(text: str) -> None:
     assert [specified(data) for data in split(line, f":{WHITESPACE}", c_escapes=False)][1:] == [
         text.encode()
     ]
-
-
-@given(TEXTS)
-@example("/a:b")
-@example("/a\\:b\\")
-def test_a_place_for_a_tmpfs_comes_back_through_both_rounds_of_reading(text: str) -> None:
-    """TemporaryFileSystem= takes a word with its quotes off, then splits that at a colon, then expands specifiers."""
-    try:
-        written = tmpfs_path(text)
-    except Unquotable:
-        assert re.search(r"[\x00-\x1f\x7f]", text) or is_unclean(text) or text == ""
-        return
-    (entry,) = split(f"{written}:mode=755", c_escapes=False)
-    path, options = split_unquoted(entry.decode())
-    assert (specified(path.encode()), options) == (text.encode(), "mode=755")
-
-
-def split_unquoted(text: str) -> tuple[str, str]:
-    """Up to the first colon that no backslash protects; quotes mean nothing here."""
-    found = re.fullmatch(r"((?:\\.|[^\\:])*):(.*)", text, re.DOTALL)
-    if not found:
-        raise Bad(text)
-    return re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL), found[2]
 
 
 @given(TEXTS)

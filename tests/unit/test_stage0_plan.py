@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.plan import CAPABILITIES, DEFAULT_PATH, plan_pod, with_uuid
+from stage0.plan import CAPABILITIES, DEFAULT_PATH, plan_pod
+from stage0.plan.storage import image_sources
 from stage0.plan.userns import Bounds, choose
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import (
@@ -17,6 +18,7 @@ from stage1.contract import (
     Dependency,
     ExitPolicy,
     ExitRule,
+    Identity,
     Mount,
     NetworkMode,
     PodManifest,
@@ -33,7 +35,7 @@ from stage1.contract import (
     VolumeKind,
     codec,
 )
-from tests.samples import CREATED, DIGEST, LAYER, NOW, UUID, image, plan
+from tests.samples import CREATED, DIGEST, LAYER, NOW, UUID, image, plan, request
 
 
 def wish(name: str | None = None, **asked: Any) -> AppRequest:
@@ -66,6 +68,7 @@ def test_an_image_alone_is_a_whole_pod() -> None:
         created=CREATED,
         apps=(planned(),),
         userns=UserNamespace(base=0),
+        identity=Identity(machine_id=UUID.replace("-", "")),
     )
     assert found.apps[0].image.digest == DIGEST
     assert found.apps[0].layers == (LAYER,)
@@ -127,10 +130,6 @@ def test_a_log_has_room_for_something() -> None:
 def test_a_pod_needs_an_app() -> None:
     with pytest.raises(UsageError, match="needs an app"):
         plan_pod(PodRequest(app=()), [], NOW)
-
-
-def test_another_uuid_changes_nothing_else() -> None:
-    assert with_uuid(plan(), "x")._replace(uuid=UUID) == plan()
 
 
 # Names of apps
@@ -207,6 +206,7 @@ def test_the_user_wins_over_the_image_and_the_image_over_defaults() -> None:
     assert dict(text.partition("=")[::2] for text in found.env) == {
         "PATH": "/x",
         "HOME": "/root",
+        "SHELL": "/bin/sh",
         "A": "user",
         "B": "image",
         "NEW": "1",
@@ -219,9 +219,9 @@ def test_each_variable_is_there_once_and_the_last_one_counts() -> None:
 
 
 def test_defaults_are_a_path_and_the_users_home() -> None:
-    assert planned().env == (f"PATH={DEFAULT_PATH}", "HOME=/root")
-    assert planned(wish(user="web")).env[1] == "HOME=/srv/web"
-    assert planned(wish(user="4242")).env[1] == "HOME=/"
+    assert planned().env == (f"PATH={DEFAULT_PATH}", "HOME=/root", "SHELL=/bin/sh")
+    assert planned(wish(user="web")).env[1:] == ("HOME=/srv/web", "SHELL=/bin/false")
+    assert planned(wish(user="4242")).env[1:] == ("HOME=/",)
 
 
 def test_only_a_terminal_has_a_kind() -> None:
@@ -477,9 +477,30 @@ def test_a_volume_of_the_pod_is_in_every_app_and_is_one() -> None:
 
 
 def test_a_named_volume_is_shared_by_its_name() -> None:
-    found = plan(wish("a", volume=("cache:/c",)), wish("b", mount=("type=empty,source=cache,target=/d,ro",)))
-    assert found.volumes == (Volume(name="cache", kind=VolumeKind.EMPTY),)
-    assert found.apps[1].mounts == (Mount(volume="cache", target="/d", read_only=True),)
+    found = plan(
+        wish("a", volume=("cache:/c",)), wish("b", mount=("type=volume,source=cache,target=/d,ro",))
+    )
+    assert found.volumes == (Volume(name="cache", kind=VolumeKind.NAMED, source="cache"),)
+    assert found.apps[1].mounts == (
+        Mount(volume="cache", target="/d", read_only=True, nosuid=True, nodev=True),
+    )
+
+
+def test_a_volume_of_the_pod_and_one_that_outlives_it_cannot_have_one_name() -> None:
+    message = refused(wish(volume=("cache:/c",), mount=("type=empty,source=cache,target=/d",)))
+    assert "'cache' is a volume of the pod (type=empty) and one that outlives it" in message
+
+
+def test_an_image_is_a_volume_of_its_layers() -> None:
+    wishes = wish(mount=("type=image,source=tools,target=/t", "type=image,source=tools,target=/u,noexec"))
+    assert image_sources(request(wishes)) == ("tools",)
+    now = NOW._replace(images={"tools": image("tools:latest")})
+    found = plan_pod(request(wishes), (image(),), now)
+    assert found.volumes == (
+        Volume("image.1", VolumeKind.IMAGE, "tools:latest", digest=DIGEST, layers=(LAYER,)),
+    )
+    assert [mount.noexec for mount in found.apps[0].mounts] == [False, True]
+    assert all(mount.read_only for mount in found.apps[0].mounts)
 
 
 def test_volumes_without_a_name_are_not_shared() -> None:

@@ -16,7 +16,6 @@ from stage1.contract import (
     Dependency,
     Hooks,
     Mount,
-    NetworkMode,
     PodManifest,
     Readiness,
     Restart,
@@ -325,25 +324,13 @@ def test_systemds_own_variables_are_taken_out_unless_the_app_has_them() -> None:
 # Mounts
 
 
-def test_mounts_are_written_or_read_only_and_the_pod_lends_its_names() -> None:
-    mounts = (Mount(volume="v", target="/w"), Mount(volume="v", target="/r", read_only=True))
-    files = unit(app(mounts=mounts, tmpfs=(Tmpfs(target="/t", size=5, mode=0o700),))).files
-    assert files.binds == (
-        '/pod/volumes/v:"/w"',
-        "/pod/etc/hosts:/etc/hosts",
-        "/pod/etc/resolv.conf:/etc/resolv.conf",
-    )
-    assert files.read_only_binds == ('/pod/volumes/v:"/r"',)
-    assert files.tmpfs == ('"/t":mode=700,size=5',)
+def test_the_unit_binds_only_what_its_own_mounts_would_cover() -> None:
+    mounts = (Mount(volume="v", target="/w"), Mount(volume="v", target="/dev/a b"))
+    files = unit(app(mounts=mounts, tmpfs=(Tmpfs(target="/t"), Tmpfs(target="/dev/shm")))).files
+    assert files.binds == ('/pod/mounts/web/0:"/dev/a b"', '/pod/mounts/web/1:"/dev/shm"')
 
 
-def test_a_mount_at_etc_hosts_wins_and_a_pod_without_a_network_has_no_names() -> None:
-    hosts = Mount(volume="v", target="/etc/hosts")
-    assert "/pod/etc/hosts:/etc/hosts" not in unit(app(mounts=(hosts,))).files.binds
-    assert unit(app(), network=NetworkMode.NONE).files.binds == ()
-
-
-@pytest.mark.parametrize("target", ["/a\nb", "/\udcff", "/\ufffe", "/" + "x" * 256, "/x" * 3000])
+@pytest.mark.parametrize("target", ["/dev/a\nb", "/dev/\udcff", "/sys/\ufffe", "/dev/" + "x" * 256])
 def test_a_place_that_no_unit_can_say_is_a_usage_error(target: str) -> None:
     for one in (app(mounts=(Mount(volume="v", target=target),)), app(tmpfs=(Tmpfs(target=target),))):
         with pytest.raises(UsageError, match="app web") as caught:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage0 import users
-from stage1.contract import User
+from stage1.contract import UsageError, User
 from tests.samples import GROUP, PASSWD
 
 
@@ -16,15 +16,19 @@ def resolve(user: str, group: str | None = None, passwd: str = PASSWD, groups: s
 
 
 def test_nobody_said_is_root() -> None:
-    assert resolve("") == User(name="0", uid=0, gid=0, groups=(), home="/root")
+    assert resolve("") == User(name="0", uid=0, gid=0, groups=(), home="/root", shell="/bin/sh")
 
 
 def test_a_name_brings_its_group_its_other_groups_and_its_home() -> None:
-    assert resolve("web") == User(name="web", uid=101, gid=102, groups=(4, 26), home="/srv/web")
+    assert resolve("web") == User(
+        name="web", uid=101, gid=102, groups=(4, 26), home="/srv/web", shell="/bin/false"
+    )
 
 
 def test_a_number_that_the_image_knows_is_the_same_user() -> None:
-    assert resolve("101") == User(name="101", uid=101, gid=102, groups=(4, 26), home="/srv/web")
+    assert resolve("101") == User(
+        name="101", uid=101, gid=102, groups=(4, 26), home="/srv/web", shell="/bin/false"
+    )
 
 
 def test_a_number_that_the_image_does_not_know_is_in_the_group_of_root() -> None:
@@ -35,13 +39,15 @@ def test_a_group_that_is_said_leaves_the_other_groups_out() -> None:
     assert resolve("web:tape").gid == 26
     assert resolve("web:tape").groups == ()
     assert resolve("web:77").gid == 77
-    assert resolve("web", "log") == User(name="web", uid=101, gid=4, groups=(), home="/srv/web")
+    assert resolve("web", "log") == User(
+        name="web", uid=101, gid=4, groups=(), home="/srv/web", shell="/bin/false"
+    )
     assert resolve("web:tape", "log").gid == 4
 
 
 def test_a_colon_without_a_group_says_nothing() -> None:
     assert resolve("web:").gid == 102
-    assert resolve(":tape") == User(name=":tape", uid=0, gid=26, groups=(), home="/root")
+    assert resolve(":tape") == User(name=":tape", uid=0, gid=26, groups=(), home="/root", shell="/bin/sh")
 
 
 def test_names_that_are_not_there_have_no_number() -> None:
@@ -52,8 +58,15 @@ def test_names_that_are_not_there_have_no_number() -> None:
 
 def test_a_name_made_of_digits_is_a_name_first() -> None:
     assert resolve("7", passwd="7:x:1007:1008::/seven:/bin/sh\nx:x:7:7::/:/\n") == User(
-        name="7", uid=1007, gid=1008, groups=(), home="/seven"
+        name="7", uid=1007, gid=1008, groups=(), home="/seven", shell="/bin/sh"
     )
+
+
+def test_more_groups_are_looked_up_in_the_image_and_must_be_there() -> None:
+    assert users.resolve("web", None, PASSWD, GROUP, ("7", "tape", "web")).groups == (4, 7, 26)
+    assert users.resolve("web", "log", PASSWD, GROUP, ("tape",)).groups == (26,)
+    with pytest.raises(UsageError, match="no such group"):
+        users.resolve("web", None, PASSWD, GROUP, ("ghosts",))
 
 
 def test_an_empty_image_has_numbers_only() -> None:
