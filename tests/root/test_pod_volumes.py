@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,12 +164,14 @@ def test_paths_of_any_bytes_are_mounted(pods: Pods, odd: str) -> None:
 def test_a_source_may_be_a_link_or_a_file_but_must_be_there(pods: Pods, source: Path) -> None:
     (source / "link").symlink_to("file")
     (source / "lost").symlink_to("gone")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(source / "socket"))
     done = pods.run(
         "inspect",
         "--volume",
         f"{source}/link:/one",
         "--volume",
-        "/dev/null:/two",
+        f"{source}/socket:/two",
         "--",
         "cat",
         "/one",
