@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stage0.options import (
+    credentials,
     fetching,
     identity,
     life,
@@ -25,6 +26,7 @@ from stage0.options import (
     resources,
     sockets,
     storage,
+    streams,
     userns,
 )
 from stage0.parsing import Parser
@@ -40,11 +42,13 @@ def _process_and_identity(group: argparse._ArgumentGroup) -> None:
     identity.add(group)
 
 
-_POD_OPTIONS = tuple(name for name in PodRequest._fields if name != "app")
+_POD_OPTIONS = tuple(name for name in PodRequest._fields if name not in {"app", "version"})
 _APP_OPTIONS = (
     ("program and user", _process_and_identity),
     ("life", life.add),
+    ("streams", streams.add),
     ("sockets", sockets.add),
+    ("secrets", credentials.add),
     ("files", storage.add),
     ("network", network.add),
     ("limits", resources.add),

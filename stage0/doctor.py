@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
+
+from stage0 import features
 
 KERNEL_FLOOR = (5, 15)
 USER_NAMESPACES_OVER_OVERLAYS = (5, 19)
@@ -81,6 +84,7 @@ def judge(facts: Facts) -> tuple[Finding, ...]:
         _machined(facts),
         _user_namespaces(facts),
         _skopeo(facts),
+        *_features(facts),
     )
 
 
@@ -291,7 +295,7 @@ _TOOLS = {
     "unshare": ("util-linux", "util-linux", "util-linux"),
     "stat": ("coreutils", "coreutils", "coreutils"),
 }
-PROGRAMS = tuple(_TOOLS)
+PROGRAMS = (*_TOOLS, *features.PROGRAMS)
 
 
 def _tools(facts: Facts) -> Finding:
@@ -381,3 +385,13 @@ def _skopeo(facts: Facts) -> Finding:
         text = f"{found[1]}, but without /etc/containers/policy.json it refuses every image"
         return Finding(check="skopeo", level=Level.WARN, found=text, advice=packages)
     return Finding(check="skopeo", level=Level.OK, found=found[1])
+
+
+def _features(facts: Facts) -> Iterator[Finding]:
+    """A check for each feature that some option needs."""
+    found = features.Versions(systemd=systemd_version(facts.nspawn or ""), missing=facts.programs)
+    for name, since, is_there, without in features.FEATURES:
+        if is_there(found):
+            yield Finding(name, Level.OK, "there")
+        else:
+            yield Finding(name, Level.WARN, f"not there ({since})", (f"without it {without}",))

@@ -38,6 +38,12 @@ def _tell(limited: Any, warn: Warn) -> None:  # noqa: ANN401  see _stage1
         warn(f"not enforced here: {reason}")
 
 
+def changes(pod: PodManifest, directory: PodDir) -> str:
+    """What another start would change in `run/`, as a unified diff."""
+    found: str = _stage1("changes").changes(pod, directory)
+    return found
+
+
 def foreground(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> NoReturn:
     """Become the pod's monitor; this process ends with the pod's status."""
     launch = _stage1("launch")

@@ -13,6 +13,7 @@ from stage0.image import Entry, MergedTree
 from stage0.ownership import give
 from stage1.contract import (
     App,
+    CredentialKind,
     DataRoot,
     HostError,
     NotFoundError,
@@ -32,6 +33,13 @@ def check_sources(pod: PodManifest) -> None:
     for volume in pod.volumes:
         if volume.kind is VolumeKind.HOST and volume.source:
             _check_source(volume.source)
+    for app in pod.apps:
+        for one in app.credentials:
+            if one.kind is not CredentialKind.UNIT and not os.path.exists(one.source):  # noqa: PTH110  it may hold any bytes
+                raise NotFoundError(
+                    f"credential {one.name} of app {app.name}: {one.source} does not exist",
+                    hint="name a file with the secret in it",
+                )
     zone = pod.identity.timezone
     if zone not in {None, LOCAL_TIME} and not Path(_ZONES, str(zone)).is_file():
         raise NotFoundError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from stage1.contract import Text
 
@@ -61,6 +61,11 @@ class AppRequest(NamedTuple):
     io_max: tuple[str, ...] = ()
     ulimit: tuple[str, ...] = ()
     oom_score_adj: Quantity | None = None
+    stdin: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    credential: tuple[Text, ...] = ()
+    encrypted_credential: tuple[Text, ...] = ()
 
 
 class PodRequest(NamedTuple):
@@ -89,6 +94,7 @@ class PodRequest(NamedTuple):
     interactive: bool = False
     tty: bool = False
     rm: bool = False
+    version: Literal[1] = 1
     pull: str = "missing"
     platform: str | None = None
     authfile: str | None = None

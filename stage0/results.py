@@ -34,6 +34,7 @@ class AppState(NamedTuple):
     state: str
     pid: int | None
     result: Mapping[str, Any] | None
+    message: str | None  # what it said last of itself (STATUS= of sd_notify)
 
 
 # Ends of a pod that leave its apps no time for a result; after any other an app without one was never started.
@@ -76,7 +77,15 @@ def _app_state(pod: Pod, app: Mapping[str, Any], leader: int | None, tree: Group
         else _state_word(pod, result, pid),
         pid=pid,
         result=result,
+        message=_message(pod.directory.message(app["name"])),
     )
+
+
+def _message(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip() or None
+    except OSError:
+        return None
 
 
 def _stands_still(tree: Groups, app: str) -> bool:

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stage1 import entering, identity, limits, mounts, nspawn, units
-from stage1.contract import App, Condition, PodDir, PodManifest, Provider, UsageError, UserNamespace
+from stage1.contract import (
+    App,
+    Condition,
+    Output,
+    PodDir,
+    PodManifest,
+    Provider,
+    Stdin,
+    UsageError,
+    UserNamespace,
+)
 from stage1.contract.paths import DEVICES, POLICY, STATUS, STREAMS, TWIN_SUFFIX, UNITS, WORDS, claim_of
 from stage1.host import HostFacts
 from stage1.identity import HostFiles
@@ -31,11 +41,6 @@ ALIASES = {
 
 _NAME_SERVICE = "rootfs/pod/etc/"
 
-# systemd-nspawn's own filter costs 100 ms to compile; every app's unit has one at least as strict, and nothing else
-# in the pod runs an image's code. systemd-nspawn's lock says no more than that of the pod directory, and is one more
-# file below /run, which stays there when it is killed.
-NSPAWN_ENVIRONMENT = ("SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_LOCK=0")
-
 
 class LaunchPlan(NamedTuple):
     """What install writes: files and links by path below `run/`."""
@@ -50,6 +55,8 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
     everyone = units.pod_units(pod)
     found = [Job(f"pod/{name}.j2", name) for name in STATIC_UNITS]
     found.append(Job("pod/default.target.j2", "default.target", "pod", everyone))
+    if everyone.talkers:
+        found.append(Job("pod/pod-notify.service.j2", "pod-notify.service", "pod", everyone))
     if everyone.sockets:
         found.append(Job("pod/-.slice.d/sockets.conf.j2", "-.slice.d/10-sockets.conf", "pod", everyone))
     for awaited in units.awaits(pod):
@@ -93,11 +100,12 @@ def launch_plan(
     own = identity.files(pod, host, living=_living(pod, wiring))
     files |= {f"identity/etc/{name}": content for name, content in own.items()}
     files["nspawn.json"] = (
-        json.dumps({"argv": argv, "environment": NSPAWN_ENVIRONMENT}, indent=1).encode() + b"\n"
+        json.dumps({"argv": argv, "environment": nspawn.environment(pod, directory)}, indent=1).encode()
+        + b"\n"
     )
     files["policy"] = policy(pod).encode()
     files |= network_records.files(wiring) if wiring else {}
-    for name, entry in entering.entries(pod, texts, base, NSPAWN_ENVIRONMENT, directory.root.filters):
+    for name, entry in entering.entries(pod, texts, base, nspawn.ENVIRONMENT, directory.root.filters):
         files[f"enter/{name}"] = encode_records(iter(entry.records))
         files[f"enter/{name}{TWIN_SUFFIX}"] = entry.twin
     files["launch"] = encode_records(records(pod, directory, facts, argv, base, tuple(own), wiring, limited))
@@ -156,16 +164,29 @@ def records(
         yield ("bind", device, f"rootfs{DEVICES}/{number}", "ro")
     yield from limited.mounts
     for app in pod.apps:
-        # the FIFOs of an app without a user belong to root: its failure is systemd's to report
-        yield ("app", app.name, str(app.user.uid or 0), str(app.user.gid or 0), app.stdin.value)
+        yield from _app_records(app)
     yield ("log-limit", str(pod.log_limit))
-    for assignment in NSPAWN_ENVIRONMENT:
+    for assignment in nspawn.environment(pod, directory):
         yield ("env", assignment)
     if pod.remove:
         names = (str(directory.root.names / pod.name),) if pod.name else ()
         claims = (str(claim_of(pod.userns)),) if pod.userns else ()
         yield ("remove", *names, *claims)
     yield ("exec", *argv)
+
+
+def _app_records(app: App) -> Iterator[Record]:
+    """Its streams, and what the host gives to it alone."""
+    # the FIFOs of an app without a user belong to root: its failure is systemd's to report
+    owner = (str(app.user.uid or 0), str(app.user.gid or 0))
+    usual = Output.TTY if app.stdin is Stdin.TTY else Output.LOG
+    outputs = () if app.stdout is app.stderr is usual else (app.stdout.value, app.stderr.value)
+    yield ("app", app.name, *owner, app.stdin.value, *outputs)
+    for socket in app.sockets:
+        if socket.from_host:
+            yield ("from-host", app.name, socket.name)
+    for one in app.credentials:
+        yield ("credential", units.credential_id(app.name, one.name), one.kind.value, one.source)
 
 
 def _mapped(found: Iterator[Record], own: UserNamespace | None) -> Iterator[Record]:

@@ -9,13 +9,15 @@ from typing import NamedTuple
 from stage0 import quantities, users
 from stage0.image import Image
 from stage0.plan import identity, life, network, process, resources, storage, userns
+from stage0.plan.credentials import credentials
 from stage0.plan.hooks import hooks
 from stage0.plan.names import app_names, checked_hostname, checked_name
 from stage0.plan.order import check_order, dependencies
 from stage0.plan.sockets import sockets
 from stage0.plan.storage import VolumeBook
+from stage0.plan.streams import check_streams, streams
 from stage0.request import AppRequest, PodRequest
-from stage1.contract import App, PodManifest, Restart, Stdin, UsageError
+from stage1.contract import App, PodManifest, Stdin
 from stage1.contract import Image as AppImage
 
 # What a root app may do to its own root and no more; the set that container users know as the default.
@@ -55,7 +57,7 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
     )
     check_order(apps)
     net = network.plan(request, names)
-    _check_streams(request, apps)
+    check_streams(request, apps)
     own = userns.wanted(request.userns)
     userns.check_users(own, apps)
     return PodManifest(
@@ -99,13 +101,13 @@ def _app(
         wish.group_add,
     )
     mounts, tmpfs = storage.mounts(pod, wish, config.volumes, name, book, now.directory)
-    stdin = Stdin.TTY if pod.tty else Stdin.STREAM if pod.interactive else Stdin.NONE
+    flow = streams(pod, wish, name)
     return App(
         name=name,
         image=AppImage(name=image.name, digest=image.digest),
         layers=image.layers,
         argv=process.argv(wish, image, name),
-        env=process.environment(config.env, wish.env, user, now.term if pod.tty else ""),
+        env=process.environment(config.env, wish.env, user, now.term if flow.stdin is Stdin.TTY else ""),
         user=user,
         workdir=process.workdir(wish.workdir or config.workdir or "/", name),
         stop_signal=quantities.signal_name(
@@ -125,8 +127,11 @@ def _app(
         requires=dependencies(wish.requires, "--requires"),
         mounts=mounts,
         tmpfs=tmpfs,
-        sockets=sockets(wish.socket, name, image.passwd, image.group, tmpfs),
-        stdin=stdin,
+        credentials=credentials(wish, name, now.directory),
+        sockets=sockets(wish.socket, name, image.passwd, image.group),
+        stdin=flow.stdin,
+        stdout=flow.stdout,
+        stderr=flow.stderr,
         capabilities=CAPABILITIES,
         no_new_privileges=user.uid != 0,
         resources=resources.resources(wish, now.memory),
@@ -137,13 +142,3 @@ def _app(
         ports=config.ports,
         labels=dict(config.labels),
     )
-
-
-def _check_streams(request: PodRequest, apps: Sequence[App]) -> None:
-    option = "--tty" if request.tty else "--interactive"
-    if (request.tty or request.interactive) and len(apps) != 1:
-        raise UsageError(
-            f"{option} needs a pod of one app", hint="leave it out, or run the others in another pod"
-        )
-    if (request.tty or request.interactive) and apps[0].restart.when is not Restart.NO:
-        raise UsageError(f"{option} and --restart exclude each other", hint="input cannot be read twice")

@@ -8,18 +8,17 @@ from collections.abc import Sequence
 
 from stage0 import quantities, users
 from stage0.plan.names import NAME
-from stage1.contract import Socket, SocketKind, Tmpfs, UsageError
+from stage1.contract import Socket, SocketKind, UsageError
 
 _HINT = (
     "write [NAME=]ADDRESS[,OPTION…]: PORT, IP:PORT, /PATH or @NAME; activated, host, type=, mode=, owner="
 )
 _FLAGS = ("activated", "host")
 _VALUES = ("type", "mode", "owner")
+_OWN = ("/dev/", "/proc/", "/sys/")
 
 
-def sockets(
-    texts: Sequence[str], app: str, passwd: str, group: str, tmpfs: Sequence[Tmpfs]
-) -> tuple[Socket, ...]:
+def sockets(texts: Sequence[str], app: str, passwd: str, group: str) -> tuple[Socket, ...]:
     """Every `--socket` of an app, no two with one name; owners are those of its image."""
     sockets = tuple(_socket(text, index, passwd, group) for index, text in enumerate(texts))
     names = [socket.name for socket in sockets]
@@ -29,7 +28,7 @@ def sockets(
                 f"app {app}: two sockets are called {name!r}", hint="write --socket NAME=ADDRESS"
             )
     for socket in sockets:
-        _check_place(socket, app, tmpfs)
+        _check_place(socket, app)
     return sockets
 
 
@@ -98,12 +97,11 @@ def _mode(digits: str, text: str) -> int:
     return int(digits, 8)
 
 
-def _check_place(socket: Socket, app: str, tmpfs: Sequence[Tmpfs]) -> None:
-    """A tmpfs is the app's own, made when it starts: nobody else would find a socket in it."""
-    path = posixpath.normpath(socket.listen) if socket.listen.startswith("/") else ""
-    for mount in tmpfs:
-        if path and not socket.from_host and posixpath.commonpath((mount.target, path)) == mount.target:
-            raise UsageError(
-                f"app {app}: the socket {socket.listen} lies in a tmpfs, where only the app itself could find it",
-                hint="put it into a volume",
-            )
+def _check_place(socket: Socket, app: str) -> None:
+    """What the app finds there is made when it starts: nobody else would find a socket in it."""
+    path = posixpath.normpath(socket.listen)
+    if not socket.from_host and path.startswith(_OWN):
+        raise UsageError(
+            f"app {app}: the socket {socket.listen} lies where only the app itself could find it",
+            hint="put it into a volume, or below /run",
+        )

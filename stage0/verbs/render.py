@@ -15,6 +15,11 @@ from stage1.contract import ConflictError, PodDir, codec
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which pod."""
+    parser.add_argument(
+        "--diff",
+        action="store_true",
+        help="write nothing; print what another start would change, and end with 1 if that is anything",
+    )
     parser.add_argument("pod", metavar="POD|DIR", help="a pod, or any directory with a pod.json")
 
 
@@ -26,6 +31,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         if (given / "pod.json").exists()
         else lifecycle.find(settings.data, arguments.pod).directory
     )
+    if arguments.diff:
+        return _diff(directory)
     lock = lifecycle.lock_exclusive(directory)
     if lock is None:
         raise ConflictError(f"pod {directory.uuid} is running", hint=f"its files are in {directory.run}")
@@ -41,3 +48,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         os.close(lock)
     sys.stdout.write(f"{directory.run}\n")
     return 0
+
+
+def _diff(directory: PodDir) -> int:
+    """A running or ended pod is compared as well: nothing of it is touched."""
+    found = handoff.changes(
+        codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest)), directory
+    )
+    sys.stdout.write(found)
+    return 1 if found else 0

@@ -26,9 +26,14 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--rm", action="store_true", help="remove the pod when it is over")
     parser.add_argument(
-        "-i", "--interactive", action="store_true", help="give the only app this standard input"
+        "-i",
+        "--interactive",
+        action="store_true",
+        help="give the only app this standard input (else: --stdin)",
     )
-    parser.add_argument("-t", "--tty", action="store_true", help="give the only app a terminal")
+    parser.add_argument(
+        "-t", "--tty", action="store_true", help="give the only app a terminal (else: --stdin)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the pod's manifest and make nothing")
     add_pod_options(parser)
 

@@ -51,6 +51,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
                 "image": app.image,
                 "digest": app.digest,
                 "result": app.result,
+                "message": app.message,
                 "limits": of_apps.get(app.name, {}),
             }
             for app in apps
@@ -68,7 +69,7 @@ def _text(facts: dict[str, Any]) -> str:
     lines.append(f"created  {facts['created']}")
     lines += _limits(facts)
     rows = [
-        (app["name"], app["state"], describe(app["result"]), str(app["pid"] or "-"), app["image"])
+        (app["name"], app["state"], _words(app), str(app["pid"] or "-"), app["image"])
         for app in facts["apps"]
     ]
     return "\n".join(lines) + "\n\n" + show.table(("APP", "STATE", "RESULT", "PID", "IMAGE"), rows)
@@ -78,6 +79,11 @@ def _limits(facts: dict[str, Any]) -> list[str]:
     owners = [("", facts), *((f"{app['name']}: ", app) for app in facts["apps"])]
     lines = [f"limits   {who}{limits.sentence(owner['limits'])}" for who, owner in owners if owner["limits"]]
     return [*lines, *(f"without  {reason}" for reason in facts["unenforced"])]
+
+
+def _words(app: dict[str, Any]) -> str:
+    """What a running app says of itself, else how it ended."""
+    return show.printable(app["message"]) if app["pid"] and app["message"] else describe(app["result"])
 
 
 def describe(result: dict[str, Any] | None) -> str:

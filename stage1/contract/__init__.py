@@ -1,5 +1,6 @@
 """PURE. The door between the stages: all that stage0 may know of stage1. Prose in README.md."""
 
+from stage1.contract.credentials import Credential, CredentialKind
 from stage1.contract.errors import (
     EXIT_CANNOT_EXECUTE,
     EXIT_NOT_FOUND,
@@ -23,12 +24,13 @@ from stage1.contract.life import (
     Restart,
     RestartPolicy,
 )
-from stage1.contract.manifest import App, Image, PodManifest, Stdin, User
+from stage1.contract.manifest import App, Image, PodManifest, User
 from stage1.contract.network import DEFAULT_NETWORK, Interface, NetworkMode, Port
 from stage1.contract.paths import DataRoot, PodDir, State, VolumeDir
 from stage1.contract.resources import HugePages, Resources, Throttle, Ulimit
 from stage1.contract.sockets import Socket, SocketKind
 from stage1.contract.storage import Mount, Propagation, Tmpfs, Volume, VolumeKind
+from stage1.contract.streams import Output, Stdin
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
 
@@ -41,6 +43,8 @@ __all__ = [
     "App",
     "Condition",
     "ConflictError",
+    "Credential",
+    "CredentialKind",
     "DataRoot",
     "Dependency",
     "ExitPolicy",
@@ -57,6 +61,7 @@ __all__ = [
     "Names",
     "NetworkMode",
     "NotFoundError",
+    "Output",
     "PodDir",
     "PodError",
     "PodManifest",

@@ -7,25 +7,18 @@ types where something comes from outside.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from stage1.contract.credentials import Credential
 from stage1.contract.identity import Identity, Names
 from stage1.contract.life import Dependency, ExitPolicy, Hooks, KillMode, Readiness, RestartPolicy
 from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.resources import Resources, Ulimit
 from stage1.contract.sockets import Socket
 from stage1.contract.storage import Mount, Tmpfs, Volume
+from stage1.contract.streams import Output, Stdin
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
-
-
-class Stdin(StrEnum):
-    """What an app reads from."""
-
-    NONE = "none"
-    STREAM = "stream"
-    TTY = "tty"
 
 
 class Image(NamedTuple):
@@ -73,7 +66,10 @@ class App(NamedTuple):
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     sockets: tuple[Socket, ...] = ()
+    credentials: tuple[Credential, ...] = ()
     stdin: Stdin = Stdin.NONE
+    stdout: Output = Output.LOG
+    stderr: Output = Output.LOG
     capabilities: tuple[str, ...] = ()
     no_new_privileges: bool = False
     resources: Resources = Resources()

@@ -212,6 +212,11 @@ class PodDir(NamedTuple):
         return self.run / "streams"
 
     @property
+    def credentials(self) -> Path:
+        """Secrets, in the pod's own mount namespace only; elsewhere an empty directory."""
+        return self.run / "credentials"
+
+    @property
     def status(self) -> Path:
         """Results of the apps."""
         return self.run / "status"
@@ -219,6 +224,10 @@ class PodDir(NamedTuple):
     def result(self, app: str) -> Path:
         """The latest result of one app."""
         return self.status / f"{app}.json"
+
+    def message(self, app: str) -> Path:
+        """What an app last said of itself (STATUS= of sd_notify)."""
+        return self.status / f"{app}.message"
 
     def runs(self, app: str) -> Path:
         """One result a line for each run of an app."""

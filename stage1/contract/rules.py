@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from stage1.contract.credentials import CredentialKind
 from stage1.contract.identity import Identity, Names
 from stage1.contract.life import Condition, ExitRule
 from stage1.contract.limits import broken_resources, broken_ulimits
 from stage1.contract.manifest import App, PodManifest, User
 from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.storage import Volume, VolumeKind
+from stage1.contract.streams import Output, Stdin
 
 # Parts of unit names, paths and lines: no dot at the start, no slash, nothing a unit would have to escape.
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
@@ -160,6 +162,8 @@ def _app(where: str, app: App) -> Iterator[str]:
         yield from _absolute(f"{where}.mounts", target)
     yield from _sockets(where, app)
     yield from _hooks(where, app)
+    yield from _streams(where, app)
+    yield from _credentials(where, app)
     yield from _user(f"{where}.user", app.user)
     yield from broken_resources(f"{where}.resources", app.resources)
     yield from broken_ulimits(f"{where}.ulimits", app.ulimits)
@@ -175,6 +179,22 @@ def _sockets(where: str, app: App) -> Iterator[str]:
         yield from _within(f"{where}.sockets.mode", socket.mode, 0, 0o777)
         for number in (socket.uid, socket.gid):
             yield from _within(f"{where}.sockets", number, 0, LARGEST_ID)
+
+
+def _credentials(where: str, app: App) -> Iterator[str]:
+    yield from _unique(f"{where}.credentials", (one.name for one in app.credentials))
+    for one in app.credentials:
+        yield from _matches(f"{where}.credentials.name", VOLUME, one.name)
+        if one.kind is CredentialKind.UNIT:
+            yield from _matches(f"{where}.credentials.source", VOLUME, one.source)
+        elif not one.source.startswith("/"):
+            yield f"{where}.credentials: {one.source[:80]!r} is not an absolute path"
+
+
+def _streams(where: str, app: App) -> Iterator[str]:
+    terminal = app.stdin is Stdin.TTY
+    if terminal != (app.stdout is Output.TTY) or (app.stderr is Output.TTY and not terminal):
+        yield f"{where}.stdout: a terminal is both input and output"
 
 
 def _hooks(where: str, app: App) -> Iterator[str]:

@@ -5,6 +5,9 @@
 
 #include "util.h"
 
+#define APP_NAME_MAX      128
+#define CREDENTIAL_ID_MAX 255
+
 /* Splits the text into words; a NULL pointer stands where a record ends. */
 static char *split_words(struct launch *launch, char *text, size_t size) {
         size_t n_words = 0;
@@ -30,9 +33,9 @@ static size_t count_words(char **words) {
 }
 
 /* An app's name becomes part of file names and of the verdict's words. */
-static bool is_name(const char *text) {
+static bool is_name(const char *text, size_t most) {
         size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-        return length > 0 && length <= 128 && text[length] == '\0' && text[0] != '.';
+        return length > 0 && length <= most && text[length] == '\0' && text[0] != '.';
 }
 
 static char *take_version(struct launch *launch, char **words) {
@@ -149,29 +152,66 @@ static char *take_tmpfs(struct launch *launch, char **words) {
         return NULL;
 }
 
+/* The index of a word in a list that ends with NULL; -1 if it is not there. */
+static int find_word(const char *word, const char *const *words) {
+        for (int i = 0; words[i]; i++)
+                if (strcmp(words[i], word) == 0)
+                        return i;
+        return -1;
+}
+
+static char *take_streams(struct app_spec *spec, char **words) {
+        static const char *const inputs[] = {"none", "stream", "tty", NULL};
+        static const char *const outputs[] = {"log", "stream", "null", "tty", NULL};
+        int in = find_word(words[0], inputs), usual = in == STDIN_TTY ? OUTPUT_TTY : OUTPUT_LOG;
+        int out = words[1] ? find_word(words[1], outputs) : usual;
+        int err = words[1] && words[2] ? find_word(words[2], outputs) : usual;
+
+        if (in < 0)
+                return xasprintf("app %s: standard input '%s' is not none, stream or tty", spec->name,
+                                 words[0]);
+        if (out < 0 || err < 0)
+                return xasprintf("app %s: output '%s' is not log, stream, null or tty", spec->name,
+                                 words[out < 0 ? 1 : 2]);
+        if ((in == STDIN_TTY) != (out == OUTPUT_TTY) || (err == OUTPUT_TTY && in != STDIN_TTY))
+                return xasprintf("app %s: a terminal is both input and output", spec->name);
+        spec->stdin_kind = (enum stdin_kind) in;
+        spec->out_kind = (enum output_kind) out;
+        spec->err_kind = (enum output_kind) err;
+        return NULL;
+}
+
 static char *take_app(struct launch *launch, char **words) {
-        static const char *const kinds[] = {"none", "stream", "tty"};
         struct app_spec *spec = &launch->apps[launch->n_apps];
         uint64_t uid, gid;
-        size_t kind = 0;
 
-        if (!is_name(words[0]))
+        if (!is_name(words[0], APP_NAME_MAX))
                 return xasprintf("'%s' is no app name", words[0]);
         for (size_t i = 0; i < launch->n_apps; i++)
                 if (strcmp(launch->apps[i].name, words[0]) == 0)
                         return xasprintf("app %s is there twice", words[0]);
         if (!parse_number(words[1], UINT32_MAX - 1, &uid) || !parse_number(words[2], UINT32_MAX - 1, &gid))
                 return xasprintf("app %s: '%s:%s' is no user and group", words[0], words[1], words[2]);
-        while (kind < ARRAY_LEN(kinds) && strcmp(kinds[kind], words[3]) != 0)
+        *spec = (struct app_spec){.name = words[0], .uid = (uid_t) uid, .gid = (gid_t) gid};
+        launch->n_apps++;
+        return take_streams(spec, words + 3);
+}
+
+static char *take_credential(struct launch *launch, char **words) {
+        static const char *const kinds[] = {"file", "encrypted", "unit"};
+        size_t kind = 0;
+
+        if (!is_name(words[0], CREDENTIAL_ID_MAX))
+                return xasprintf("'%s' is no name of a credential", words[0]);
+        while (kind < ARRAY_LEN(kinds) && strcmp(kinds[kind], words[1]) != 0)
                 kind++;
         if (kind == ARRAY_LEN(kinds))
-                return xasprintf("app %s: standard input '%s' is not none, stream or tty", words[0],
-                                 words[3]);
-        *spec = (struct app_spec){.name = words[0],
-                                  .uid = (uid_t) uid,
-                                  .gid = (gid_t) gid,
-                                  .stdin_kind = (enum stdin_kind) kind};
-        launch->n_apps++;
+                return xasprintf("credential %s: '%s' is not file, encrypted or unit", words[0], words[1]);
+        if ((words[2][0] == '/') == (kind == CREDENTIAL_UNIT) ||
+            (kind == CREDENTIAL_UNIT && !is_name(words[2], CREDENTIAL_ID_MAX)))
+                return xasprintf("credential %s: '%s' is no source", words[0], words[2]);
+        launch->credentials[launch->n_credentials++] = (struct credential_spec){
+                .id = words[0], .kind = (enum credential_kind) kind, .source = words[2]};
         return NULL;
 }
 
@@ -250,6 +290,12 @@ static char *take_unlink(struct launch *launch, char **words) {
         return NULL;
 }
 
+static char *take_from_host(struct launch *launch, char **words) {
+        (void) words;
+        launch->from_host++;
+        return NULL;
+}
+
 static char *take_remove(struct launch *launch, char **words) {
         launch->links = words;
         return NULL;
@@ -275,8 +321,10 @@ static const struct verb {
         {"overlay", 3, 502, take_overlay},
         {"bind", 3, 4, take_bind},
         {"tmpfs", 3, 3, take_tmpfs},
-        {"app", 4, 4, take_app},
+        {"app", 4, 6, take_app},
+        {"credential", 3, 3, take_credential},
         {"env", 1, 1, take_env},
+        {"from-host", 2, 2, take_from_host},
         {"log-limit", 1, 1, take_log_limit},
         {"exec", 1, ANY_NUMBER, take_exec},
         {"remove", 0, ANY_NUMBER, take_remove},
@@ -339,6 +387,7 @@ char *launch_parse(struct launch *launch, char *text, size_t size) {
         /* No list can be longer than there are records. */
         launch->cgroups = xalloc(launch->n_records * sizeof(char *));
         launch->limits = xalloc(launch->n_records * sizeof(struct limit_spec));
+        launch->credentials = xalloc(launch->n_records * sizeof(struct credential_spec));
         launch->environment = xalloc((launch->n_records + 1) * sizeof(char *));
         launch->mounts = xalloc(launch->n_records * sizeof(struct mount_spec));
         launch->apps = xalloc(launch->n_records * sizeof(struct app_spec));

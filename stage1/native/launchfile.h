@@ -7,9 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "credentials.h"
 #include "idmap.h"
 
 enum stdin_kind { STDIN_NONE, STDIN_STREAM, STDIN_TTY };
+enum output_kind { OUTPUT_LOG, OUTPUT_STREAM, OUTPUT_NULL, OUTPUT_TTY };
 enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND, MOUNT_TMPFS };
 enum network_kind { NETWORK_HOST, NETWORK_NEW, NETWORK_JOIN };
 
@@ -18,6 +20,7 @@ struct app_spec {
         uid_t uid;
         gid_t gid;
         enum stdin_kind stdin_kind;
+        enum output_kind out_kind, err_kind;
 };
 
 struct limit_spec {
@@ -70,6 +73,8 @@ struct launch {
         size_t n_mounts;
         struct app_spec *apps;
         size_t n_apps;
+        struct credential_spec *credentials;
+        size_t n_credentials;
         const char **environment;
         size_t n_environment;
         enum network_kind network;
@@ -85,7 +90,8 @@ struct launch {
         const char **unlinks;
         size_t n_unlinks;
         uint64_t log_limit;
-        char **links; /* NULL: the pod stays when it is over */
+        int from_host; /* listening sockets that the host has to pass */
+        char **links;  /* NULL: the pod stays when it is over */
         char **argv;
         size_t n_records;
 };

@@ -20,6 +20,8 @@
 #include "events.h"
 #include "input.h"
 #include "launchfile.h"
+#include "listeners.h"
+#include "messages.h"
 #include "network.h"
 #include "notify.h"
 #include "options.h"
@@ -44,10 +46,11 @@ struct monitor {
         struct display *err_display; /* &out when both are one file, NULL when quiet */
         struct input input;
         struct terminal terminal;
-        struct source notices, signals;
+        struct source notices, signals, messages;
         pid_t supervisor, leader;
         uint64_t leader_start;
         unsigned stops;
+        int listeners;     /* sockets of the host for the pod */
         bool halt_pending; /* the pod's PID 1 may have been too young for the signal */
         bool ended;
         struct outcome outcome;
@@ -243,6 +246,14 @@ static void read_launch(struct launch *launch) {
                 die("run/launch: %s", error);
 }
 
+static void take_listeners(struct monitor *monitor) {
+        monitor->listeners = count_listeners(getpid());
+        if (monitor->listeners < monitor->launch.from_host)
+                die("%s: the host is to pass %d listening sockets and passes %d: start the pod from a unit "
+                    "that a .socket unit belongs to",
+                    monitor->launch.label, monitor->launch.from_host, monitor->listeners);
+}
+
 static void make_run_directories(void) {
         static const char *const paths[] = {"run", "run/streams", "run/logs", "run/status"};
 
@@ -286,6 +297,15 @@ static void open_terminal(struct monitor *monitor, struct app *app) {
         input_to_terminal(&monitor->input, monitor->terminal.master);
 }
 
+/* On a terminal that belongs to one app lines of the others would only be in its way; they are in the log.
+ */
+static bool is_shown(const struct launch *launch, const struct app_spec *spec) {
+        for (size_t i = 0; i < launch->n_apps; i++)
+                if (launch->apps[i].stdin_kind == STDIN_TTY)
+                        return spec == &launch->apps[i] || spec->out_kind == OUTPUT_STREAM;
+        return true;
+}
+
 static void open_streams(struct monitor *monitor) {
         const struct launch *launch = &monitor->launch;
         size_t width = 0;
@@ -296,9 +316,9 @@ static void open_streams(struct monitor *monitor) {
         monitor->apps = xalloc(launch->n_apps * sizeof(struct app));
         for (size_t i = 0; i < launch->n_apps; i++) {
                 struct app *app = &monitor->apps[i];
-                app_open(app, &launch->apps[i], launch->log_limit,
-                         monitor->options.quiet ? NULL : &monitor->out, monitor->err_display, (int) width,
-                         (unsigned) i);
+                bool shown = !monitor->options.quiet && is_shown(launch, &launch->apps[i]);
+                app_open(app, &launch->apps[i], launch->log_limit, shown ? &monitor->out : NULL,
+                         shown ? monitor->err_display : NULL, (int) width, (unsigned) i);
                 if (app->spec->stdin_kind == STDIN_TTY)
                         open_terminal(monitor, app);
                 else if (app->spec->stdin_kind == STDIN_STREAM)
@@ -331,9 +351,13 @@ static char *set_limits(const struct launch *launch) {
 
 static void start(struct monitor *monitor) {
         int terminal = has_terminal(monitor) ? monitor->terminal.slave : -1;
-        int *inherited = xalloc((2 * monitor->launch.n_apps + 2) * sizeof(int)), *next = inherited;
+        int *inherited =
+                    xalloc((2 * monitor->launch.n_apps + (size_t) monitor->listeners + 2) * sizeof(int)),
+            *next = inherited;
 
         *next++ = monitor->options.lock_fd;
+        for (int i = 0; i < monitor->listeners; i++)
+                *next++ = FIRST_LISTENER + i;
         for (size_t i = 0; i < monitor->launch.n_apps; i++) {
                 const struct app *app = &monitor->apps[i];
                 if (!app->out.terminal)
@@ -349,6 +373,7 @@ static void start(struct monitor *monitor) {
                                                        &monitor->outcome.start_error);
         monitor->ended = monitor->supervisor < 0;
         free(inherited);
+        close_listeners(monitor->listeners);
 }
 
 static void run(struct monitor *monitor) {
@@ -460,6 +485,7 @@ int main(int argc, char **argv) {
         }
         take_lock(&monitor.options);
         read_launch(&monitor.launch);
+        take_listeners(&monitor);
         catch_signals(&monitor);
         make_run_directories();
         say_who_we_are();
@@ -469,6 +495,7 @@ int main(int argc, char **argv) {
         monitor.notices = (struct source){
                 .fd = notify_open(), .events = POLLIN, .ready = notices_ready, .owner = &monitor};
         add_source(&monitor.notices);
+        messages_open(&monitor.messages);
         run(&monitor);
         return finish(&monitor);
 }

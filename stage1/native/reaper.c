@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "await.h"
+#include "listening.h"
 #include "policy.h"
 #include "probe.h"
 #include "record.h"
@@ -375,6 +376,15 @@ static int verb_await(struct reaper *reaper, char **words) {
         die("'%s' is no state to wait for", words[0]);
 }
 
+static int verb_listen(struct reaper *reaper, char **words) {
+        (void) words;
+        reaper->status_fd = open("/pod/status", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (reaper->status_fd < 0)
+                die_errno("cannot open /pod/status");
+        listen_to_apps(reaper->status_fd);
+        return 0;
+}
+
 /* Confined as an app and doing nothing: so that its system call filters can be read. */
 static int verb_hold(struct reaper *reaper, char **words) {
         (void) reaper;
@@ -388,9 +398,9 @@ static const struct verb {
         int least, most; /* words after the verb */
         int (*run)(struct reaper *reaper, char **words);
 } verbs[] = {
-        {"run", 1, 1, verb_run},   {"final", 1, 1, verb_final}, {"done", 1, 1, verb_done},
-        {"stop", 1, 1, verb_stop}, {"ready", 1, 2, verb_ready}, {"await", 2, 2, verb_await},
-        {"hold", 0, 0, verb_hold},
+        {"run", 1, 1, verb_run},   {"final", 1, 1, verb_final},   {"done", 1, 1, verb_done},
+        {"stop", 1, 1, verb_stop}, {"ready", 1, 2, verb_ready},   {"await", 2, 2, verb_await},
+        {"hold", 0, 0, verb_hold}, {"listen", 0, 0, verb_listen},
 };
 
 static void parse_options(struct reaper *reaper, int argc, char **argv) {
@@ -442,6 +452,6 @@ int main(int argc, char **argv) {
         }
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
              "[--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | "
-             "await STATE APP | hold");
+             "await STATE APP | hold | listen");
         return 2;
 }

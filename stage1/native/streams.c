@@ -87,6 +87,8 @@ static void split_lines(struct stream *stream, const char *text, size_t size) {
 static void take_output(struct stream *stream, const char *text, size_t size) {
         if (stream->display && !stream->prefix)
                 display_bytes(stream->display, text, size);
+        if (!stream->log)
+                return;
         log_begin();
         split_lines(stream, text, size);
         log_end(stream->log);
@@ -127,13 +129,15 @@ static char *make_prefix(const char *name, int width, const struct display *disp
 }
 
 static void stream_open(struct stream *stream, struct app *app, const char *kind, const char *fifo,
-                        struct display *display, int prefix_width, unsigned index) {
+                        enum output_kind output, struct display *display, int prefix_width, unsigned index) {
+        bool raw = output == OUTPUT_STREAM;
+
         *stream = (struct stream){
                 .source = {.fd = open_fifo(app->spec, fifo), .ready = stream_ready, .owner = stream},
                 .kind = kind,
-                .log = &app->log,
+                .log = raw ? NULL : &app->log,
                 .display = display,
-                .prefix = make_prefix(app->spec->name, prefix_width, display, index),
+                .prefix = make_prefix(app->spec->name, raw ? 0 : prefix_width, display, index),
                 .remaining = SIZE_MAX,
         };
         add_source(&stream->source);
@@ -143,8 +147,8 @@ void app_open(struct app *app, const struct app_spec *spec, uint64_t log_limit, 
               struct display *err, int prefix_width, unsigned index) {
         app->spec = spec;
         log_open(&app->log, spec->name, log_limit);
-        stream_open(&app->out, app, "stdout", "out", out, prefix_width, index);
-        stream_open(&app->err, app, "stderr", "err", err, prefix_width, index);
+        stream_open(&app->out, app, "stdout", "out", spec->out_kind, out, prefix_width, index);
+        stream_open(&app->err, app, "stderr", "err", spec->err_kind, err, prefix_width, index);
 }
 
 void app_use_terminal(struct app *app, int master) {

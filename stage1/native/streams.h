@@ -12,8 +12,8 @@
 
 struct stream {
         struct source source;
-        const char *kind; /* stdout or stderr */
-        struct log *log;
+        const char *kind;        /* stdout or stderr */
+        struct log *log;         /* NULL: not logged */
         struct display *display; /* NULL: only logged */
         char *prefix;            /* NULL: bytes pass unchanged */
         bool terminal;           /* lines end with \r\n */

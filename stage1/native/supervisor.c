@@ -12,13 +12,15 @@
 #include <sys/wait.h>
 
 #include "cgroups.h"
+#include "credentials.h"
 #include "execute.h"
+#include "listeners.h"
 #include "mounts.h"
 #include "network.h"
 #include "util.h"
 
 static char **make_environment(const struct launch *launch, pid_t monitor) {
-        char **environment = xalloc((launch->n_environment + 3) * sizeof(char *));
+        char **environment = xalloc((launch->n_environment + 5) * sizeof(char *));
         const char *path = getenv("PATH");
         size_t count = 0;
 
@@ -26,6 +28,11 @@ static char **make_environment(const struct launch *launch, pid_t monitor) {
         /* A socket's address is short and the pod directory's path need not be: the way through our current
          * directory always fits. */
         environment[count++] = xasprintf("NOTIFY_SOCKET=/proc/%d/cwd/run/notify", (int) monitor);
+        int listeners = count_listeners(monitor);
+        if (listeners > 0) {
+                environment[count++] = xasprintf("LISTEN_FDS=%d", listeners);
+                environment[count++] = xasprintf("LISTEN_PID=%d", (int) getpid());
+        }
         for (size_t i = 0; i < launch->n_environment; i++)
                 environment[count++] = xstrdup(launch->environment[i]);
         return environment;
@@ -81,6 +88,7 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
         enter_network(launch);
         enter_mount_namespace();
         make_mounts(launch->mounts, launch->n_mounts, &launch->ids);
+        make_credentials(launch->credentials, launch->n_credentials);
         /* If the monitor dies, systemd-nspawn stops the pod in order. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
                 die("the monitor is gone");

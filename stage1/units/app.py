@@ -8,6 +8,7 @@ from stage1.contract import App, Condition, PodManifest
 from stage1.contract.paths import APP_ROOTS
 from stage1.quoting import Escaped, lossy
 from stage1.units.command import Command, command, unset_variables
+from stage1.units.credentials import load_credentials
 from stage1.units.files import Files, files
 from stage1.units.hooks import HookUnit, hooks
 from stage1.units.identity import Identity, identity
@@ -25,6 +26,7 @@ class AppUnit(NamedTuple):
     description: Escaped
     order: Order
     sockets: tuple[Escaped, ...]
+    credentials: tuple[Escaped, ...]
     root: Escaped
     unset_environment: Escaped
     stop_signal: Escaped
@@ -47,6 +49,7 @@ class PodUnits(NamedTuple):
     units: tuple[Escaped, ...]
     sockets: tuple[Escaped, ...]
     awaits: tuple[Escaped, ...]
+    talkers: tuple[Escaped, ...]
 
 
 def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
@@ -57,6 +60,7 @@ def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
         description=lossy(f"app {app.name} ({app.image.name})"),
         order=order(app, pod),
         sockets=tuple(Escaped(socket_unit_name(app.name, socket.name)) for socket in app.sockets),
+        credentials=load_credentials(app),
         root=Escaped(f"{APP_ROOTS}/{app.name}/rootfs"),
         unset_environment=Escaped(" ".join(unset_variables(app) if run.words is None else ())),
         stop_signal=Escaped(app.stop_signal),
@@ -81,5 +85,6 @@ def pod_units(pod: PodManifest) -> PodUnits:
         sockets=tuple(
             Escaped(socket_unit_name(app.name, socket.name)) for app in pod.apps for socket in app.sockets
         ),
+        talkers=tuple(Escaped(service_name(app.name)) for app in pod.apps if start(app).notify_access),
         awaits=tuple(Escaped(await_name(one.app, Condition(one.condition))) for one in awaits(pod)),
     )

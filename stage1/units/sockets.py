@@ -6,7 +6,7 @@ import posixpath
 from typing import NamedTuple
 
 from stage1.contract import App, Socket
-from stage1.contract.paths import APP_ROOTS, VOLUMES
+from stage1.contract.paths import APP_ROOTS
 from stage1.quoting import Escaped, rest_of_line
 from stage1.units.names import service_name
 
@@ -41,12 +41,7 @@ def socket_unit(app: App, socket: Socket) -> SocketUnit:
 
 
 def place(app: App, socket: Socket) -> str:
-    """The address for the pod's systemd: a path of the app is one in a volume, or in the app's root."""
+    """The address for the pod's systemd: a path of the app lies in the app's root, with all that is mounted there."""
     if not socket.listen.startswith("/") or socket.from_host:
         return socket.listen
-    path = posixpath.normpath(socket.listen)
-    around = [mount for mount in app.mounts if posixpath.commonpath((mount.target, path)) == mount.target]
-    if not around:
-        return f"{APP_ROOTS}/{app.name}/rootfs{path}"
-    nearest = max(around, key=lambda mount: len(mount.target))
-    return posixpath.join(VOLUMES, nearest.volume, posixpath.relpath(path, nearest.target))
+    return f"{APP_ROOTS}/{app.name}/rootfs{posixpath.normpath(socket.listen)}"

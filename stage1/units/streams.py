@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stage1.contract import App, Stdin
+from stage1.contract import App, Output, Stdin
 from stage1.contract.paths import STREAMS
 from stage1.quoting import Escaped
 
@@ -19,13 +19,24 @@ class Streams(NamedTuple):
 
 
 def streams(app: App) -> Streams:
-    """FIFOs held by the monitor, or the pod's terminal."""
-    tty = app.stdin is Stdin.TTY
-    fifo = {name: Escaped(f"file:{STREAMS}/{app.name}.{name}") for name in ("in", "out", "err")}
-    stdin = {Stdin.NONE: Escaped("null"), Stdin.STREAM: fifo["in"], Stdin.TTY: Escaped("tty-force")}
+    """FIFOs held by the monitor, the pod's terminal, or nothing."""
+    stdin = {
+        Stdin.NONE: Escaped("null"),
+        Stdin.STREAM: _fifo(app, "in"),
+        Stdin.TTY: Escaped("tty-force"),
+    }
     return Streams(
-        tty=tty,
+        tty=app.stdin is Stdin.TTY,
         stdin=stdin[app.stdin],
-        stdout=Escaped("tty") if tty else fifo["out"],
-        stderr=Escaped("tty") if tty else fifo["err"],
+        stdout=_output(app, app.stdout, "out"),
+        stderr=_output(app, app.stderr, "err"),
     )
+
+
+def _fifo(app: App, end: str) -> Escaped:
+    return Escaped(f"file:{STREAMS}/{app.name}.{end}")
+
+
+def _output(app: App, kind: Output, end: str) -> Escaped:
+    known = {Output.NULL: Escaped("null"), Output.TTY: Escaped("tty")}
+    return known.get(kind) or _fifo(app, end)

@@ -12,10 +12,12 @@ import pytest
 from stage1 import units
 from stage1.contract import (
     Condition,
+    CredentialKind,
     ExitRule,
     Hooks,
     KillMode,
     NetworkMode,
+    Output,
     PodManifest,
     Provider,
     Restart,
@@ -149,6 +151,8 @@ def test_the_cases_cover_every_word_of_the_contract() -> None:
     assert {app.restart.when for app in apps} == set(Restart)
     assert {pod.names.hosts for pod in pods} >= {Provider.HOST, Provider.POD}
     assert {app.stdin for app in apps} == set(Stdin)
+    assert {kind for app in apps for kind in (app.stdout, app.stderr)} == set(Output)
+    assert {one.kind for app in apps for one in app.credentials} == set(CredentialKind)
     assert {one.condition for app in apps for one in (*app.after, *app.wants, *app.requires)} == {
         Condition.STARTED,
         Condition.READY,

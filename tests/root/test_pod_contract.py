@@ -254,3 +254,23 @@ def test_the_files_of_a_running_pod_are_those_of_the_contract(pods: Pods) -> Non
         "ended_at",
     }
     eventually((run / "status" / "stopping").exists, "the mark of the stop")
+
+
+def test_a_diff_says_what_another_start_would_change(pods: Pods) -> None:
+    uuid = pods("prepare", "inspect", "--name", "web", "--", "exit", "0").out.strip()
+    assert "+++ new/units/app-web.service" in pods("render", "--diff", uuid, status=1).out
+    pods("start", uuid)
+    before = sorted(path for path in pods.directory(uuid).rglob("*"))
+    assert pods("render", "--diff", uuid).out == ""
+    manifest = pods.directory(uuid) / "pod.json"
+    document = json.loads(manifest.read_bytes())
+    document["apps"][0]["stop_time"] = 33.0
+    manifest.write_text(json.dumps(document))
+    changed = pods("render", "--diff", uuid, status=1).out.splitlines()
+    assert [line for line in changed if line[0] in "+-"] == [
+        "--- run/units/app-web.service",
+        "+++ new/units/app-web.service",
+        "-TimeoutStopSec=10s",
+        "+TimeoutStopSec=33s",
+    ]
+    assert sorted(path for path in pods.directory(uuid).rglob("*")) == before

@@ -259,3 +259,33 @@ def test_a_signal_to_the_command_on_a_terminal_stops_the_pod(pods: Pods) -> None
     pod.send(signal.SIGTERM)
     pod.done(0)
     assert pods.endings(pod.uuid) == {"inspect": "stopped TERM"}
+
+
+def test_one_of_several_apps_reads_the_standard_input(pods: Pods) -> None:
+    words = (
+        "busybox",
+        "--name",
+        "a",
+        "--",
+        "echo",
+        "no input",
+        "---",
+        "busybox",
+        "--name",
+        "b",
+        "--stdin=stream",
+        "--",
+        "cat",
+    )
+    done = pods.run(*words, input=b"to one\n")
+    assert sorted(done.lines) == ["a | no input", "b | to one"]
+
+
+def test_a_stream_is_byte_for_byte_and_in_no_log(pods: Pods) -> None:
+    raw = bytes(range(256)) * 4
+    words = ("busybox", "--stdin=stream", "--stdout=stream", "--", "sh", "-c", "cat; echo logged >&2")
+    other = ("---", "busybox", "--name", "other", "--stdout=null", "--", "echo", "nowhere")
+    done = pods.run(*words, *other, input=raw)
+    assert done.out.encode(errors="surrogateescape") == raw
+    assert pods("logs", done.uuid).out == ""
+    assert "logged" in pods("logs", done.uuid).err

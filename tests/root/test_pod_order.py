@@ -145,6 +145,34 @@ def test_what_an_app_leaves_behind_lives_on_where_only_its_main_process_is_stopp
     started.done(0)
 
 
+def test_what_an_app_says_of_itself_is_in_its_status(pods: Pods) -> None:
+    words = (
+        "--ready",
+        "notify",
+        "--",
+        "notify",
+        "STATUS=warming up",
+        "notify",
+        "READY=1",
+        "wait-file",
+        "/shared/go",
+    )
+    started = pods.start(
+        "--volume", "shared:/shared", "inspect", *words, "notify", "STATUS=42 \x1b clients", "pause"
+    )
+
+    def said() -> str | None:
+        message: str | None = pods.status(started.uuid)["apps"][0]["message"]
+        return message
+
+    eventually(lambda: said() == "warming up", "the first status")
+    (pods.directory(started.uuid) / "volumes/shared/go").write_text("")
+    eventually(lambda: said() == "42 ? clients", "the second status")
+    assert "42 ? clients" in pods("status", started.uuid).out
+    started.send(signal.SIGTERM)
+    started.done(0)
+
+
 # Sockets
 
 

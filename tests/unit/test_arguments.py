@@ -78,6 +78,8 @@ def test_every_option_of_an_app_arrives() -> None:
         "--after", "c", "--requires", "d", "--ready", "tcp:80", "--restart", "always", "--stop-signal", "INT",
         "--stop-time", "3s", "--wants", "e:ready", "--start-time", "4s", "--run-time", "5s", "--restart-delay", "6s",
         "--restart-max-delay", "7s", "--watchdog", "8s", "--kill-mode", "process", "--pre-start", "p q",
+        "--stdin", "null", "--stdout", "stream", "--stderr", "log",
+        "--credential", "c", "--credential", "d=/e", "--encrypted-credential", "f=/g",
         "--post-start", "r",
         "--pre-stop", "s", "--post-stop", "t", "--post-stop", "u", "--sidecar", "--init", "--volume", "v:/v",
         "--mount", "type=tmpfs,target=/t", "--socket", "80", "--",
@@ -88,6 +90,7 @@ def test_every_option_of_an_app_arrives() -> None:
         requires=("d",), ready="tcp:80", restart="always", stop_signal="INT", stop_time="3s", init=True,
         wants=("e:ready",), start_time="4s", run_time="5s", restart_delay="6s", restart_max_delay="7s", watchdog="8s",
         kill_mode="process", pre_start=("p q",), post_start=("r",), pre_stop=("s",), post_stop=("t", "u"),
+        stdin="null", stdout="stream", stderr="log", credential=("c", "d=/e"), encrypted_credential=("f=/g",),
         sidecar=True,
         volume=("v:/v",), mount=("type=tmpfs,target=/t",), socket=("80",),
     )  # fmt: skip

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from stage1.contract import (
     App,
     Condition,
+    Credential,
+    CredentialKind,
     Dependency,
     ExitPolicy,
     ExitRule,
@@ -20,6 +22,7 @@ from stage1.contract import (
     KillMode,
     Mount,
     NetworkMode,
+    Output,
     PodManifest,
     Readiness,
     Restart,
@@ -93,7 +96,10 @@ APPS = st.builds(
             uid=IDS,
         )
     ),
+    credentials=tuples(st.builds(Credential, name=NAME, kind=st.sampled_from(CredentialKind), source=TEXT)),
     stdin=st.sampled_from(Stdin),
+    stdout=st.sampled_from(Output),
+    stderr=st.sampled_from(Output),
     capabilities=tuples(NAME),
 )
 PODS = st.builds(

@@ -110,6 +110,14 @@ def is_type(value: object, name: str | None) -> bool:
 def test_the_schemas_in_the_tree_are_those_of_the_code() -> None:
     assert schema.PLACE.read_text() == schema.text(), "write it: make schema"
     assert request_schema.PLACE.read_text() == request_schema.text(), "write it: make schema"
+    assert request_schema.KEYS.read_text() == request_schema.keys(), "write it: make schema"
+
+
+def test_the_schema_of_manifests_says_its_version_and_what_every_key_means() -> None:
+    asked = json.loads(request_schema.text())
+    assert (asked["$id"], asked["properties"]["version"]["const"]) == ("urn:unitpod:manifest:1", 1)
+    for part in (asked, asked["$defs"]["AppRequest"]):
+        assert [key for key, value in part["properties"].items() if not value["description"]] == []
 
 
 def test_the_schemas_know_every_field() -> None:
@@ -204,6 +212,11 @@ def test_a_name_that_is_unsafe_in_paths_or_units_is_refused(path: str, name: str
         ("apps.1.requires", [{"app": "db"}]), ("apps.1.wants", [{"app": "web", "condition": "healthy"}]),
         ("apps.0.watchdog", 0), ("apps.0.run_time", -1), ("apps.0.restart.max_delay", 0.5),
         ("apps.0.hooks", {"pre_start": [[]]}), ("apps.0.hooks", {"pre_stop": [["", "x"]]}), ("apps.0.kill_mode", "x"),
+        ("apps.0.credentials", [{"name": "a/b", "kind": "file", "source": "/x"}]),
+        ("apps.0.credentials", [{"name": "a", "kind": "file", "source": "x"}]),
+        ("apps.0.credentials", [{"name": "a", "kind": "unit", "source": "/x"}]),
+        ("apps.0.credentials", [{"name": "a", "kind": "unit", "source": "x"}] * 2),
+        ("apps.0.stdout", "tty"), ("apps.0.stdin", "tty"),
         ("apps.0.sockets.0.mode", 0o7777), ("apps.0.sockets.0.uid", -1),
         ("apps.0.argv", []),
         ("apps.0.argv", [""]), ("apps.0.env", ["X"]), ("apps.0.env", ["=1"]), ("apps.0.layers", ["../../etc"]),

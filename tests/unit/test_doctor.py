@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0 import cli, doctor
+from stage0 import cli, doctor, features
 from stage0.doctor import Cgroups, Facts, Finding, Level
 
 GOOD = Facts(
@@ -21,7 +21,7 @@ GOOD = Facts(
     writable=True,
     overlay="",
     free=50 << 30,
-    nspawn="systemd 252 (252.39-1~deb12u2)\n+PAM +SECCOMP",
+    nspawn="systemd 257 (257.8-1)\n+PAM +SECCOMP",
     booted=True,
     machined=True,
     cgroups=Cgroups.V2,
@@ -157,3 +157,17 @@ def test_a_data_root_that_is_not_there_is_not_made(
     cli.main(["--dir", str(tmp_path / "not" / "yet"), "doctor"])
     assert "data root" in capsys.readouterr().out
     assert os.listdir(tmp_path) == []
+
+
+def test_a_feature_that_is_missing_says_what_will_not_work() -> None:
+    old = GOOD._replace(nspawn="systemd 252 (252.39-1~deb12u2)", programs=("systemd-creds",))
+    assert "--restart-max-delay" in finding(old, "growing restart delays").advice[0]
+    assert "--encrypted-credential" in finding(old, "systemd-creds").advice[0]
+    assert doctor.has_all(doctor.judge(old))
+
+
+def test_every_feature_is_there_on_a_new_host_and_none_on_one_of_long_ago() -> None:
+    new = features.Versions(systemd=258, missing=())
+    old = features.Versions(systemd=241, missing=features.PROGRAMS)
+    assert all(feature.is_there(new) for feature in features.FEATURES)
+    assert not any(feature.is_there(old) for feature in features.FEATURES)

@@ -57,6 +57,9 @@ records = st.one_of(
         st.lists(paths, min_size=1, max_size=9),
     ),
     st.tuples(st.just("bind"), paths, paths, st.sampled_from(["-", "ro", "rec", "ro,rec"])),
+    st.tuples(st.just("credential"), names, st.sampled_from(["file", "encrypted"]), paths),
+    st.tuples(st.just("credential"), names, st.just("unit"), names),
+    st.tuples(st.just("from-host"), names, names),
     st.tuples(st.just("userns"), st.integers(1, 2**31), st.integers(1, 2**31 - 1)),
     st.tuples(st.just("log-limit"), st.integers(65536, 2**40)),
     st.tuples(
@@ -86,7 +89,7 @@ netns = st.one_of(
     ).map(lambda found: [("netns", "new"), *found]),
 )
 apps = st.lists(st.tuples(names, ids, ids), max_size=5, unique_by=lambda app: app[0]).map(
-    lambda found: [("app", *app, "none") for app in found]
+    lambda found: [("app", *app, "none", "null", "stream") for app in found]
 )
 
 
@@ -106,7 +109,7 @@ def test_every_file_of_the_contract_is_taken(
     network: list[tuple[bytes | str | int, ...]],
 ) -> None:
     if stdin and found:
-        found[0] = (*found[0][:4], stdin)
+        found[0] = (*found[0][:4], stdin, *(["tty", "log"] if stdin == "tty" else []))
     assert check(encode_records([*START, *network, *middle, *found, ["exec", *argv]])) == ""
 
 
@@ -156,6 +159,13 @@ def test_a_damaged_file_is_never_more_than_an_error(data: st.DataObject) -> None
         ([["app", "a", -1, 0, "none"]], "app a: '-1:0' is no user and group"),
         ([["app", "a", 0, 2**32 - 1, "none"]], "app a: '0:4294967295' is no user and group"),
         ([["app", "a", 0, 0, "file"]], "app a: standard input 'file' is not none, stream or tty"),
+        ([["app", "a", 0, 0, "none", "file"]], "app a: output 'file' is not log, stream, null or tty"),
+        ([["app", "a", 0, 0, "none", "tty"]], "app a: a terminal is both input and output"),
+        ([["app", "a", 0, 0, "tty", "log"]], "app a: a terminal is both input and output"),
+        ([["credential", "../x", "file", "/x"]], "'../x' is no name of a credential"),
+        ([["credential", "a.b", "text", "/x"]], "credential a.b: 'text' is not file, encrypted or unit"),
+        ([["credential", "a.b", "file", "x"]], "credential a.b: 'x' is no source"),
+        ([["credential", "a.b", "unit", "../x"]], "credential a.b: '../x' is no source"),
         ([["app", "a", 0, 0, "none"]] * 2, "app a is there twice"),
         (
             [["app", "a", 0, 0, "tty"], ["app", "b", 0, 0, "stream"]],

@@ -15,12 +15,15 @@ from stage0.request import AppRequest, PodRequest
 from stage1.contract import (
     App,
     Condition,
+    Credential,
+    CredentialKind,
     Dependency,
     ExitPolicy,
     ExitRule,
     Identity,
     Mount,
     NetworkMode,
+    Output,
     PodManifest,
     Readiness,
     Restart,
@@ -464,6 +467,27 @@ def test_a_terminal_or_input_is_for_one_app() -> None:
     assert "--restart" in refused(wish(restart="always"), tty=True)
 
 
+def test_one_of_several_apps_may_have_the_input_or_a_terminal() -> None:
+    found = plan(wish("a"), wish("b", stdin="stream"), interactive=True).apps
+    assert [app.stdin for app in found] == [Stdin.NONE, Stdin.STREAM]
+    terminal = plan(wish("a"), wish("b", stdin="tty", stderr="log")).apps[1]
+    assert (terminal.stdin, terminal.stdout, terminal.stderr) == (Stdin.TTY, Output.TTY, Output.LOG)
+    assert "TERM=xterm" in terminal.env
+    assert planned(wish(stdin="null"), pod={}).stdin is Stdin.NONE
+    assert "both read" in refused(wish("a", stdin="tty"), wish("b", stdin="stream"))
+    assert "more than once" in refused(wish(stdin="stream", socket=("80,activated",)))
+
+
+def test_output_goes_to_the_log_or_elsewhere() -> None:
+    found = planned(wish(stdout="stream", stderr="null"))
+    assert (found.stdout, found.stderr) == (Output.STREAM, Output.NULL)
+    assert (planned().stdout, planned().stderr) == (Output.LOG, Output.LOG)
+    assert "--stdin=file" in refused(wish(stdin="file"))
+    assert "--stderr=file" in refused(wish(stderr="file"))
+    assert "needs one" in refused(wish(stderr="tty"))
+    assert "exclude each other" in refused(wish(stdin="tty", stdout="log"))
+
+
 # Volumes
 
 
@@ -611,9 +635,31 @@ def test_a_socket_has_options() -> None:
 
 
 def test_a_socket_where_nobody_would_find_it_is_refused() -> None:
-    tmpfs = ("type=tmpfs,target=/run",)
-    assert "tmpfs" in refused(wish(mount=tmpfs, socket=("/run/x/y.sock",)))
-    assert planned(wish(mount=tmpfs, socket=("/run/x.sock,host", "/runner/x.sock", "80")))
+    assert "only the app itself" in refused(wish(socket=("/dev/log,type=datagram",)))
+    assert planned(wish(socket=("/dev/log,host", "/device.sock", "80")))
+
+
+# Credentials
+
+
+def test_a_credential_is_a_file_or_comes_from_the_unit() -> None:
+    found = planned(wish(credential=("db", "key=etc/key=1"), encrypted_credential=("x.y=/srv/x",)))
+    assert found.credentials == (
+        Credential(name="db", kind=CredentialKind.UNIT, source="db"),
+        Credential(name="key", kind=CredentialKind.FILE, source="/home/user/etc/key=1"),
+        Credential(name="x.y", kind=CredentialKind.ENCRYPTED, source="/srv/x"),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "=x", "a=", "a/b=x", ".a=x", "a b", "a:b=x", "x" * 200])
+def test_what_is_no_credential_is_refused_and_not_said_again(text: str) -> None:
+    assert "not a credential" in refused(wish(credential=(text,)))
+    assert "not a credential" in refused(wish(encrypted_credential=(text,)))
+
+
+def test_two_credentials_of_one_name_are_refused() -> None:
+    assert "two credentials" in refused(wish(credential=("a", "a=/x")))
+    assert "two credentials" in refused(wish(credential=("a",), encrypted_credential=("a=/x",)))
 
 
 # Anything

@@ -16,6 +16,7 @@ from stage1.contract import (
     Dependency,
     Hooks,
     Mount,
+    Output,
     PodManifest,
     Readiness,
     Restart,
@@ -26,8 +27,6 @@ from stage1.contract import (
     Tmpfs,
     UsageError,
     User,
-    Volume,
-    VolumeKind,
 )
 from stage1.quoting import Escaped
 from stage1.render import render
@@ -269,7 +268,9 @@ def test_an_app_writes_to_its_own_pipes_and_reads_nothing() -> None:
 
 def test_an_app_with_input_reads_a_pipe_and_one_with_a_terminal_has_that_only() -> None:
     assert unit(app(stdin=Stdin.STREAM)).streams.stdin == "file:/pod/streams/web.in"
-    tty = unit(app(stdin=Stdin.TTY)).streams
+    quiet = unit(app(stdout=Output.NULL, stderr=Output.STREAM)).streams
+    assert (quiet.stdout, quiet.stderr) == ("null", "file:/pod/streams/web.err")
+    tty = unit(app(stdin=Stdin.TTY, stdout=Output.TTY, stderr=Output.TTY)).streams
     assert (tty.tty, tty.stdin, tty.stdout, tty.stderr) == (True, "tty-force", "tty", "tty")
 
 
@@ -358,24 +359,16 @@ def test_a_socket_is_a_unit_that_hands_itself_to_the_app() -> None:
     assert "app-web-http.socket" in values(whole["app-web.service"], "Requires")
 
 
-def test_a_path_is_in_the_volume_or_the_root_the_app_sees_it_in() -> None:
+def test_a_path_is_in_the_root_the_app_sees_it_in() -> None:
     one = app(
-        mounts=(Mount(volume="v", target="/run"), Mount(volume="w", target="/run/x")),
         sockets=(
-            Socket(name="a", listen="/run/a.sock", mode=0o660, uid=5, gid=6),
-            Socket(name="b", listen="/run/x/y/b.sock"),
-            Socket(name="c", listen="/srv/c.sock"),
+            Socket(name="a", listen="/run//a.sock", mode=0o660, uid=5, gid=6),
             Socket(name="d", listen="/run/d.sock", from_host=True),
         ),
     )
-    whole = texts(pod(one, volumes=tuple(Volume(name=name, kind=VolumeKind.EMPTY) for name in "vw")))
-    places = [values(whole[f"app-web-{name}.socket"], "ListenStream")[0] for name in "abcd"]
-    assert places == [
-        "/pod/volumes/v/a.sock",
-        "/pod/volumes/w/y/b.sock",
-        "/pod/apps/web/rootfs/srv/c.sock",
-        "/run/d.sock",
-    ]
+    whole = texts(pod(one))
+    places = [values(whole[f"app-web-{name}.socket"], "ListenStream")[0] for name in "ad"]
+    assert places == ["/pod/apps/web/rootfs/run/a.sock", "/run/d.sock"]
     keys_of_a = {
         key: values(whole["app-web-a.socket"], key) for key in ("SocketMode", "SocketUser", "SocketGroup")
     }
