@@ -216,7 +216,8 @@ class Store:
 
     def _load(self, digest: str, name: str) -> Image | None:
         try:
-            return from_json(self.paths.description(digest).read_text("ascii"), name)
+            with open(f"{self.root}/digested/{digest[7:]}.json", encoding="ascii") as stream:  # noqa: PTH123
+                return from_json(stream.read(), name)  # of 500 images each path object counts
         except FileNotFoundError:
             return None
         except UnicodeDecodeError:

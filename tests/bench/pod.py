@@ -84,14 +84,6 @@ class Pod:
             raise BenchError(f"pod ps lists {listed} pods in place of {count}")
         return seconds
 
-    def import_image(self, layout: Path) -> float:
-        """Import an image into an empty data root."""
-        data = self.data.with_name("pod-import")
-        try:
-            return timed([*self.program, "--dir", data, "image", "import", f"oci:{layout}:latest"])
-        finally:
-            shutil.rmtree(data, ignore_errors=True)
-
     def help(self, verb: str) -> float:
         """Start a subcommand as far as its help."""
         return timed([*self.program, verb, "--help"])

@@ -89,31 +89,6 @@ class Podman:
         (path,) = (self.scratch / "main" / "runroot" / "overlay-containers").glob(f"{container}*/userdata")
         return int((path / "conmon.pid").read_text())
 
-    def load(self, archive: Path) -> float:
-        """Load an image into an empty storage."""
-        try:
-            return timed(
-                self.argv("load", "--quiet", f"--input={archive}", root="load"), env=self.environment
-            )
-        finally:
-            run(self.argv("rmi", "--all", "--force", root="load"), env=self.environment)
-
-    def skopeo(self, layout: Path) -> float:
-        """Copy an image into an empty storage with skopeo."""
-        place = self.scratch / "load"
-        store = f"[overlay@{place / 'root'}+{place / 'runroot'}]"
-        try:
-            words = [
-                "skopeo",
-                "copy",
-                "--quiet",
-                f"oci:{layout}:latest",
-                f"containers-storage:{store}many:latest",
-            ]
-            return timed(words, env=self.environment)
-        finally:
-            run(self.argv("rmi", "--all", "--force", root="load"), env=self.environment)
-
     def help(self, verb: str) -> float:
         """Start a subcommand as far as its help."""
         return timed([*self.argv(verb, "--help")], env=self.environment)

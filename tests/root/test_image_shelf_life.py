@@ -98,6 +98,18 @@ def test_a_name_that_is_not_there_cannot_be_taken(root: Path) -> None:
     assert "not a valid image name" in pod(root, "tag", "web:1", "Not Valid", status=2)
 
 
+def test_inspecting_tells_names_pods_trees_and_the_last_use(root: Path) -> None:
+    digest = Store(root).get("web:1").digest
+    pod(root, "tag", "web:1", "web:2")
+    make_pod(root, digest, "shop")
+    age(root, "web:1", 3)
+    (shown,) = json.loads(pod(root, "inspect", "web:1"))
+    assert (shown["names"], shown["pods"]) == (["web:1", "web:2"], ["shop"])
+    assert [Path(tree).is_dir() for tree in shown["trees"]] == [True, True, True]
+    path = Store(root).paths.description(digest)
+    assert shown["used"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(path.stat().st_mtime))
+
+
 # Removal
 
 
