@@ -62,7 +62,8 @@ def parse_source(text: str, exists: Callable[[str], bool] = bool) -> Source:
     transport, colon, rest = text.partition(":")
     if transport not in TRANSPORTS or not colon:
         message = f"{text!r} is not an image source"
-        raise UsageError(message, hint="write one of " + ", ".join(f"{kind}:PATH" for kind in TRANSPORTS))
+        kinds = ", ".join(f"{kind}:PATH" for kind in TRANSPORTS)
+        raise UsageError(message, hint=f"write one of {kinds}; for registries: pod image pull")
     if not rest.partition(":")[0] or "\0" in rest:
         message = f"{text!r} names no path"
         raise UsageError(message, hint=f"write {transport}:PATH")
