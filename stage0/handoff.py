@@ -30,7 +30,7 @@ def networks() -> Any:  # noqa: ANN401  as above
 
 def render(pod: PodManifest, directory: PodDir, warn: Warn) -> None:
     """Write `run/` and start nothing."""
-    _tell(_stage1("launch").prepare(pod, directory), warn)
+    _tell(_stage1("launch").prepare(pod, directory, start=False), warn)
 
 
 def _tell(limited: Any, warn: Warn) -> None:  # noqa: ANN401  see _stage1

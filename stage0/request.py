@@ -82,7 +82,7 @@ class PodRequest(NamedTuple):
     dns_search: tuple[str, ...] = ()
     dns_option: tuple[str, ...] = ()
     userns: str = "auto"
-    net: str | tuple[str, ...] = "host"
+    net: str | tuple[str, ...] = "private"
     ip: str | None = None
     ip6: str | None = None
     mac: str | None = None

@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
         case ["run" | "render" as verb, name]:
             directory = PodDir(Path(name).absolute())
             try:
-                for reason in prepare(load(directory), directory).refused:
+                for reason in prepare(load(directory), directory, start=verb == "run").refused:
                     sys.stderr.write(f"pod: not enforced here: {reason}\n")
                 if verb == "run":
                     become_monitor(directory, MonitorOptions())

@@ -29,9 +29,12 @@ def load(directory: PodDir) -> PodManifest:
     return codec.decode(data, where=str(directory.manifest))
 
 
-def prepare(pod: PodManifest, directory: PodDir, *, keep_unit: bool | None = None) -> limit.Limited:
+def prepare(
+    pod: PodManifest, directory: PodDir, *, keep_unit: bool | None = None, start: bool = True
+) -> limit.Limited:
     """Write everything below `run/`; afterwards the monitor needs no Python.
 
+    `start`: the host's side of the pod's network is made, and addresses and ports are taken for it.
     The result is the pod with the limits that this host enforces, and names those that it cannot.
     """
     cache = directory.root.cache
@@ -42,7 +45,7 @@ def prepare(pod: PodManifest, directory: PodDir, *, keep_unit: bool | None = Non
     if pod.network not in {NetworkMode.HOST, NetworkMode.NONE}:
         from stage1.network.wire import wire  # noqa: PLC0415  not for pods on the host's network
 
-        wiring = wire(pod, directory)
+        wiring = wire(pod, directory, start=start)
     jobs = plan.jobs(limited.pod, facts, keep_unit=keep_unit or own)
     texts = render(jobs, resources.template_path(), cache / "rendered")
     files = hostfiles.read(pod)

@@ -12,7 +12,7 @@ def add_pod(parser: ArgumentParser) -> None:
         "--net",
         metavar="NETWORK[:KEY=VALUE,…]",
         action="append",
-        help="host (default), none, private, pod:POD, ns:PATH, bridge:NAME, or a network by name; may be"
+        help="private (default), host, none, pod:POD, ns:PATH, bridge:NAME, or a network by name; may be"
         " repeated; keys: name, ip, ip6, mac, mtu, gateway, gateway6",
     )
     option("--ip", metavar="ADDRESS", help="IPv4 address on the first network (default: the next free one)")

@@ -74,6 +74,12 @@ def realize(root: DataRoot, name: str, registry: Registry) -> Network:
     return network
 
 
+def expected(root: DataRoot, name: str, registry: Registry) -> Network:
+    """The network as it would most likely be, without a look at the host and without making anything."""
+    wish = definition(root, name)
+    return registry.network(name) or _network(wish, (), mtu=1500)
+
+
 def planned(wish: Definition, registry: Registry, others: Sequence[Definition]) -> Network:
     """Free ranges where none were named; ConflictError where a named one is in use."""
     if is_interface(wish.bridge) and not links.is_bridge(wish.bridge):
@@ -97,6 +103,11 @@ def planned(wish: Definition, registry: Registry, others: Sequence[Definition]) 
             raise ConflictError(
                 f"network {wish.name}: {text} is in use: {found}", hint="choose another range"
             )
+    return _network(wish._replace(ipv6=six), routed, mtu=links.usual_mtu())
+
+
+def _network(wish: Definition, routed: Sequence[tuple[str, str]], *, mtu: int) -> Network:
+    four, six = wish.ipv4, wish.ipv6
     four = four or ranges.free4(wish.name, routed, wish.bridge)
     six = six or ranges.free6(wish.name, _machine_id(), routed, wish.bridge)
     if four == six == NONE:
@@ -106,7 +117,7 @@ def planned(wish: Definition, registry: Registry, others: Sequence[Definition]) 
     return Network(
         name=wish.name,
         bridge=wish.bridge,
-        mtu=wish.mtu or links.usual_mtu(),
+        mtu=wish.mtu or mtu,
         ip4=ranges.subnet(four) if four != NONE else None,
         ip6=ranges.subnet(six) if six != NONE else None,
         loop6=ranges.loopback6(six) if six != NONE else None,

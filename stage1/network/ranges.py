@@ -85,21 +85,22 @@ def loopback6(text: str) -> str:
 
 
 def choose(
-    subnet4: Subnet | None, subnet6: Subnet | None, taken: Collection[str], last: int
-) -> tuple[int, str | None, str | None]:
-    """The number of a new pod and its addresses, which have that number in both ranges.
+    subnet4: Subnet | None, subnet6: Subnet | None, taken: Collection[str], last: str
+) -> tuple[str | None, str | None]:
+    """The addresses of a new pod, which have the same number in both ranges.
 
-    The search begins after the `last` number given, so that an address that has just become free rests for a while.
+    The search begins behind the `last` address given, so that one that has just become free rests for a while.
     """
     networks = [ipaddress.ip_network(subnet.range) for subnet in (subnet4, subnet6) if subnet]
     smallest = min(networks, key=lambda network: network.num_addresses)
     size = min(smallest.num_addresses - 1, 1 << 24)
-    start = last + 1 if _FIRST_POD <= last < size - 1 else _FIRST_POD
+    number = int(ipaddress.ip_address(last)) - int(smallest[0]) if last and _is_in(last, smallest) else 0
+    start = number + 1 if _FIRST_POD <= number < size - 1 else _FIRST_POD
     used = frozenset(taken)
     for number in chain(range(start, size), range(_FIRST_POD, start)):
         found = [str(network[number]) for network in networks]
         if not used.intersection(found):
-            return number, (found[0] if subnet4 else None), (found[-1] if subnet6 else None)
+            return (found[0] if subnet4 else None), (found[-1] if subnet6 else None)
     raise ConflictError(
         f"all addresses of {smallest} are in use", hint="stop a pod, or make a larger network"
     )

@@ -92,16 +92,16 @@ class Registry:
         """Note a network that has been made."""
         write_whole(self.networks / network.name, json.dumps(network_to(network)))
 
-    def last(self, name: str) -> int:
-        """The number of the pod that got its addresses last on a network."""
+    def last(self, name: str) -> str:
+        """The address given last on a network; the next one is looked for behind it."""
         try:
-            return int((self.networks / f"{name}.last").read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
+            return (self.networks / f"{name}.last").read_text()
+        except FileNotFoundError:
+            return ""
 
-    def write_last(self, name: str, number: int) -> None:
+    def write_last(self, name: str, address: str) -> None:
         """Note it."""
-        (self.networks / f"{name}.last").write_text(str(number))
+        (self.networks / f"{name}.last").write_text(address)
 
     def forget_network(self, name: str) -> None:
         """Note that it is no more."""

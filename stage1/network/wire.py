@@ -20,17 +20,20 @@ from stage1.network.registry import Registry, is_interface
 _RESOLV, _UPSTREAM = Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")
 
 
-def wire(pod: PodManifest, directory: PodDir) -> Wiring | None:
-    """What this pod's network will be; None where it has the host's, or none."""
+def wire(pod: PodManifest, directory: PodDir, *, start: bool = True) -> Wiring | None:
+    """What this pod's network will be; None where it has the host's, or none.
+
+    Without `start` nothing is made and nothing taken: it is what would be, if the pod started now.
+    """
     match pod.network:
         case NetworkMode.HOST | NetworkMode.NONE:
             return None
         case NetworkMode.NAMESPACE:
             return _in_namespace(pod, directory)
         case NetworkMode.POD:
-            return _with_pod(pod, directory)
+            return _with_pod(pod, directory, start=start)
         case NetworkMode.PRIVATE:
-            return _private(pod, directory)
+            return _private(pod, directory, start=start)
 
 
 def _in_namespace(pod: PodManifest, directory: PodDir) -> Wiring:
@@ -43,21 +46,22 @@ def _in_namespace(pod: PodManifest, directory: PodDir) -> Wiring:
     )
 
 
-def _with_pod(pod: PodManifest, directory: PodDir) -> Wiring:
+def _with_pod(pod: PodManifest, directory: PodDir, *, start: bool) -> Wiring:
     """The other pod's namespace; its addresses are in use as long as anybody is in it."""
     other = _other(pod, directory)
     registry = Registry()
     try:
-        pid, start = (int(word) for word in other.leader.read_text().split())
+        pid, began = (int(word) for word in other.leader.read_text().split())
     except (FileNotFoundError, ValueError):
         raise ConflictError(f"pod {pod.network_of} is not running", hint="start it first") from None
     with registry.locked():
         found = registry.entry(other.uuid)
         entry = Entry(pod.uuid, str(directory.path), (), found.endpoints if found else (), joined=other.uuid)
-        registry.write(entry)
+        if start:
+            registry.write(entry)
     return Wiring(
         entry,
-        Namespace(f"/proc/{pid}/ns/net", pid, start),
+        Namespace(f"/proc/{pid}/ns/net", pid, began),
         hosts=entry_lines(pod.names) + (_read(other.network / "hosts") or _read(Path("/etc/hosts"))),
         resolv=_read(other.network / "resolv.conf") or _resolver(),
         registered=str(registry.file(pod.uuid)),
@@ -76,14 +80,15 @@ def _other(pod: PodManifest, directory: PodDir) -> PodDir:
     return found
 
 
-def _private(pod: PodManifest, directory: PodDir) -> Wiring:
+def _private(pod: PodManifest, directory: PodDir, *, start: bool) -> Wiring:
     registry = Registry()
     nft = packet_filter.program() if any(interface.network for interface in pod.interfaces) else ""
     with registry.locked():
         living, gone = registry.entries()
         living = [entry for entry in living if entry.uuid != pod.uuid]
-        sweep(registry, gone)
-        endpoints = _endpoints(pod, directory, registry, living)
+        if start:
+            sweep(registry, gone)
+        endpoints = _endpoints(pod, _networks(pod, directory, registry, start=start), registry, living)
         entry = Entry(
             uuid=pod.uuid,
             directory=str(directory.path),
@@ -91,8 +96,8 @@ def _private(pod: PodManifest, directory: PodDir) -> Wiring:
             endpoints=endpoints,
             ports=sockets.resolve(pod.published, living) if pod.published else (),
         )
-        registry.write(entry)
-        tell(living, entry)
+        if start:
+            _take(entry, registry, living)
     hosts = entry_lines(pod.names) + names.own_lines(entry, pod.hostname, [app.name for app in pod.apps])
     return Wiring(
         entry,
@@ -103,6 +108,21 @@ def _private(pod: PodManifest, directory: PodDir) -> Wiring:
         repair=str(registry.repair),
         registered=str(registry.file(pod.uuid)),
     )
+
+
+def _take(entry: Entry, registry: Registry, living: Sequence[Entry]) -> None:
+    """From now on the addresses and ports are this pod's, and the others know its names."""
+    registry.write(entry)
+    for end in entry.endpoints:
+        if end.network and end.ip4:
+            registry.write_last(end.network, end.ip4)
+    tell(living, entry)
+
+
+def _networks(pod: PodManifest, directory: PodDir, registry: Registry, *, start: bool) -> dict[str, Network]:
+    find = definitions.realize if start else definitions.expected
+    names = [interface.network for interface in pod.interfaces if interface.network]
+    return {name: find(directory.root, name, registry) for name in names}
 
 
 def _names(pod: PodManifest) -> tuple[str, ...]:
@@ -140,7 +160,7 @@ def tell(living: Sequence[Entry], changed: Entry | None = None) -> None:
 
 
 def _endpoints(
-    pod: PodManifest, directory: PodDir, registry: Registry, living: Sequence[Entry]
+    pod: PodManifest, networks: dict[str, Network], registry: Registry, living: Sequence[Entry]
 ) -> tuple[Endpoint, ...]:
     taken = [
         address for entry in living for end in entry.endpoints for address in (end.ip4, end.ip6) if address
@@ -151,8 +171,8 @@ def _endpoints(
         if interface.network is None:
             end = _foreign(interface)
         else:
-            network = definitions.realize(directory.root, interface.network, registry)
-            end = _on_network(interface, network, registry, taken)
+            last = registry.last(interface.network)
+            end = _on_network(interface, networks[interface.network], last, taken)
         if end.mac in used:
             raise ConflictError(f"hardware address {end.mac} is in use", hint="leave out --mac")
         if found:  # the way out is by the first
@@ -161,7 +181,7 @@ def _endpoints(
     return tuple(found)
 
 
-def _on_network(interface: Interface, network: Network, registry: Registry, taken: list[str]) -> Endpoint:
+def _on_network(interface: Interface, network: Network, last: str, taken: list[str]) -> Endpoint:
     ip4, ip6 = interface.ip4, interface.ip6
     if ip4:
         ip4 = ranges.check_wish(ip4, network.ip4, network.name, taken)
@@ -169,8 +189,7 @@ def _on_network(interface: Interface, network: Network, registry: Registry, take
         ip6 = ranges.check_wish(ip6, network.ip6, network.name, taken)
     want4, want6 = network.ip4 if not ip4 else None, network.ip6 if not ip6 else None
     if want4 or want6:
-        number, new4, new6 = ranges.choose(want4, want6, taken, registry.last(network.name))
-        registry.write_last(network.name, number)
+        new4, new6 = ranges.choose(want4, want6, taken, last)
         ip4, ip6 = ip4 or new4, ip6 or new6
     taken += [address for address in (ip4, ip6) if address]
     way = None if network.internal else network

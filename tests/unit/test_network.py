@@ -63,23 +63,24 @@ def test_facts_survive_being_written() -> None:
 
 def test_addresses_are_given_in_turn_and_never_twice() -> None:
     taken: list[str] = []
-    last = 0
+    last = ""
     for _ in range(12):
-        last, four, six = ranges.choose(BLUE.ip4, BLUE.ip6, taken, last)
+        four, six = ranges.choose(BLUE.ip4, BLUE.ip6, taken, last)
         assert four
         assert six
         assert not {four, six} & {*taken, "10.5.0.0", "10.5.0.1", "10.5.0.2", "10.5.0.15", "fd00:5::2"}
         taken += [four, six]
+        last = four
     with pytest.raises(ConflictError, match="are in use"):
         ranges.choose(BLUE.ip4, BLUE.ip6, taken, last)
     taken.remove("10.5.0.9")
     taken.remove("fd00:5::9")
-    assert ranges.choose(BLUE.ip4, BLUE.ip6, taken, last) == (9, "10.5.0.9", "fd00:5::9")
+    assert ranges.choose(BLUE.ip4, BLUE.ip6, taken, last) == ("10.5.0.9", "fd00:5::9")
 
 
 def test_an_address_that_became_free_rests() -> None:
-    assert ranges.choose(BLUE.ip4, None, [], 3) == (4, "10.5.0.4", None)
-    assert ranges.choose(None, BLUE.ip6, [], 7) == (8, None, "fd00:5::8")
+    assert ranges.choose(BLUE.ip4, None, [], "10.5.0.3") == ("10.5.0.4", None)
+    assert ranges.choose(None, BLUE.ip6, [], "fd00:5::7") == (None, "fd00:5::8")
 
 
 @pytest.mark.parametrize("address", ["10.5.0.0", "10.5.0.1", "10.5.0.15", "10.6.0.4", "fd00:5::4"])

@@ -21,6 +21,7 @@ from stage1.contract import (
     ExitPolicy,
     ExitRule,
     Identity,
+    Interface,
     Mount,
     NetworkMode,
     Output,
@@ -70,6 +71,8 @@ def test_an_image_alone_is_a_whole_pod() -> None:
         hostname="pod-00112233",
         created=CREATED,
         apps=(planned(),),
+        network=NetworkMode.PRIVATE,
+        interfaces=(Interface(name="eth0", network="default"),),
         userns=UserNamespace(base=0),
         identity=Identity(machine_id=UUID.replace("-", "")),
     )
