@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from stage0 import doctor, show
+from stage0 import doctor, doctor_network, show
 from stage0.command import run as run_command
 from stage0.settings import Settings
 from stage1 import contract
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """0 if everything pods need is there, 1 if something is missing."""
-    findings = doctor.judge(gather(settings.root))
+    findings = (*doctor.judge(gather(settings.root)), *doctor_network.judge(gather_network()))
     good = doctor.has_all(findings)
     if arguments.json:
         sys.stdout.write(show.as_json({"ok": good, "checks": [finding._asdict() for finding in findings]}))
@@ -76,6 +76,40 @@ def gather(root: Path) -> doctor.Facts:
         skopeo=_said(["skopeo", "--version"]),
         image_policy=any(path.exists() for path in _policies()),
     )
+
+
+# What a pod's network takes, in a network namespace that ends with the command.
+_TRY_NETWORK = """
+ip link add pod0 type bridge && ip link add vpod0 master pod0 type veth peer name eth0 &&
+nft 'table bridge x { chain y { type filter hook prerouting priority 0; meta iifname "vpod*" accept; }; }'
+"""
+
+
+def gather_network() -> doctor_network.NetworkFacts:
+    """Look at the host's network; nothing stays changed."""
+    nft, said = _tried(["nft", "-j", "list", "chains"])
+    bridge = None
+    if os.geteuid() == 0:
+        done, why = _tried(["unshare", "--net", "sh", "-c", _TRY_NETWORK])
+        bridge = "" if done is not None else why
+    bridged6 = Path("/proc/sys/net/bridge/bridge-nf-call-ip6tables")
+    return doctor_network.NetworkFacts(
+        nft=nft,
+        said=said,
+        bridge=bridge,
+        bridged6=bridged6.exists() and bridged6.read_text().strip() != "0",
+        ipv6=Path("/proc/sys/net/ipv6/conf/all").is_dir(),
+    )
+
+
+def _tried(argv: list[str]) -> tuple[str | None, str]:
+    """What a program printed, or what it said when it failed."""
+    try:
+        return run_command(argv).decode(errors="replace"), ""
+    except HostError as error:
+        return None, error.message
+    except PodError as error:
+        return None, error.hint or error.message
 
 
 def _policies() -> tuple[Path, ...]:

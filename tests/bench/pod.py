@@ -36,7 +36,7 @@ class Pod:
 
     def exit_seven(self) -> float:
         """Run a pod of one app from nothing to its exit status."""
-        return timed(self.argv("run", "--rm", APP, "--", "exit", "7"), expect=7)
+        return timed(self.argv("run", "--rm", "--net=none", APP, "--", "exit", "7"), expect=7)
 
     def start(self, count: int) -> float:
         """Run a pod of so many apps until it is ready."""
@@ -49,7 +49,7 @@ class Pod:
         """Command line of a detached pod of so many sleeping apps."""
         apps = [[APP, "--name", f"a{number}", "--", *SLEEP] for number in range(count)]
         words = [word for app in apps for word in (*app, "---")][:-1]
-        return self.argv("run", "-d", "--name", "bench", *words)
+        return self.argv("run", "-d", "--name", "bench", "--net=none", *words)
 
     def remove(self) -> None:
         """End and remove the pod."""
@@ -102,7 +102,7 @@ class RawNspawn:
 
     def prepare(self) -> None:
         """Do once, and off the clock, all that stands before `exec` in the rendered instructions."""
-        identifier = run(self.pod.argv("prepare", APP, "--", "exit", "7")).strip()
+        identifier = run(self.pod.argv("prepare", "--net=none", APP, "--", "exit", "7")).strip()
         run(self.pod.argv("render", identifier))
         (self.directory,) = (self.pod.data / "pods").glob(f"*/{identifier}")
         for verb, *words in records(self.directory / "run" / "launch"):

@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.root.pods import REPO, Pods, import_images, scratch_directory
+from tests.conftest import needs_program
+from tests.root.lan import Lan, OnHost, made
+from tests.root.pods import REPO, Pods, eventually, import_images, scratch_directory
 
 # An overlay cannot be the upper layer of another one, which is what a data root on it would come to.
 PLACES = (Path("/tmp"), Path("/var/tmp"), REPO / "build", Path("/dev/shm"))
@@ -62,3 +65,20 @@ def pods(session_pods: Pods) -> Iterator[Pods]:
     session_pods.clear()
     left = session_pods.left()
     assert not left, "\n".join(left)
+
+
+@pytest.fixture(scope="session")
+def lan() -> Iterator[Lan]:
+    """A few hosts on a cable."""
+    needs_program("nft")
+    with made() as lan:
+        yield lan
+
+
+@pytest.fixture
+def net(pods: Pods, lan: Lan) -> Iterator[Pods]:
+    """Pods on the host of the lan."""
+    found = replace(pods, place=OnHost(lan.host), running=[])
+    yield found
+    found.clear()
+    eventually(lambda: not lan.left(), "interfaces and rules of pods to be gone")

@@ -42,7 +42,7 @@ BAD: list[tuple[tuple[str, ...], int, str]] = [
     (("run", "--name", "a/b", INSPECT), USAGE, "a/b"),
     (("run", "--name", MINE, INSPECT), RUNTIME, "is taken"),
     (("run", "--hostname", "no_such host", INSPECT), USAGE, "host name"),
-    (("run", "--net", "bridge:x", INSPECT), USAGE, "bridge:x"),
+    (("run", "--net", "bridge:", INSPECT), USAGE, "bridge:"),
     (("run", "--exit-policy", "maybe", INSPECT), USAGE, "maybe"),
     (("run", "--exit-policy", "app:nobody", INSPECT), USAGE, "nobody"),
     (("run", "--exit-policy", "any-failure:x", INSPECT), USAGE, "any-failure:x"),

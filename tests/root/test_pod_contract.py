@@ -49,6 +49,8 @@ def stage1(*words: str | Path, check: bool = True) -> subprocess.CompletedProces
 def prepared(pods: Pods) -> Path:
     """The directory of a prepared pod."""
     words = (
+        "--net",
+        "none",
         "inspect",
         "--volume",
         "data:/d",

@@ -6,31 +6,13 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from tests.conftest import needs_program
-from tests.root.lan import FAR4, FAR6, HOST4, HOST6, NEAR4, NEAR6, Lan, OnHost, made
+from tests.root.lan import FAR4, FAR6, HOST4, HOST6, NEAR4, NEAR6, Lan
 from tests.root.pods import Pods, eventually
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def lan() -> Iterator[Lan]:
-    needs_program("nft")
-    with made() as lan:
-        yield lan
-
-
-@pytest.fixture
-def net(pods: Pods, lan: Lan) -> Iterator[Pods]:
-    """Pods on the host of the lan."""
-    found = replace(pods, place=OnHost(lan.host), running=[])
-    yield found
-    found.clear()
-    eventually(lambda: not lan.left(), "interfaces and rules of pods to be gone")
 
 
 def serve(net: Pods, name: str, *options: str, port: int = 80) -> str:

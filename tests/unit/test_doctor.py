@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0 import cli, doctor, features
+from stage0 import cli, doctor, doctor_network, features
 from stage0.doctor import Cgroups, Facts, Finding, Level
+from stage0.doctor_network import NetworkFacts
 
 GOOD = Facts(
     root=True,
@@ -147,7 +148,8 @@ def test_json_has_every_check_and_nothing_is_left_in_the_data_root(
     status = cli.main(["--dir", str(tmp_path), "doctor", "--json"])
     said = json.loads(capsys.readouterr().out)
     assert status == (0 if said["ok"] else 1)
-    assert [check["check"] for check in said["checks"]] == [one.check for one in doctor.judge(GOOD)]
+    expected = [*doctor.judge(GOOD), *doctor_network.judge(GOOD_NETWORK)]
+    assert [check["check"] for check in said["checks"]] == [one.check for one in expected]
     assert os.listdir(tmp_path) == []
 
 
@@ -171,3 +173,46 @@ def test_every_feature_is_there_on_a_new_host_and_none_on_one_of_long_ago() -> N
     old = features.Versions(systemd=241, missing=features.PROGRAMS)
     assert all(feature.is_there(new) for feature in features.FEATURES)
     assert not any(feature.is_there(old) for feature in features.FEATURES)
+
+
+GOOD_NETWORK = NetworkFacts(nft='{"nftables": []}', said="", bridge="", bridged6=False, ipv6=True)
+ANY_NETWORK = st.builds(
+    NetworkFacts,
+    nft=st.none() | st.text() | st.sampled_from(["[]", '{"nftables": [{"chain": {}}]}', '{"nftables": 5}']),
+    bridge=st.none() | st.text(),
+)
+
+
+def test_a_good_host_has_networks() -> None:
+    assert {one.level for one in doctor_network.judge(GOOD_NETWORK)} == {Level.OK}
+
+
+@given(ANY_NETWORK)
+def test_whatever_is_found_of_the_network_becomes_words(facts: NetworkFacts) -> None:
+    assert all(one.found for one in doctor_network.judge(facts))
+
+
+@pytest.mark.parametrize(
+    ("facts", "check", "level"),
+    [
+        (GOOD_NETWORK._replace(nft=None, said="no nft"), "packet filter", Level.MISSING),
+        (GOOD_NETWORK._replace(bridge="Operation not supported"), "bridges", Level.MISSING),
+        (GOOD_NETWORK._replace(bridge=None), "bridges", Level.WARN),
+        (GOOD_NETWORK._replace(bridged6=True), "published on ::1", Level.WARN),
+        (GOOD_NETWORK._replace(ipv6=False), "published on ::1", Level.WARN),
+    ],
+)
+def test_what_networks_lack_is_named(facts: NetworkFacts, check: str, level: Level) -> None:
+    assert [one.level for one in doctor_network.judge(facts) if one.check == check] == [level]
+
+
+def test_a_firewall_that_drops_what_is_forwarded_is_named() -> None:
+    chain = {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}
+    ours, open_ = chain | {"table": "unitpod"}, chain | {"policy": "accept", "name": "OPEN"}
+    text = json.dumps({"nftables": [{"metainfo": {}}, {"chain": chain}, {"chain": ours}, {"chain": open_}]})
+    assert doctor_network.dropping(text) == ["ip filter FORWARD"]
+    (found,) = [
+        one for one in doctor_network.judge(GOOD_NETWORK._replace(nft=text)) if one.check == "forwarding"
+    ]
+    assert "chain ip filter FORWARD" in found.found
+    assert any("DOCKER-USER" in line for line in found.advice)
