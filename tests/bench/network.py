@@ -33,6 +33,8 @@ PATIENCE = 20.0
 class Contestant:
     """A runtime: how it runs a program in the foreground, keeps one running, and tells its address."""
 
+    environment: dict[str, str] | None = None
+
     def once(self, *options: str) -> list[str]:
         """Command line that runs `/iperf3 --version` to its end."""
         raise NotImplementedError
@@ -91,6 +93,7 @@ class OfPodman(Contestant):
     def __init__(self, scratch: Path) -> None:
         self.podman = Podman(scratch, REPO / "build" / "images")
         self.group = f"--cgroup-parent={self.podman.group}"
+        self.environment = self.podman.environment
 
     def prepare(self, tree: Path) -> None:
         """Import the image."""
@@ -190,10 +193,10 @@ def move(words: str, host: str, port: int) -> float:
 def rows(contestants: dict[str, Contestant], away: str, rounds: int) -> Iterator[Row]:
     """All lines of the table; servers of both run from the second row on."""
     yield Row(name="one app with a network, start to end", unit="s", rounds=3 * rounds, contestants={
-        name: partial(timed, one.once()) for name, one in contestants.items()
+        name: partial(timed, one.once(), env=one.environment) for name, one in contestants.items()
     })  # fmt: skip
     yield Row(name="the same with a published port", unit="s", rounds=3 * rounds, contestants={
-        name: partial(timed, one.once("-p", "18080:80")) for name, one in contestants.items()
+        name: partial(timed, one.once("-p", "18080:80"), env=one.environment) for name, one in contestants.items()
     })  # fmt: skip
     places = {}
     for number, (name, one) in enumerate(contestants.items()):
