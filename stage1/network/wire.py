@@ -10,9 +10,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from stage1.contract import ConflictError, Interface, NetworkMode, NotFoundError, PodDir, PodManifest, State
+from stage1.contract import (
+    ConflictError,
+    Interface,
+    NetworkMode,
+    NotFoundError,
+    PodDir,
+    PodManifest,
+    Port,
+    State,
+)
 from stage1.identity import entry_lines
-from stage1.network import definitions, names, ranges, rules, sockets
+from stage1.network import definitions, names, ranges, rules
 from stage1.network import filter as packet_filter
 from stage1.network.model import FOREIGN, GUARDED, Endpoint, Entry, Namespace, Network, Wiring
 from stage1.network.registry import Registry, is_interface
@@ -94,7 +103,7 @@ def _private(pod: PodManifest, directory: PodDir, *, start: bool) -> Wiring:
             directory=str(directory.path),
             names=_names(pod),
             endpoints=endpoints,
-            ports=sockets.resolve(pod.published, living) if pod.published else (),
+            ports=_ports(pod, living),
         )
         if start:
             _take(entry, registry, living)
@@ -108,6 +117,14 @@ def _private(pod: PodManifest, directory: PodDir, *, start: bool) -> Wiring:
         repair=str(registry.repair),
         registered=str(registry.file(pod.uuid)),
     )
+
+
+def _ports(pod: PodManifest, living: Sequence[Entry]) -> tuple[Port, ...]:
+    if not pod.published:
+        return ()
+    from stage1.network import sockets  # noqa: PLC0415  most pods publish nothing
+
+    return sockets.resolve(pod.published, living)
 
 
 def _take(entry: Entry, registry: Registry, living: Sequence[Entry]) -> None:
