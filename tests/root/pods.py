@@ -327,7 +327,7 @@ class Pods:
         for path in root.glob("*"):
             if path.name == "pods":
                 yield from (str(left) for state in path.iterdir() for left in state.iterdir())
-            elif path.name in {"names", "userns", "volumes"}:
+            elif path.name in {"names", "networks", "userns", "volumes"}:
                 yield from map(str, path.iterdir())
             elif path.name not in CACHES:
                 yield str(path)
