@@ -47,6 +47,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "image": ("image", "import, list, inspect and remove images"),
     "volume": ("volume", "make, list and remove volumes that outlive pods"),
     "render": ("render", "write a pod's units and systemd-nspawn arguments, run nothing"),
+    "unit": ("unit", "a unit of the host for a pod"),
     "doctor": ("doctor", "what this host lacks, and how to get it"),
     "completion": ("completion", "print completion for bash, zsh or fish"),
     "version": ("version", "print versions"),

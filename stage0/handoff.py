@@ -76,6 +76,29 @@ def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool
         os.close(ours)
 
 
+def host_unit(**wish: Any) -> tuple[str, str]:  # noqa: ANN401  the fields of stage1.hostunit.Wish
+    """The name and the text of a pod's unit for the host."""
+    texts = _host_units(("pod.service",), _stage1("hostunit").Wish(**wish))
+    return f"pod-{wish['name']}.service", texts["pod.service"]
+
+
+def shared_host_units(program: str, root: str) -> dict[str, str]:
+    """Units that a host has once, whatever its pods."""
+    hostunit = _stage1("hostunit")
+    return _host_units(hostunit.SHARED, hostunit.Wish(program=program, root=root))
+
+
+def _host_units(templates: tuple[str, ...], wish: Any) -> dict[str, str]:  # noqa: ANN401
+    jobs = [_stage1("hostunit").job(template, wish) for template in templates]
+    texts: dict[str, str] = _stage1("render").render(jobs, _stage1("resources").template_path(), None)
+    return texts
+
+
+def reload_host() -> None:
+    """Let the host's systemd read its units again."""
+    _stage1("manager").reload()
+
+
 def change(pod: PodDir, what: str, app: str, leader: int) -> Any:  # noqa: ANN401
     """`start_app`, `stop_app` or `restart_app` of stage1.change."""
     return getattr(_stage1("change"), what)(pod, leader, app)

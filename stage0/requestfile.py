@@ -11,15 +11,28 @@ from stage0.request import PodRequest
 from stage1.contract import PodError, UsageError
 from stage1.contract.codec import validate
 
+ENDINGS = (".toml", ".yaml", ".yml", ".json")
 _HINT = "the keys are the options of `pod run` with _ for -; apps are a list called app"
 
 
 def read(name: str) -> PodRequest:
     """The request in a file; UsageError with the path of every bad or unknown key."""
+    if name != "-":
+        name = str(found_file(name))
     document = _parse(name, _bytes(name))
     if not isinstance(document, dict):
         raise UsageError(f"{name}: not a table of keys", hint=_HINT)
     return validate(PodRequest, document, where=name, hint=_HINT)
+
+
+def found_file(name: str) -> Path:
+    """The file itself, or the one with an ending behind the name: `/etc/pod/pods/web` may be a web.toml."""
+    path = Path(name)
+    if path.suffix or path.exists():
+        return path
+    return next(
+        (found for ending in ENDINGS if (found := path.with_name(path.name + ending)).exists()), path
+    )
 
 
 def _bytes(name: str) -> bytes:

@@ -106,5 +106,20 @@ def _teach_signatures() -> None:
     )
 
 
+def reload() -> None:
+    """Let the host's systemd read its unit files again; HostError if it does not run or refuses."""
+    from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415
+    from pystemd.systemd1 import Manager  # noqa: PLC0415
+
+    try:
+        with Manager() as manager:
+            manager.Manager.Reload()
+    except DBusBaseError as error:
+        raise HostError(
+            f"the host's systemd did not read its units again: {_text(error.err_message) or error}",
+            hint="is systemd PID 1 here? otherwise run `systemctl daemon-reload` where it is",
+        ) from None
+
+
 def _text(words: bytes | str) -> str:
     return words.decode(errors="replace") if isinstance(words, bytes) else words

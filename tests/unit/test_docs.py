@@ -14,7 +14,7 @@ import pytest
 from stage0 import cli
 from stage0.arguments import app_parser
 from stage0.request import AppRequest, PodRequest
-from stage1 import nspawn, units
+from stage1 import hostunit, nspawn, units
 from stage1.contract import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, EXIT_RUNTIME, EXIT_USAGE
 from tests.conftest import needs_program
 
@@ -216,5 +216,6 @@ def test_the_page_of_templates_has_every_template_and_every_variable_and_no_othe
         *variables(units.PodUnits, "pod"),
         *variables(units.Await, "awaited"),
         *variables(nspawn.NspawnArguments, "nspawn"),
+        *variables(hostunit.HostUnit, "host"),
     }
     assert set(re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE)) == known

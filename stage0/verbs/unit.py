@@ -1,0 +1,84 @@
+"""EFFECT. `pod unit`: a unit of the host for a pod, to be enabled, started and changed like any other."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from stage0 import handoff, lifecycle
+from stage0.plan import POD_NAME
+from stage0.settings import Settings
+from stage1.contract import ConflictError, UsageError
+
+RESTARTS = ("no", "on-success", "on-failure", "on-abnormal", "on-abort", "always")
+_SLICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\.slice")
+_SYSTEM = Path("/etc/systemd/system")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """For which pod, and where to."""
+    option = parser.add_argument
+    option("pod", metavar="POD", nargs="?", help="a pod that exists: each start is a start of the same pod")
+    option("-f", "--file", metavar="FILE", help="a manifest: each start makes the pod anew")
+    option("--name", help="name of the pod that -f makes (default: the manifest's, or the file's)")
+    option("--restart", metavar="POLICY", choices=RESTARTS, default="on-failure", help=", ".join(RESTARTS))
+    option(
+        "--slice",
+        metavar="SLICE",
+        default="machine.slice",
+        help="where its limits belong (default machine.slice)",
+    )
+    option("--install", action="store_true", help=f"write it to {_SYSTEM} and let systemd read it")
+    option("--shared", metavar="DIR", help="write pod@.service, pod-gc.service and pod-gc.timer there")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print the unit, or install it and print what to do next."""
+    program, root = str(Path(sys.argv[0]).absolute()), str(settings.root.absolute())
+    if arguments.shared is not None:
+        for name, text in handoff.shared_host_units(program, root).items():
+            (Path(arguments.shared) / name).write_text(text)
+        return 0
+    if (arguments.pod is None) == (arguments.file is None):
+        raise UsageError("name a pod, or a manifest with -f", hint="see `pod unit --help`")
+    if not _SLICE.fullmatch(arguments.slice):
+        raise UsageError(f"--slice {arguments.slice}: not a slice", hint="write a name such as web.slice")
+    wish = _of_file(arguments) if arguments.file is not None else _of_pod(arguments, settings)
+    name, text = handoff.host_unit(
+        program=program, root=root, restart=arguments.restart, slice=arguments.slice, **wish
+    )
+    if not arguments.install:
+        sys.stdout.write(text)
+        return 0
+    (_SYSTEM / name).write_text(text)
+    handoff.reload_host()
+    sys.stdout.write(f"{_SYSTEM / name}\nstart it now and at each boot: systemctl enable --now {name}\n")
+    return 0
+
+
+def _of_pod(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    if arguments.name is not None:
+        raise UsageError("--name goes with -f", hint="a pod that exists keeps its name")
+    pod = lifecycle.find(settings.data, arguments.pod)
+    manifest = lifecycle.read_manifest(pod.directory)
+    if manifest.get("remove"):
+        raise ConflictError(
+            f"pod {pod.uuid} was made with --rm: it is gone after its first end",
+            hint="make it again without --rm",
+        )
+    stops = [app.get("stop_time", 10.0) for app in manifest.get("apps", [])]
+    return {"name": manifest.get("name") or pod.uuid, "stop_time": sum(stops)}
+
+
+def _of_file(arguments: argparse.Namespace) -> dict[str, Any]:
+    from stage0.requestfile import found_file, read  # noqa: PLC0415  pydantic, and only for files
+
+    path = found_file(arguments.file)
+    request = read(str(path))
+    name = arguments.name or request.name or path.stem
+    if not POD_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is not a name for a pod", hint="give one with --name")
+    return {"name": name, "file": str(path.absolute())}
