@@ -5,7 +5,7 @@ BUILD := build
 NATIVE := stage1/native
 
 .DEFAULT_GOAL := help
-.PHONY: help deps venv native images demo check test test-unit test-root test-lab bench lab-shell format analyze schema dist install clean
+.PHONY: help deps venv native images demo check test test-unit test-root test-lab test-vm bench lab-shell format analyze schema dist install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -47,6 +47,9 @@ test-lab: venv native images ## tests in a really booted systemd host
 
 test: check native images ## everything, lab included
 	$(PYTHON) -m pytest -q tests/root tests/lab tests/test_install.py
+
+test-vm: venv native images ## tests on an emulated machine with cgroup v2 and systemd 257
+	$(PYTHON) -m pytest -q tests/vm
 
 bench: venv native images ## ratios against podman and raw systemd-nspawn
 	@$(PYTHON) -m compileall -q stage0 stage1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from stage0 import features
+from stage0 import features, limits
 
 KERNEL_FLOOR = (5, 15)
 USER_NAMESPACES_OVER_OVERLAYS = (5, 19)
@@ -48,6 +48,7 @@ class Facts(NamedTuple):
     machined: bool
     cgroups: Cgroups
     cgroups_writable: bool
+    controllers: tuple[str, ...]  # of control groups, by their names in v2
     seccomp: bool
     user_namespaces: bool
     mapped: str | None  # what was said to a mapped overlay there, "" for yes
@@ -74,6 +75,7 @@ def judge(facts: Facts) -> tuple[Finding, ...]:
         _nspawn(facts),
         _seccomp(facts),
         _cgroups(facts),
+        _controllers(facts),
         _data_root(facts),
         _overlay(facts),
         _space(facts),
@@ -192,9 +194,19 @@ def _cgroups(facts: Facts) -> Finding:
     return Finding(
         check="cgroups",
         level=Level.WARN,
-        found=f"{facts.cgroups.value}: an app out of memory is reported as killed by SIGKILL, and limits of single"
-        " apps do not exist",
+        found=f"{facts.cgroups.value}: only whole pods can be limited, not single apps",
         advice=("boot with systemd.unified_cgroup_hierarchy=1 on the kernel's command line",),
+    )
+
+
+def _controllers(facts: Facts) -> Finding:
+    if not (lost := limits.without(facts.controllers)):
+        return Finding(check="controllers", level=Level.OK, found=" ".join(sorted(facts.controllers)))
+    return Finding(
+        check="controllers",
+        level=Level.WARN,
+        found=f"not there: {', '.join(lost)}",
+        advice=("see cgroup_disable= on the kernel's command line; in a container have them handed down",),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stage0 import show
@@ -18,6 +18,14 @@ _WORDS = {
     "pids_max": "pids",
     "io_weight": "io weight",
 }
+# What a pod or an app cannot have without a controller.
+_CONTROLLERS = {
+    "cpu": "--cpus, --cpu-weight",
+    "cpuset": "--cpuset-cpus",
+    "io": "--io-max, --io-weight",
+    "memory": "--memory and its like",
+    "pids": "--pids-limit",
+}
 _SIZES = {"memory_max", "memory_high", "memory_low", "swap_max"}
 
 
@@ -29,6 +37,11 @@ def limits_of(part: Mapping[str, Any]) -> dict[str, Any]:
     if part.get("oom_score_adjust") is not None:
         found["oom_score_adjust"] = part["oom_score_adjust"]
     return found
+
+
+def without(controllers: Sequence[str]) -> list[str]:
+    """Each controller that is not there, and what cannot be limited for want of it."""
+    return [f"{name} ({options})" for name, options in _CONTROLLERS.items() if name not in controllers]
 
 
 def sentence(limits: Mapping[str, Any]) -> str:

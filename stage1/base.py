@@ -1,4 +1,4 @@
-"""EFFECT. The base root: what a pod boots, gathered from the host's own systemd and kept under a key of its inputs.
+"""EFFECT. The base root: what a pod boots, gathered from a system's own systemd and kept under a key of its inputs.
 
 A base is never changed once it has its name, so it is safe as the lower layer of any number of running pods; a newer
 systemd on the host gives another key.
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from stage1 import host, resources
+from stage1 import resources
 from stage1.contract import DataRoot, HostError
+from stage1.tree import Tree, chosen
 
-_LOADER_CACHE = Path("/etc/ld.so.cache")
+_LOADER_CACHE = "/etc/ld.so.cache"
 _HELPERS = ("reaper", "launcher")
 _INPUTS = "pod/inputs"
-_LIBRARY_DIRECTORIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 
 
 class Entry(NamedTuple):
@@ -31,7 +31,8 @@ class Entry(NamedTuple):
 def ensure(root: DataRoot) -> Path:
     """The base root for this host as it is now, built if no pod needed it before."""
     entries = tuple(parse(resources.base_recipe().read_text()))
-    inputs = _inputs(entries)
+    tree = chosen()
+    inputs = _inputs(entries, tree)
     place = root.base / f"{zlib.crc32(inputs.encode()):08x}"
     try:
         known = (place / _INPUTS).read_text() == inputs
@@ -40,7 +41,7 @@ def ensure(root: DataRoot) -> Path:
     if known:
         os.utime(place)  # gc spares what was used of late
     else:
-        _build(place, entries, inputs)
+        _build(place, entries, tree, inputs)
     return place
 
 
@@ -52,10 +53,14 @@ def parse(text: str) -> Iterator[Entry]:
             yield Entry(words[0], tuple(words[1:]))
 
 
-def _inputs(entries: tuple[Entry, ...]) -> str:
+def _inputs(entries: tuple[Entry, ...], tree: Tree) -> str:
     """What a base is made of, a file a line with what changes when the file does."""
-    paths = [resources.base_recipe(), _LOADER_CACHE, *(resources.native(helper) for helper in _HELPERS)]
-    paths += [Path(entry.words[0]) for entry in entries if entry.verb == "program"]
+    paths = [
+        resources.base_recipe(),
+        *(resources.native(helper) for helper in _HELPERS),
+        tree.find(_LOADER_CACHE),
+    ]
+    paths += [tree.find(entry.words[0]) for entry in entries if entry.verb == "program"]
     lines = []
     for path in paths:
         try:
@@ -66,7 +71,7 @@ def _inputs(entries: tuple[Entry, ...]) -> str:
     return "".join(lines)
 
 
-def _build(place: Path, entries: tuple[Entry, ...], inputs: str) -> None:
+def _build(place: Path, entries: tuple[Entry, ...], tree: Tree, inputs: str) -> None:
     import shutil  # noqa: PLC0415  3 ms, and a base is built once
 
     temporary = place.with_name(f"{place.name}.{os.getpid()}")
@@ -75,7 +80,7 @@ def _build(place: Path, entries: tuple[Entry, ...], inputs: str) -> None:
     temporary.mkdir(mode=0o755)
     try:
         for entry in entries:
-            _VERBS[entry.verb](temporary, *entry.words)
+            _VERBS[entry.verb](temporary, tree, *entry.words)
         for helper in _HELPERS:
             _copy(resources.native(helper), temporary / "pod/bin" / helper)
         (temporary / _INPUTS).write_text(inputs)
@@ -97,32 +102,25 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copy2(source, target)
 
 
-def _program(root: Path, path: str, optional: str = "") -> None:
-    if not Path(path).exists():
+def _program(root: Path, tree: Tree, path: str, optional: str = "") -> None:
+    if not tree.find(path).exists():
         if optional:
             return
         raise HostError(
-            f"{path} is not installed",
+            f"{tree.find(path)} is not installed",
             hint="install systemd (253 packages on some systems: systemd-container)",
         )
-    _copy(Path(path), _inside(root, path))
-    for library in _libraries(path):
-        _copy(Path(library), _inside(root, library))
+    _copy(tree.find(path), _inside(root, path))
+    for library in tree.shared_objects(path):
+        _copy(tree.find(library), _inside(root, library))
 
 
-def _libraries(path: str) -> Iterator[str]:
-    """Every shared object a program needs, the dynamic loader among them, as ldd(1) lists them."""
-    for line in host.run(["ldd", path]).splitlines():
-        yield from (word for word in line.split() if word.startswith("/"))
-
-
-def _library(root: Path, name: str, optional: str = "") -> None:
+def _library(root: Path, tree: Tree, name: str, optional: str = "") -> None:
     """A library that systemd loads by dlopen(3), which ldd cannot see."""
-    for directory in _LIBRARY_DIRECTORIES:
-        for found in sorted([*Path(directory).glob(name), *Path(directory).glob(f"*-linux-gnu*/{name}")]):
-            _program(root, str(found))
-            return
-    if not optional:
+    found = tree.libraries(name)
+    for path in found:
+        _program(root, tree, path)
+    if not found and not optional:
         raise HostError(f"the library {name} is not installed", hint="`pod doctor` says what to install")
 
 
@@ -132,18 +130,18 @@ def _inside(root: Path, path: str) -> Path:
     return root / ("usr" if first in {"bin", "sbin", "lib", "lib64"} else "") / first / rest
 
 
-def _directory(root: Path, path: str, mode: str = "0755") -> None:
+def _directory(root: Path, _tree: Tree, path: str, mode: str = "0755") -> None:
     target = root / path.lstrip("/")
     target.mkdir(parents=True, exist_ok=True)
     target.chmod(int(mode, 8))
 
 
-def _link(root: Path, path: str, target: str) -> None:
+def _link(root: Path, _tree: Tree, path: str, target: str) -> None:
     (root / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
     (root / path.lstrip("/")).symlink_to(target)
 
 
-def _file(root: Path, path: str, *words: str) -> None:
+def _file(root: Path, _tree: Tree, path: str, *words: str) -> None:
     target = root / path.lstrip("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(" ".join(words) + "\n" if words else "")

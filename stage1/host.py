@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from stage1 import tree
 from stage1.contract import HostError
 
 SYSTEMD_FLOOR = 252
@@ -53,7 +54,7 @@ def _stamp() -> str:
     nspawn = _nspawn()
     changed = Path(nspawn).stat().st_mtime_ns if nspawn else 0
     machined = _machined()
-    return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {_booted()} {machined} {cgroup_mounts()}"
+    return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {_booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
 
 
 def _ask() -> HostFacts:
@@ -68,9 +69,10 @@ def _ask() -> HostFacts:
         raise HostError(
             f"systemd-nspawn is version {version}, older than {SYSTEMD_FLOOR}", hint="update systemd"
         )
+    own = tree.chosen()
     return HostFacts(
         nspawn=nspawn,
-        systemd=version,
+        systemd=version if own.is_host else _version(own.systemd_version()),
         booted=_booted(),
         machined=_machined(),
         cgroups=() if _booted() else cgroup_mounts(),

@@ -68,6 +68,7 @@ def gather(root: Path) -> doctor.Facts:
         machined=booted and _has_unit("dbus-org.freedesktop.machine1.service"),
         cgroups=mode,
         cgroups_writable=not is_root or all(os.access(path, os.W_OK) for path in hierarchies),
+        controllers=_controllers(),
         seccomp=Path("/proc/sys/kernel/seccomp/actions_avail").exists(),
         user_namespaces=_allows_user_namespaces(),
         unbuilt=tuple(name for name in _NATIVE_PROGRAMS if not os.access(_NATIVE / name, os.X_OK)),
@@ -216,6 +217,15 @@ def _cgroups() -> tuple[doctor.Cgroups, list[Path]]:
     if unified in found:
         return doctor.Cgroups.HYBRID, found
     return (doctor.Cgroups.V1 if found else doctor.Cgroups.NONE), found
+
+
+def _controllers() -> tuple[str, ...]:
+    """v2 names them in a file; v1 mounts each, or several together, in a directory with their names."""
+    try:
+        return tuple((_CGROUP / "cgroup.controllers").read_text().split())
+    except OSError:
+        names = {name for path in _CGROUP.glob("*/cgroup.procs") for name in path.parent.name.split(",")}
+        return tuple(sorted("io" if name == "blkio" else name for name in names))
 
 
 def _allows_user_namespaces() -> bool:

@@ -12,13 +12,14 @@ import pytest
 
 from tests.lab.host import LabError, LabHost
 from tests.leftovers import Difference, Snapshot
+from tests.patience import SLOWNESS
 
 PROGRAMS = (
     "systemd-nspawn", "systemd-run", "machinectl", "journalctl", "dbus-daemon",
     "unshare", "nsenter", "setpriv", "setsid", "mount", "ip", "nft",
 )  # fmt: skip
 CAP_SYS_ADMIN = 21
-SETTLE = 5.0
+SETTLE = 5.0 * SLOWNESS
 STARTED = pytest.StashKey[float]()
 PASSED = pytest.StashKey[bool]()
 

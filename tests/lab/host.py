@@ -24,12 +24,13 @@ from typing import Self
 from tests.lab import machine
 from tests.lab.terminal import Terminal, open_terminal
 from tests.leftovers import Snapshot
+from tests.patience import SLOWNESS
 
 JOIN = Path(__file__).with_name("join.sh")
 SESSION = "user.slice/lab-session.service"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KEEPER = ("unshare", "--mount", "--propagation", "slave", "--", sys.executable, "-m", "tests.lab.keeper")
-BOOT_LIMIT = 60.0
+BOOT_LIMIT = 60.0 * SLOWNESS
 Argv = Sequence[str | Path]
 
 
@@ -97,7 +98,7 @@ class LabHost:
         *,
         env: Mapping[str, str] | None = None,
         input: str | None = None,  # noqa: A002 (named as in subprocess.run)
-        timeout: float = 60,
+        timeout: float = 60 * SLOWNESS,
         check: bool = True,
         tty: bool = False,
     ) -> subprocess.CompletedProcess[str]:

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import IO
 
 from tests.lab import machine
+from tests.patience import SLOWNESS
 
 MARKER = "this-is-a-pod-lab"
 POWER_OFF = signal.SIGRTMIN + 4  # systemd(1), "SIGNALS"
-PATIENCE = 15.0
+PATIENCE = 15.0 * SLOWNESS
 BOOT = (
     "setpriv", "--pdeathsig", "KILL",
     "unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--",

@@ -8,6 +8,9 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
+from tests.conftest import needs_program
 from tests.lab.host import LabHost, children
 from tests.root.pods import Pods, eventually, import_images
 
@@ -37,12 +40,26 @@ class InLab:
 
 
 @contextlib.contextmanager
-def pods_of(lab: LabHost, *images: str) -> Iterator[Pods]:
-    """The data root of a lab, with these images, and without pods at the end."""
+def pods_of(lab: LabHost, *images: str, base: Path | None = None) -> Iterator[Pods]:
+    """The data root of a lab, with these images, and without pods at the end.
+
+    `base`: another system's tree, whose systemd the pods boot.
+    """
     scratch = Path(f"/tmp/podtest.{secrets.token_hex(4)}")
-    pods = Pods(root=ROOT, scratch=scratch, place=InLab(lab))
+    environment = {"POD_BASE_TREE": str(base)} if base else {}
+    pods = Pods(root=ROOT, scratch=scratch, place=InLab(lab), environment=environment)
     pods.there(scratch).mkdir()
     known = pods("image", "ls").out
     import_images(pods, *(image for image in images or ("inspect",) if f"{image}:latest" not in known))
     yield pods
     pods.clear()
+
+
+def newer_debian() -> Path:
+    """The root of a Debian with a systemd newer than this machine's, or a skip with its reason."""
+    from tests.vm.tree import ensure, host_has_newer_systemd
+
+    if host_has_newer_systemd():
+        pytest.skip("this machine's own systemd is as new")
+    needs_program("mmdebstrap")
+    return ensure().root

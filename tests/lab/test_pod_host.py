@@ -12,6 +12,7 @@ import pytest
 from tests.lab.host import LabHost
 from tests.lab.pods import pods_of
 from tests.leftovers import ON_DEMAND, Snapshot
+from tests.patience import SLOWNESS
 from tests.root.pods import Pods, eventually
 
 pytestmark = pytest.mark.lab
@@ -31,7 +32,7 @@ def pods(lab: LabHost) -> Iterator[Pods]:
 
 def left(lab: LabHost, before: Snapshot) -> str:
     """What is there that was not; machined and the manager may take a moment."""
-    limit = time.monotonic() + 5
+    limit = time.monotonic() + 5 * SLOWNESS
     while (added := before.difference(lab.snapshot(), ignore=CACHED).added) and time.monotonic() < limit:
         time.sleep(0.1)
     return "\n".join(added)

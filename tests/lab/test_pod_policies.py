@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.lab.host import LabHost
-from tests.lab.pods import pods_of
+from tests.lab.pods import newer_debian, pods_of
 from tests.root.pods import Pods, ending, eventually
 
 pytestmark = pytest.mark.lab
@@ -19,11 +20,20 @@ SLEEPER = ("inspect", "--name", "sleeper", "--", "pause")
 THREE = (*GOOD, "---", *BAD, "---", *SLEEPER)
 
 
-@pytest.fixture
-def pods(lab: LabHost) -> Iterator[Pods]:
-    """Pods of the session's lab."""
-    with pods_of(lab) as found:
+@pytest.fixture(params=[False, True], ids=["own systemd", "newer systemd"])
+def pods(lab: LabHost, request: pytest.FixtureRequest) -> Iterator[Pods]:
+    """Pods of the session's lab, whose PID 1 is this machine's systemd, or that of a newer Debian."""
+    base = newer_debian() if request.param else None
+    with pods_of(lab, base=base) as found:
         yield found
+
+
+def test_the_newer_systemd_is_what_pods_boot(lab: LabHost) -> None:
+    with pods_of(lab, base=newer_debian()) as pods:
+        pod = pods.start(*SLEEPER)
+        maps = Path(f"/proc/{pods.status(pod.uuid)['leader']}/maps").read_text()
+        assert "libsystemd-shared-257" in maps
+        pods("stop", pod.uuid)
 
 
 def test_by_default_the_first_failure_ends_the_pod_with_its_status(pods: Pods) -> None:

@@ -21,14 +21,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from tests.patience import SLOWNESS
+
 REPO = Path(__file__).resolve().parents[2]
 IMAGES = REPO / "build" / "images"
 POD = Path(sys.executable).with_name("pod")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": SYSTEM_PATH, "HOME": "/root", "LANG": "C.UTF-8"}
-PATIENCE = 30.0
+PATIENCE = 30.0 * SLOWNESS
 # A pod that hangs must fail its test, not the whole session.
-LIMIT = 90.0
+LIMIT = 90.0 * SLOWNESS
 CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified"))
 # What of a data root grows by design.
 CACHES = ("images", "layers", "base", "cache", "digested")
@@ -156,6 +158,7 @@ class Pods:
     place: Place = field(default_factory=Here)
     running: list[Running] = field(default_factory=list)
     count: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def there(self, path: Path | str) -> Path:
         """A path of the place, as this process sees it."""
@@ -163,7 +166,7 @@ class Pods:
 
     def argv(self, *words: str | Path, env: Mapping[str, str] | None = None) -> list[str]:
         """The whole command line of `pod WORDS`."""
-        environment = {**ENVIRONMENT, "POD_DIR": str(self.root), **(env or {})}
+        environment = {**ENVIRONMENT, "POD_DIR": str(self.root), **self.environment, **(env or {})}
         return self.place.argv([str(POD), *map(str, words)], environment)
 
     def __call__(

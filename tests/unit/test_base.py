@@ -9,8 +9,10 @@ import pytest
 
 from stage1 import base, resources
 from stage1.contract import DataRoot, HostError
+from stage1.tree import Tree
 from tests.conftest import needs_program
 
+HOST = Tree(Path("/"))
 PROGRAMS = ("/usr/lib/systemd/systemd", "/usr/lib/systemd/systemd-shutdown", "/usr/bin/systemctl")
 
 
@@ -44,7 +46,7 @@ def test_systemd_and_all_it_is_linked_with_are_there(root: Path) -> None:
         inside = root / program.lstrip("/")
         assert inside.is_file()
         assert os.access(inside, os.X_OK)
-        for library in base._libraries(program):
+        for library in HOST.shared_objects(program):
             assert base._inside(root, library).is_file(), library
 
 
@@ -102,12 +104,12 @@ def test_nothing_half_made_is_left_beside_it(root: Path) -> None:
 
 
 def test_a_program_that_is_missing_is_an_error_unless_optional(tmp_path: Path) -> None:
-    base._program(tmp_path, "/not/here", "optional")
+    base._program(tmp_path, HOST, "/not/here", "optional")
     with pytest.raises(HostError, match="/not/here is not installed"):
-        base._program(tmp_path, "/not/here")
-    base._library(tmp_path, "libnothere.so.9", "optional")
+        base._program(tmp_path, HOST, "/not/here")
+    base._library(tmp_path, HOST, "libnothere.so.9", "optional")
     with pytest.raises(HostError, match=r"libnothere\.so\.9"):
-        base._library(tmp_path, "libnothere.so.9")
+        base._library(tmp_path, HOST, "libnothere.so.9")
     assert list(tmp_path.iterdir()) == []
 
 

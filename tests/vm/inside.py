@@ -18,10 +18,11 @@ WANTED = Path("build/vm/wanted")
 
 
 class Reporter:
-    """A pytest plugin that reports each test once: its call, or the setup or teardown that went wrong."""
+    """A pytest plugin that reports each test once, when its teardown is over too."""
 
     def __init__(self, port: IO[str]) -> None:
         self._port = port
+        self._worst: pytest.TestReport | None = None
 
     def say(self, **facts: object) -> None:
         """Write a line."""
@@ -29,21 +30,28 @@ class Reporter:
         self._port.flush()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Setups and teardowns that went well are no news."""
-        if report.when == "call" or not report.passed:
-            text = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr or "")
-            sections = "".join(f"\n--- {title}\n{content}" for title, content in report.sections)
+        """Of setup, call and teardown the first that went wrong counts, else the call."""
+        if self._worst is None or (self._worst.passed and not report.passed):
+            self._worst = report
+        if report.when == "teardown":
+            worst, self._worst = self._worst, None
             self.say(
-                test=report.nodeid,
-                outcome=report.outcome,
-                seconds=round(report.duration, 2),
-                text=text + (sections[-20000:] if report.failed else ""),
+                test=worst.nodeid, outcome=worst.outcome, seconds=round(worst.duration, 2), text=text(worst)
             )
+
+
+def text(report: pytest.TestReport) -> str:
+    """Why a test was skipped, or how it failed and what was printed meanwhile."""
+    if report.skipped and isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    sections = "".join(f"\n--- {title}\n{content}" for title, content in report.sections)
+    return f"{report.longrepr}{sections[-20000:]}" if report.failed else ""
 
 
 def main(port: str) -> None:
     """Run the tests with everything required that only this machine has."""
     os.environ["REQUIRE"] = "root,lab,cgroup2"
+    os.environ["POD_TEST_SLOWNESS"] = "10"
     with Path(port).open("w") as out:
         reporter = Reporter(out)
         reporter.say(started=os.uname().release)

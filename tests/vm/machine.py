@@ -33,31 +33,35 @@ class Machine:
     """One boot; iterate over it for what the tests in it report."""
 
     def __init__(self, tree: Tree, tests: Sequence[str]) -> None:
-        self._place = Path(tempfile.mkdtemp(prefix="boot.", dir=CACHE))
-        self.console = self._place / "console.log"
-        self._process: subprocess.Popen[bytes] | None = None
-        project = self._place / "project"
-        copy_project(project, tests)
-        make_disk(project, self._place / "project.disk", "1G")
-        shutil.rmtree(project)
         self._tree = tree
+        self._tests = tests
+        self._scratch = tempfile.TemporaryDirectory(prefix="boot.", dir=CACHE)
+        self._place = Path(self._scratch.name)
+        self._console = self._place / "console.log"
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Iterator[Line]:
-        self._process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *self._argv()],
-            stdin=subprocess.PIPE,  # at its end qemu would close the other direction too
-            stdout=subprocess.PIPE,
-            stderr=(self._place / "qemu.log").open("wb"),
-            env={**os.environ, "TMPDIR": str(self._place)},
-        )
+        project = self._place / "project"
+        copy_project(project, self._tests)
+        make_disk(project, self._place / "project.disk", "1G")
+        shutil.rmtree(project)
+        with (self._place / "qemu.log").open("wb") as errors:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *self._argv()],
+                stdin=subprocess.PIPE,  # at its end qemu would close the other direction too
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, "TMPDIR": str(self._place)},
+            )
         return self._lines()
 
     def __exit__(self, *error: object) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
-        if "POD_VM_KEEP" not in os.environ:
-            shutil.rmtree(self._place, ignore_errors=True)
+        if self._console.exists():
+            shutil.copy(self._console, CACHE / "console.log")  # of the last boot, for whoever asks why
+        self._scratch.cleanup()
 
     def _argv(self) -> list[str]:
         return [
@@ -68,7 +72,7 @@ class Machine:
             # now the one, now the other first.
             "-drive", f"file={self._tree.disk},if=none,format=raw,id=root", "-device", "nvme,serial=root,drive=root",
             "-drive", f"file={self._place / 'project.disk'},if=virtio,format=raw",
-            "-serial", f"file:{self.console}",
+            "-serial", f"file:{self._console}",
             "-chardev", "stdio,id=results,signal=off", "-device", "virtio-serial-pci",
             "-device", "virtserialport,chardev=results,name=results",
         ]  # fmt: skip
@@ -85,7 +89,7 @@ class Machine:
 
     def _tail(self) -> str:
         try:
-            said = self.console.read_text(errors="replace").splitlines()[-60:]
+            said = self._console.read_text(errors="replace").splitlines()[-60:]
         except OSError:
             said = []
         errors = (self._place / "qemu.log").read_text(errors="replace").splitlines()[-10:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ PYTHON = "/opt/unitpod/bin/python"
 PROJECT = "/project"
 DISK_SIZE = "4G"
 LIMIT = 900
-RELEASE = "trixie"
+RELEASE, SYSTEMD = "trixie", 257
 PACKAGES = (
     "systemd", "systemd-sysv", "systemd-container", "udev", "dbus", "linux-image-cloud-amd64", "kmod", "util-linux",
     "mount", "iproute2", "nftables", "procps", "libc-bin", "attr", "busybox-static",
@@ -50,6 +51,13 @@ def ensure(release: str = RELEASE) -> Tree:
             _build(place, release)
     kernel = next(iter((place / "root" / "boot").glob("vmlinuz-*")))
     return Tree(root=place / "root", disk=place / "disk", kernel=kernel)
+
+
+def host_has_newer_systemd() -> bool:
+    """True on the machine that was made of this tree."""
+    said = subprocess.run(["systemctl", "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.match(r"systemd ([0-9]+)", said)
+    return found is not None and int(found[1]) >= SYSTEMD
 
 
 @contextmanager
