@@ -76,6 +76,24 @@ enum execution ask_execution(const char *app) {
         return post && property(post, "pid=") > 0 ? EXECUTED : NOT_EXECUTED;
 }
 
+char *ask_run(const char *app, struct timespec *started) {
+        AUTO_FREE char *text = ask_systemctl(app, "InvocationID,ExecMainStartTimestampMonotonic");
+        char *id = text ? strstr(text, "InvocationID=") : NULL;
+        uint64_t start = text ? property(text, "ExecMainStartTimestampMonotonic=") : 0;
+        struct timespec now = time_now(CLOCK_REALTIME), clock = time_now(CLOCK_MONOTONIC);
+        int64_t ago;
+
+        if (!id || start == 0)
+                return NULL;
+        ago = (clock.tv_sec - (time_t) (start / 1000000)) * INT64_C(1000000) + clock.tv_nsec / 1000 -
+              (int64_t) (start % 1000000);
+        ago = now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000 - ago;
+        *started = (struct timespec){.tv_sec = ago / 1000000, .tv_nsec = ago % 1000000 * 1000};
+        id += strlen("InvocationID=");
+        id[strcspn(id, "\n")] = '\0';
+        return xstrdup(id);
+}
+
 pid_t ask_main_process(const char *app) {
         AUTO_FREE char *text = ask_systemctl(app, "MainPID");
         return text ? (pid_t) property(text, "MainPID=") : 0;

@@ -3,11 +3,16 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum execution { NOT_EXECUTED, EXECUTED, MAYBE_EXECUTED };
 
 /* Asks the pod's PID 1 whether the app's program was executed in its latest run. */
 enum execution ask_execution(const char *app);
+
+/* What PID 1 knows of the app's latest run: its invocation, to be freed, and when it was started; or NULL.
+ */
+char *ask_run(const char *app, struct timespec *started);
 
 /* The app's main process as the pod numbers it, or 0. */
 pid_t ask_main_process(const char *app);

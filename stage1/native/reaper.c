@@ -182,6 +182,19 @@ static char *invocation_id(const struct reaper *reaper) {
         return xstrdup(text);
 }
 
+/* The link is made when the unit leaves the state of being dead, and from systemd 254 on an automatic
+ * restart does not let it get there: of a run that is not the first PID 1 knows more. */
+static char *take_run(const struct reaper *reaper, struct record *record) {
+        struct timespec started;
+        char *told = record->runs > 1 ? ask_run(reaper->app, &started) : NULL;
+
+        if (told)
+                format_time(record->started_at, &started, 6);
+        else
+                take_start_time(reaper, record);
+        return told ? told : invocation_id(reaper);
+}
+
 static void take_end_time(struct record *record) {
         struct timespec now = time_now(CLOCK_REALTIME);
         format_time(record->ended_at, &now, 6);
@@ -237,14 +250,13 @@ static int verb_run(struct reaper *reaper, char **words) {
         struct record record;
 
         open_pod(reaper, words[0]);
-        AUTO_FREE char *invocation = invocation_id(reaper);
         record_load(&record, reaper->status_fd, reaper->app);
         if (record.final && policy_find(&reaper->policy, reaper->app)->init)
                 return 0; /* it was done long ago, now its unit goes with the pod */
         record.runs++;
-        record.stopping = is_stopping(reaper, invocation);
         record.started_at[0] = '\0';
-        take_start_time(reaper, &record);
+        AUTO_FREE char *invocation = take_run(reaper, &record);
+        record.stopping = is_stopping(reaper, invocation);
         take_end_time(&record);
         look_closer(reaper, &ending);
         record_classify(&record, &ending);
