@@ -75,7 +75,6 @@ def judge(facts: Facts) -> tuple[Finding, ...]:
         _nspawn(facts),
         _seccomp(facts),
         _cgroups(facts),
-        _controllers(facts),
         _data_root(facts),
         _overlay(facts),
         _space(facts),
@@ -189,24 +188,14 @@ def _cgroups(facts: Facts) -> Finding:
                 "in a container: let it have a writable cgroup hierarchy of its own",
             ),
         )
+    lost = "".join(f", no controller {one}" for one in limits.without(facts.controllers))
     if facts.cgroups is Cgroups.V2:
-        return Finding(check="cgroups", level=Level.OK, found="v2")
+        return Finding(check="cgroups", level=Level.WARN if lost else Level.OK, found=f"v2{lost}")
     return Finding(
         check="cgroups",
         level=Level.WARN,
-        found=f"{facts.cgroups.value}: only whole pods can be limited, not single apps",
+        found=f"{facts.cgroups.value}: only whole pods can be limited, not single apps{lost}",
         advice=("boot with systemd.unified_cgroup_hierarchy=1 on the kernel's command line",),
-    )
-
-
-def _controllers(facts: Facts) -> Finding:
-    if not (lost := limits.without(facts.controllers)):
-        return Finding(check="controllers", level=Level.OK, found=" ".join(sorted(facts.controllers)))
-    return Finding(
-        check="controllers",
-        level=Level.WARN,
-        found=f"not there: {', '.join(lost)}",
-        advice=("see cgroup_disable= on the kernel's command line; in a container have them handed down",),
     )
 
 

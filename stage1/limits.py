@@ -314,13 +314,13 @@ _NSPAWN_ULIMITS = {
 }
 
 
-def supervisor_ulimits(pod: PodManifest) -> Iterator[tuple[str, str]]:
-    """Limits that systemd-nspawn must leave higher than it would, so that an app can have its own."""
+def supervisor_ulimits(pod: PodManifest) -> Iterator[tuple[str, str, str]]:
+    """Name, soft and hard limit of what systemd-nspawn would make too low for an app."""
     for name, (soft, most) in _NSPAWN_ULIMITS.items():
         wanted = [limit.hard for app in pod.apps for limit in app.ulimits if limit.name == name]
         if wanted and (None in wanted or max(number for number in wanted if number is not None) > most):
             hard = "infinity" if None in wanted else str(max(number or 0 for number in wanted))
-            yield name.upper(), f"{soft}:{hard}"
+            yield name, soft, hard
 
 
 def records(

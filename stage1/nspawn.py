@@ -39,7 +39,6 @@ class NspawnArguments(NamedTuple):
     private_users: bool
     properties: tuple[Assignment, ...]
     ulimits: tuple[Assignment, ...]
-    oom_score_adjust: Escaped
     credentials: tuple[Escaped, ...]
     directory: Escaped = Escaped("@directory@")
     machine: Escaped = Escaped("@machine@")
@@ -60,8 +59,9 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         private_users=pod.userns is not None,
         # with a unit of its own the pod's limits are that unit's
         properties=_assignments(limits.properties(pod.resources)) if register and not keep_unit else (),
-        ulimits=_assignments(limits.supervisor_ulimits(pod)),
-        oom_score_adjust=Escaped(str(score) if (score := limits.lowest_oom_score(pod)) else ""),
+        ulimits=_assignments(
+            (name.upper(), f"{soft}:{hard}") for name, soft, hard in limits.supervisor_ulimits(pod)
+        ),
         credentials=passed_credentials(pod),
     )
     return Job(TEMPLATE, RESULT, "nspawn", context)

@@ -159,6 +159,7 @@ def records(
     if wiring:
         yield from network_records.records(wiring)
     yield from limited.records
+    yield from _supervisor_limits(pod)
     yield from _mapped(_mounts(pod, directory, base, own, wiring), pod.userns)
     for number, device in enumerate(limits.app_devices(pod)):
         yield ("bind", device, f"rootfs{DEVICES}/{number}", "ro")
@@ -187,6 +188,14 @@ def _app_records(app: App) -> Iterator[Record]:
             yield ("from-host", app.name, socket.name)
     for one in app.credentials:
         yield ("credential", units.credential_id(app.name, one.name), one.kind.value, one.source)
+
+
+def _supervisor_limits(pod: PodManifest) -> Iterator[Record]:
+    """A pod in a user namespace has no right to raise these: its PID 1 has to be born with them."""
+    if score := limits.lowest_oom_score(pod):
+        yield ("oom-score", str(score))
+    for ulimit in limits.supervisor_ulimits(pod):
+        yield ("ulimit", *ulimit)
 
 
 def _mapped(found: Iterator[Record], own: UserNamespace | None) -> Iterator[Record]:

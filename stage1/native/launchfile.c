@@ -74,6 +74,51 @@ static char *take_limit(struct launch *launch, char **words) {
         return NULL;
 }
 
+static bool parse_limit(const char *text, rlim_t *limit) {
+        uint64_t number;
+
+        if (strcmp(text, "infinity") == 0)
+                *limit = RLIM_INFINITY;
+        else if (parse_number(text, INT64_MAX, &number))
+                *limit = number;
+        else
+                return false;
+        return true;
+}
+
+static char *take_ulimit(struct launch *launch, char **words) {
+        static const struct {
+                const char *name;
+                int resource;
+        } known[] = {{"nofile", RLIMIT_NOFILE},
+                     {"memlock", RLIMIT_MEMLOCK},
+                     {"msgqueue", RLIMIT_MSGQUEUE},
+                     {"nice", RLIMIT_NICE},
+                     {"rtprio", RLIMIT_RTPRIO}};
+        struct ulimit_spec *spec = &launch->ulimits[launch->n_ulimits];
+
+        for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+                if (strcmp(words[0], known[i].name) != 0)
+                        continue;
+                *spec = (struct ulimit_spec){.name = known[i].name, .resource = known[i].resource};
+                if (!parse_limit(words[1], &spec->value.rlim_cur) ||
+                    !parse_limit(words[2], &spec->value.rlim_max))
+                        break;
+                launch->n_ulimits++;
+                return NULL;
+        }
+        return xasprintf("ulimit '%s %s %s' is not known", words[0], words[1], words[2]);
+}
+
+static char *take_oom_score(struct launch *launch, char **words) {
+        uint64_t score;
+
+        if (!parse_number(words[0] + (*words[0] == '-'), 1000, &score))
+                return xasprintf("oom-score '%s' is not from -1000 to 1000", words[0]);
+        launch->oom_score = words[0];
+        return NULL;
+}
+
 static char *take_overlay(struct launch *launch, char **words) {
         bool writable = strcmp(words[1], "-") != 0;
 
@@ -318,6 +363,8 @@ static const struct verb {
         {"cgroup", 1, 1, take_cgroup},
         {"userns", 2, 2, take_userns},
         {"limit", 2, 2, take_limit},
+        {"ulimit", 3, 3, take_ulimit},
+        {"oom-score", 1, 1, take_oom_score},
         {"overlay", 3, 502, take_overlay},
         {"bind", 3, 4, take_bind},
         {"tmpfs", 3, 3, take_tmpfs},
@@ -386,6 +433,7 @@ char *launch_parse(struct launch *launch, char *text, size_t size) {
                 return error;
         /* No list can be longer than there are records. */
         launch->cgroups = xalloc(launch->n_records * sizeof(char *));
+        launch->ulimits = xalloc(launch->n_records * sizeof(struct ulimit_spec));
         launch->limits = xalloc(launch->n_records * sizeof(struct limit_spec));
         launch->credentials = xalloc(launch->n_records * sizeof(struct credential_spec));
         launch->environment = xalloc((launch->n_records + 1) * sizeof(char *));

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "credentials.h"
@@ -21,6 +22,13 @@ struct app_spec {
         gid_t gid;
         enum stdin_kind stdin_kind;
         enum output_kind out_kind, err_kind;
+};
+
+/* A limit of setrlimit(2) for systemd-nspawn and what it starts. */
+struct ulimit_spec {
+        const char *name;
+        int resource;
+        struct rlimit value;
 };
 
 struct limit_spec {
@@ -69,6 +77,9 @@ struct launch {
         struct id_range ids;
         struct limit_spec *limits; /* in their order: some files want to be written before others */
         size_t n_limits;
+        struct ulimit_spec *ulimits;
+        size_t n_ulimits;
+        const char *oom_score; /* NULL: as it is */
         struct mount_spec *mounts;
         size_t n_mounts;
         struct app_spec *apps;

@@ -77,6 +77,20 @@ static void await_cgroups(int go) {
                 die("the monitor is gone");
 }
 
+/* What only a process with rights over the host can raise: systemd-nspawn would try it when its child has
+ * given them up for a user namespace. */
+static void raise_limits(const struct launch *launch) {
+        AUTO_FREE char *error =
+                launch->oom_score ? write_limit("/proc/self/oom_score_adj", launch->oom_score) : NULL;
+
+        if (error)
+                die("%s", error);
+        for (size_t i = 0; i < launch->n_ulimits; i++)
+                if (setrlimit((__rlimit_resource_t) launch->ulimits[i].resource, &launch->ulimits[i].value) <
+                    0)
+                        die_errno("cannot raise the limit %s", launch->ulimits[i].name);
+}
+
 static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal, int go)
         __attribute__((noreturn));
 
@@ -84,6 +98,7 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
                       int go) {
         if (setsid() < 0)
                 die_errno("cannot make a session");
+        raise_limits(launch);
         umask(022);
         enter_network(launch);
         enter_mount_namespace();

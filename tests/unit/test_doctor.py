@@ -103,7 +103,7 @@ def test_without_this_no_pod_can_run(check: str, change: dict[str, object]) -> N
     ("check", "change"),
     [
         ("cgroups", {"cgroups": Cgroups.HYBRID}),
-        ("controllers", {"controllers": ("cpu", "pids")}),
+        ("cgroups", {"controllers": ("cpu", "pids")}),
         ("cgroups", {"cgroups": Cgroups.V1}),
         ("data root", {"root": False, "writable": None, "overlay": None}),
         ("overlayfs", {"overlay": None}),

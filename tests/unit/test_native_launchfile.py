@@ -50,6 +50,14 @@ names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True)
 ids = st.integers(0, 2**32 - 2)
 records = st.one_of(
     st.tuples(st.just("cgroup"), names.map(lambda name: f"/sys/fs/cgroup/{name}")),
+    st.tuples(st.just("limit"), names.map(lambda name: f"/sys/fs/cgroup/x/{name}"), words),
+    st.tuples(
+        st.just("ulimit"),
+        st.sampled_from(["nofile", "memlock", "msgqueue", "nice", "rtprio"]),
+        st.integers(0, 2**63 - 1),
+        st.one_of(st.just("infinity"), st.integers(0, 2**63 - 1)),
+    ),
+    st.tuples(st.just("oom-score"), st.integers(-1000, 1000)),
     st.builds(
         lambda *parts: ("overlay", *parts[:2], *parts[2]),
         paths,
@@ -144,6 +152,11 @@ def test_a_damaged_file_is_never_more_than_an_error(data: st.DataObject) -> None
             [["cgroup", "/sys/fs/cgroup/../x"]],
             "cgroup '/sys/fs/cgroup/../x' is not an absolute path without '..'",
         ),
+        ([["limit", "/etc/passwd", "x"]], "limit '/etc/passwd' is no file of a cgroup"),
+        ([["limit", "/sys/fs/cgroup/../../x", "x"]], "is no file of a cgroup"),
+        ([["ulimit", "core", "0", "0"]], "ulimit 'core 0 0' is not known"),
+        ([["ulimit", "nofile", "-1", "0"]], "ulimit 'nofile -1 0' is not known"),
+        ([["oom-score", "1001"]], "oom-score '1001' is not from -1000 to 1000"),
         ([["overlay", "t", "d"]], "record 3: 'overlay' with 2 words"),
         ([["overlay", "t", "d", *["l"] * 501]], "record 3: 'overlay' with 503 words"),
         ([["bind", "a", "b", "rw"]], "bind option 'rw' is not known"),
