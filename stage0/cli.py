@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stats": ("stats", "what pods and apps use: processor, memory, tasks, disk"),
     "top": ("top", "the processes of a pod"),
     "events": ("events", "what has happened to pods, and what happens"),
+    "cp": ("cp", "copy files between the host and apps"),
     "mount": ("mount", "bring files of the host into running apps"),
     "logs": ("logs", "what the apps of a pod printed"),
     "port": ("port", "list published ports, publish more, take some back"),

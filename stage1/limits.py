@@ -300,7 +300,7 @@ def wanted_controllers(limits: Iterable[Resources]) -> tuple[str, ...]:
 
 def lowest_oom_score(pod: PodManifest) -> int:
     """0, or the lowest that an app asks for: without rights over the host no process can go below its parent's."""
-    return min(0, *(app.oom_score_adjust or 0 for app in pod.apps))
+    return min([0, *(app.oom_score_adjust or 0 for app in pod.apps)])
 
 
 # What systemd-nspawn gives its PID 1 of limits that only a process with rights over the host can raise, and where a

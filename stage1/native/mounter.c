@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "grafting.h"
+#include "holding.h"
 #include "idmap.h"
 #include "inroot.h"
 #include "propagating.h"
@@ -332,9 +333,13 @@ static struct request parse(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-        struct request request = parse(argc, argv);
-
         umask(022);
+        if (argc >= 4 && strcmp(argv[1], "hold") == 0) {
+                if (chdir(argv[2]) < 0)
+                        die_errno("cannot enter the pod directory %s", argv[2]);
+                return hold(argv[3], argv + 4);
+        }
+        struct request request = parse(argc, argv);
         if (chdir(request.directory) < 0)
                 die_errno("cannot enter the pod directory %s", request.directory);
         return request.source ? add(&request) : take_away(&request);

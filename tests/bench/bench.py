@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from stage0.cli import VERBS
+from tests.bench import entering
 from tests.bench.measure import BenchError, Result, Row, as_json, progress, run, run_row, table, timed
 from tests.bench.pod import Pod, RawNspawn
 from tests.bench.podman import Podman
@@ -74,6 +75,7 @@ class Bench:
                 f"memory around {count} app{'s' * (count > 1)}", 3, unit="kB",
                 pod=partial(self.pod.memory, count), podman=partial(self.podman.memory, count),
             )  # fmt: skip
+        yield from self.exec_row()
         yield from self.store_rows()
         yield from self.pull_rows()
         yield from self.help_rows()
@@ -87,6 +89,11 @@ class Bench:
             if key.partition("_")[0] not in self.absent and callable(call)
         }
         return Row(name=name, unit=unit, rounds=1 if self.quick else rounds, contestants=there)
+
+    def exec_row(self) -> Iterator[Row]:
+        """Run a command in what runs already."""
+        with entering.running(self.pod, self.podman, with_podman="podman" not in self.absent) as contestants:
+            yield self.row("exec of a command that does nothing", 30, **contestants)
 
     def store_rows(self) -> Iterator[Row]:
         """Bring an image of many files into a store, unpack it three ways, and list a store of many images."""
