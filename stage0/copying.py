@@ -129,7 +129,7 @@ def _child(root: Root, stream: int, says: int, act: Callable[[IO[bytes]], None],
             act(file)
         status = 0
     except BrokenPipeError:
-        pass
+        status = 0  # the other side says why it went away
     except (OSError, tarfile.TarError, PodError, EOFError) as error:
         text = error.message if isinstance(error, PodError) else _words(error)
         os.write(says, text.encode(errors="replace")[:4000])
@@ -149,7 +149,7 @@ def _finish(child: int, heard: int) -> str:
     with open(heard, "rb") as file:
         text = file.read().decode(errors="replace")
     _, status = os.waitpid(child, 0)
-    return text or ("the copying process was ended" if os.WIFSIGNALED(status) else "")
+    return text or ("a copying process failed" if status != 0 else "")
 
 
 def lock_into(root: Root, keep: tuple[int, ...]) -> None:
@@ -187,13 +187,12 @@ def _load_everything() -> None:
 
 
 def _close_all_but(keep: tuple[int, ...]) -> None:
-    start = 3
-    for descriptor in sorted(keep):
-        os.closerange(start, descriptor)
+    start = 0
+    for descriptor in sorted({0, 1, 2, *keep}):
+        if descriptor > start:  # with an empty range os.closerange() closes everything
+            os.closerange(start, descriptor)
         start = descriptor + 1
     os.closerange(start, os.sysconf("SC_OPEN_MAX"))
-    with contextlib.suppress(OSError):
-        os.set_inheritable(0, False)
 
 
 def _drop_capabilities() -> None:
