@@ -1,11 +1,10 @@
-"""EFFECT. The rows about commands in what runs already: `pod exec` against `podman exec`, and the C program alone."""
+"""EFFECT. The row about commands in what runs already: `pod exec` against `podman exec`, and the C program alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from tests.bench.measure import run, timed
 from tests.bench.pod import APP, SLEEP, Pod
@@ -57,26 +56,3 @@ def running(pod: Pod, podman: Podman, *, with_podman: bool) -> Iterator[dict[str
         run(pod.argv("rm", "-f", NAME))
         if with_podman:
             podman.run("rm", "--force", "--time=0", NAME)
-
-
-def main() -> None:
-    """Only these rows: `python -m tests.bench.entering`."""
-    import tempfile
-
-    from tests.bench.measure import Row, progress, run_row, table
-
-    with tempfile.TemporaryDirectory(prefix="podbench-", dir="/var/tmp") as name:
-        images = REPO / "build" / "images"
-        pod, podman = Pod(Path(name), images), Podman(Path(name), images)
-        pod.prepare()
-        podman.prepare()
-        with running(pod, podman, with_podman=True) as contestants:
-            row = Row(
-                name="exec of a command that does nothing", unit="s", rounds=30, contestants=contestants
-            )
-            print(table([run_row(row, progress)]))
-        podman.close()
-
-
-if __name__ == "__main__":
-    main()
