@@ -25,14 +25,14 @@ static void read_launch(struct launch *launch) {
                 die("run/launch: %s", error);
 }
 
-static int open_place(int root, const char *path, const char *below, int flags) {
+static int open_below(int root, const char *path, const char *below, int flags) {
         AUTO_FREE char *whole = xasprintf("%s/%s", path, below);
         return open_in_root(root, whole, flags);
 }
 
 /* Where a unit would bind it; a place that is not there was never mounted. */
 static void bind_volume(int root, int app_root, const char *volume, const char *target) {
-        AUTO_CLOSE int source = open_place(root, "pod/volumes", volume, O_PATH);
+        AUTO_CLOSE int source = open_below(root, "pod/volumes", volume, O_PATH);
         AUTO_CLOSE int place = open_in_root(app_root, target, O_PATH);
         unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
 
@@ -53,7 +53,7 @@ int hold(const char *app, char **volumes) {
         make_mounts(launch.mounts, launch.n_mounts, &launch.ids);
         AUTO_CLOSE int root = open("rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
         AUTO_FREE char *place = xasprintf("%s/rootfs", app);
-        AUTO_CLOSE int app_root = root < 0 ? -1 : open_place(root, "pod/apps", place, O_PATH | O_DIRECTORY);
+        AUTO_CLOSE int app_root = root < 0 ? -1 : open_below(root, "pod/apps", place, O_PATH | O_DIRECTORY);
         if (app_root < 0)
                 die_errno("the pod has no root of app %s", app);
         for (; volumes[0] && volumes[1]; volumes += 2)
