@@ -36,13 +36,16 @@ def file_system(place: Path) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def network() -> None:
+def network() -> Iterator[None]:
     """This process and all it starts are in a network namespace of their own: the machine's stays as it is."""
     if os.geteuid() != 0:
+        yield
         return
     clone_newnet = 0x40000000
     assert ctypes.CDLL(None, use_errno=True).unshare(clone_newnet) == 0, os.strerror(ctypes.get_errno())
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    yield
+    shutil.rmtree(f"/run/unitpod/net-{Path('/proc/self/ns/net').stat().st_ino}", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
