@@ -289,11 +289,12 @@ def _is_app(app: object) -> bool:
 def images_in_use(root: Path) -> frozenset[str]:
     """Manifest digests of the images that pods were made from or have as volumes."""
     return frozenset(
-        digest for pod in pods(DataRoot(root)) for digest in _digests(read_manifest(pod.directory))
+        digest for pod in pods(DataRoot(root)) for digest in image_digests(read_manifest(pod.directory))
     )
 
 
-def _digests(manifest: dict[str, Any]) -> Iterator[str]:
+def image_digests(manifest: dict[str, Any]) -> Iterator[str]:
+    """Of a manifest as `read_manifest` gives it: images of apps, and those that are volumes."""
     yield from (app["image"]["digest"] for app in manifest.get("apps", []))
     volumes = manifest.get("volumes")
     for volume in volumes if isinstance(volumes, list) else []:
