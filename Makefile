@@ -55,6 +55,7 @@ bench: venv native images ## ratios against podman and raw systemd-nspawn
 	@$(PYTHON) -m compileall -q stage0 stage1
 	$(PYTHON) tests/bench/bench.py
 	$(PYTHON) tests/bench/network.py
+	@$(PYTHON) -m tests.bench.exposure
 
 lab-shell: venv native ## a shell in a systemd host booted for you
 	@tests/lab/shell

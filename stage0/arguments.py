@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stage0.options import (
+    confinement,
     credentials,
     fetching,
     identity,
@@ -50,6 +51,7 @@ _APP_OPTIONS = (
     ("sockets", sockets.add),
     ("secrets", credentials.add),
     ("files", storage.add),
+    ("confinement", confinement.add),
     ("network", network.add),
     ("limits", resources.add),
 )
@@ -142,7 +144,18 @@ def _with_files(app: AppRequest, environment: Mapping[str, str]) -> AppRequest:
             _from_caller(text, environment) for text in app.env if "=" in text or text in environment
         )
     files = tuple(text for name in app.env_file for text in _env_file(name, environment))
-    return app._replace(env=(*files, *own), env_file=())
+    return app._replace(env=(*files, *own), env_file=(), seccomp=_profile(app.seccomp))
+
+
+def _profile(text: str | None) -> str | None:
+    """`--seccomp FILE.json` as the text of that file."""
+    if text is None or "{" in text or not ("/" in text or text.endswith(".json")):
+        return text
+    try:
+        return Path(text).read_text()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"--seccomp {text}: {reason}", hint="name a profile in JSON") from None
 
 
 def _from_caller(text: str, environment: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from stage1.contract import (
     NotFoundError,
     PodDir,
     PodManifest,
+    UsageError,
     Volume,
     VolumeKind,
     codec,
@@ -26,6 +27,8 @@ from stage1.contract import (
 from stage1.contract.identity import LOCAL_TIME
 
 _ZONES = "/usr/share/zoneinfo"
+
+_KERNEL_DIRECTORIES = ("/dev", "/proc", "/sys")
 
 
 def check_sources(pod: PodManifest) -> None:
@@ -46,6 +49,17 @@ def check_sources(pod: PodManifest) -> None:
             f"this host has no time zone {zone!r}",
             hint="`timedatectl list-timezones` lists them; the host needs the package tzdata",
         )
+    for device in (device for app in pod.apps for device in app.confinement.devices):
+        _check_device(device.source)
+
+
+def _check_device(path: str) -> None:
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError as error:
+        raise NotFoundError(f"device {path}: {error.strerror}", hint="see /dev of this host") from None
+    if not stat.S_ISCHR(mode) and not stat.S_ISBLK(mode):
+        raise UsageError(f"{path} is not a device", hint="name the nodes one by one; see --device")
 
 
 def _check_source(source: str) -> None:
@@ -95,6 +109,9 @@ def _app(app: App, tree: MergedTree, directory: PodDir) -> App:
     root = tree.lookup("/")
     _take_over(upper, root.status if root else None)
     _missing_directories(tree, upper, app.workdir)
+    if app.confinement.read_only:
+        for path in _KERNEL_DIRECTORIES:  # systemd can make no place for them in a root that is read-only
+            _missing_directories(tree, upper, path)
     etc = tree.lookup("/etc", follow=False)
     if etc is None:
         return app

@@ -14,7 +14,7 @@ from stage0 import layout, lifecycle, ranges
 from stage0.image import Image, MergedTree, Store
 from stage0.image.wish import POLICIES, Wish
 from stage0.interruption import heed_sigterm
-from stage0.plan import Circumstances, plan_pod
+from stage0.plan import Circumstances, Host, plan_pod
 from stage0.plan.identity import path_users
 from stage0.plan.storage import image_sources
 from stage0.request import PodRequest
@@ -72,8 +72,28 @@ def planned(request: PodRequest, store: Store, *, quiet: bool = False) -> PodMan
             for index, path in paths
             if (owner := _owner(images[index], path, store)) is not None
         },
+        host=_host(request),
     )
     return plan_pod(request, images, now)
+
+
+def _host(request: PodRequest) -> Host:
+    """What the plan of confinement must know of the host, asked only where an app wishes for it."""
+    lists = any(_is_list(app.seccomp) for app in request.app)
+    labels = any(app.security_label for app in request.app)
+    if not lists and not labels and not any(app.seccomp for app in request.app):
+        return Host()
+    from stage0 import asking  # noqa: PLC0415  rare
+
+    return Host(
+        architecture=asking.architecture(),
+        calls=asking.system_calls() if lists else None,
+        labels=asking.labels() if labels else frozenset(),
+    )
+
+
+def _is_list(seccomp: str | None) -> bool:
+    return seccomp is not None and seccomp not in {"default", "unconfined"} and not seccomp.startswith("{")
 
 
 def checked_policy(text: str) -> str:

@@ -24,6 +24,22 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=max(width, 40) - 2)
 
 
+class Once(argparse.Action):
+    """An option of which the last would win: said twice it is a mistake."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep the value."""
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} is given twice, and there can be one only")
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises UsageError where argparse would print and exit; no abbreviated options."""
 

@@ -47,6 +47,17 @@ class AppRequest(NamedTuple):
     mount: tuple[Text, ...] = ()
     tmpfs: tuple[Text, ...] = ()
     group_add: tuple[Text, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    cap_only: tuple[str, ...] | None = None
+    privileged: bool = False
+    seccomp: Text | None = None
+    no_new_privileges: bool | None = None
+    read_only: bool = False
+    device: tuple[Text, ...] = ()
+    mask_path: tuple[Text, ...] = ()
+    unmask: tuple[Text, ...] = ()
+    security_label: tuple[str, ...] = ()
     socket: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
     memory: Quantity | None = None

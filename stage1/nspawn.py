@@ -14,6 +14,15 @@ from stage1.units import passed_credentials
 TEMPLATE = "pod/nspawn.args.j2"
 RESULT = "nspawn.args"
 
+# The default of systemd-nspawn(1), --capability=.
+KEPT = frozenset({
+    "CAP_AUDIT_CONTROL", "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER",
+    "CAP_FSETID", "CAP_IPC_OWNER", "CAP_KILL", "CAP_LEASE", "CAP_LINUX_IMMUTABLE", "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP",
+    "CAP_SETUID", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_CHROOT", "CAP_SYS_NICE", "CAP_SYS_PTRACE",
+    "CAP_SYS_RESOURCE", "CAP_SYS_TTY_CONFIG",
+})  # fmt: skip
+
 
 # systemd-nspawn's own filter costs 100 ms to compile; every app's unit has one at least as strict, and nothing else
 # in the pod runs an image's code. systemd-nspawn's lock says no more than that of the pod directory, and is one more
@@ -40,6 +49,7 @@ class NspawnArguments(NamedTuple):
     properties: tuple[Assignment, ...]
     ulimits: tuple[Assignment, ...]
     credentials: tuple[Escaped, ...]
+    capabilities: Escaped
     directory: Escaped = Escaped("@directory@")
     machine: Escaped = Escaped("@machine@")
     uuid: Escaped = Escaped("@uuid@")
@@ -63,12 +73,18 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
             (name.upper(), f"{soft}:{hard}") for name, soft, hard in limits.supervisor_ulimits(pod)
         ),
         credentials=passed_credentials(pod),
+        capabilities=Escaped(",".join(more_capabilities(pod))),
     )
     return Job(TEMPLATE, RESULT, "nspawn", context)
 
 
 def _assignments(found: Iterable[tuple[str, str]]) -> tuple[Assignment, ...]:
     return tuple(Assignment(name=Escaped(name), value=Escaped(value)) for name, value in found)
+
+
+def more_capabilities(pod: PodManifest) -> list[str]:
+    """What apps have beyond what systemd-nspawn leaves to the pod's systemd, which can give only what it has."""
+    return sorted({name for app in pod.apps for name in app.confinement.capabilities} - KEPT)
 
 
 def argv(program: str, rendered: str, pod: PodManifest, directory: PodDir) -> tuple[str, ...]:

@@ -19,7 +19,18 @@ from stage1.contract import (
     UsageError,
     UserNamespace,
 )
-from stage1.contract.paths import DEVICES, POLICY, STATUS, STREAMS, TWIN_SUFFIX, UNITS, WORDS, claim_of
+from stage1.contract.paths import (
+    DEVICE_NODES,
+    DEVICES,
+    HOST_DEVICES,
+    POLICY,
+    STATUS,
+    STREAMS,
+    TWIN_SUFFIX,
+    UNITS,
+    WORDS,
+    claim_of,
+)
 from stage1.host import HostFacts
 from stage1.identity import HostFiles
 from stage1.mounts import Record, app_root
@@ -38,8 +49,6 @@ ALIASES = {
     "ctrl-alt-del.target": "halt.target",
     "kexec.target": "exit.target",
 }
-
-_NAME_SERVICE = "rootfs/pod/etc/"
 
 
 class LaunchPlan(NamedTuple):
@@ -164,6 +173,7 @@ def records(
     for number, device in enumerate(limits.app_devices(pod)):
         yield ("bind", device, f"rootfs{DEVICES}/{number}", "ro")
     yield from limited.mounts
+    yield from _devices(pod)
     for app in pod.apps:
         yield from _app_records(app)
     yield ("log-limit", str(pod.log_limit))
@@ -232,6 +242,19 @@ def _mounts(
 def _living(pod: PodManifest, wiring: Wiring | None) -> bool:
     """Names of the pods of a network change while this one runs: then hosts is no file of a layer, which must not."""
     return wiring is not None and pod.names.hosts is Provider.POD
+
+
+def _devices(pod: PodManifest) -> Iterator[Record]:
+    """Nodes of the host's devices that belong to the app's user, and all of them for who is hardly confined."""
+    if any(app.confinement.privileged for app in pod.apps):
+        yield ("bind", "/dev", f"rootfs{HOST_DEVICES}", "-")
+    for app in pod.apps:
+        owner = (str(app.user.uid or 0), str(app.user.gid or 0))
+        for number, device in enumerate(app.confinement.devices):
+            mode = f"{4 * ('r' in device.rights) + 2 * ('w' in device.rights)}00"
+            yield ("device", device.source, f"rootfs{DEVICE_NODES}/{app.name}.{number}", mode, *owner)
+        if app.confinement.read_only:
+            yield ("read-only", mounts.app_root(app.name))
 
 
 def encode_records(found: Iterator[Record]) -> bytes:

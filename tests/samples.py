@@ -6,8 +6,10 @@ from typing import Any
 
 from stage0.image.model import Image, ImageConfig
 from stage0.plan import CAPABILITIES, Circumstances, plan_pod
+from stage0.plan.seccomp import default
+from stage0.plan.userns import Bounds, choose
 from stage0.request import AppRequest, PodRequest
-from stage1.contract import App, PodManifest, User
+from stage1.contract import App, Confinement, PodManifest, User
 from stage1.contract import Image as AppImage
 from stage1.host import HostFacts
 from stage1.identity import HostFiles
@@ -41,7 +43,7 @@ def app(name: str = "web", **changes: Any) -> App:
         env=("PATH=/usr/bin:/bin", "HOME=/root"),
         user=ROOT,
         workdir="/",
-        capabilities=CAPABILITIES,
+        confinement=Confinement(capabilities=CAPABILITIES, system_calls=default(CAPABILITIES)),
         labels={},
     )
     return plain._replace(**changes)
@@ -92,4 +94,5 @@ def plan(*apps: AppRequest, images: tuple[Image, ...] | None = None, **changes: 
     """The pod a request leads to; every app has a plain image of its name unless `images` says otherwise."""
     wish = request(*apps, **changes)
     found = images or tuple(image(f"{one.image}:latest") for one in wish.app)
-    return plan_pod(wish, found, NOW)
+    pod = plan_pod(wish, found, NOW)
+    return pod._replace(userns=choose(pod.userns, (), Bounds()) if pod.userns else None)

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
@@ -213,6 +214,19 @@ static long try_low_port(void) {
         return fd < 0 ? -1 : bind(fd, (struct sockaddr *) &address, sizeof address);
 }
 
+static long try_vsock_socket(void) {
+        return socket(40 /* AF_VSOCK */, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static long try_personality(void) {
+        return personality(ADDR_NO_RANDOMIZE);
+}
+
+/* A number that no kernel has. */
+static long try_unknown(void) {
+        return syscall(9999);
+}
+
 static const struct {
         const char *name;
         long (*call)(void);
@@ -236,6 +250,7 @@ static const struct {
         {"open_tree", try_open_tree},
         {"packet-socket", try_packet_socket},
         {"perf_event_open", try_perf_event},
+        {"personality", try_personality},
         {"pivot_root", try_pivot_root},
         {"ptrace", try_ptrace},
         {"quotactl", try_quotactl},
@@ -247,10 +262,12 @@ static const struct {
         {"swapon", try_swapon},
         {"syslog", try_syslog},
         {"umount", try_umount},
+        {"unknown", try_unknown},
         {"unshare-mount", try_unshare_mount},
         {"unshare-net", try_unshare_net},
         {"unshare-user", try_unshare_user},
         {"userfaultfd", try_userfaultfd},
+        {"vsock-socket", try_vsock_socket},
 };
 
 #define N_CALLS (sizeof calls / sizeof calls[0])

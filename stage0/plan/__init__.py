@@ -1,7 +1,9 @@
 """PURE. From what the user asked for to what the pod is: a room for each kind of wish, put together in `pod`."""
 
+from stage0.plan.capabilities import DEFAULT as CAPABILITIES
+from stage0.plan.confinement import Host
 from stage0.plan.names import NAME, POD_NAME
-from stage0.plan.pod import CAPABILITIES, Circumstances, plan_pod
+from stage0.plan.pod import Circumstances, plan_pod
 from stage0.plan.process import DEFAULT_PATH, environment
 
 __all__ = [
@@ -10,6 +12,7 @@ __all__ = [
     "NAME",
     "POD_NAME",
     "Circumstances",
+    "Host",
     "environment",
     "plan_pod",
 ]

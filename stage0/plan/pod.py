@@ -9,6 +9,7 @@ from typing import NamedTuple
 from stage0 import quantities, users
 from stage0.image import Image
 from stage0.plan import identity, life, network, process, resources, storage, userns
+from stage0.plan.confinement import Host, confinement, scratch
 from stage0.plan.credentials import credentials
 from stage0.plan.hooks import hooks
 from stage0.plan.names import app_names, checked_hostname, checked_name
@@ -19,12 +20,6 @@ from stage0.plan.streams import check_streams, streams
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import App, PodManifest, Stdin
 from stage1.contract import Image as AppImage
-
-# What a root app may do to its own root and no more; the set that container users know as the default.
-CAPABILITIES = (
-    "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
-    "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
-)  # fmt: skip
 
 
 class Circumstances(NamedTuple):
@@ -41,6 +36,7 @@ class Circumstances(NamedTuple):
     memory: int
     images: Mapping[str, Image] = MappingProxyType({})
     owners: Mapping[tuple[int, str], tuple[int, int]] = MappingProxyType({})
+    host: Host = Host()
 
 
 def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -> PodManifest:
@@ -126,19 +122,21 @@ def _app(
         wants=dependencies(wish.wants, "--wants"),
         requires=dependencies(wish.requires, "--requires"),
         mounts=mounts,
-        tmpfs=tmpfs,
+        tmpfs=(
+            *tmpfs,
+            *scratch(wish, (*(mount.target for mount in mounts), *(one.target for one in tmpfs))),
+        ),
         credentials=credentials(wish, name, now.directory),
         sockets=sockets(wish.socket, name, image.passwd, image.group),
         stdin=flow.stdin,
         stdout=flow.stdout,
         stderr=flow.stderr,
-        capabilities=CAPABILITIES,
-        no_new_privileges=user.uid != 0,
         resources=resources.resources(wish, now.memory),
         ulimits=resources.ulimits(pod.ulimit, wish.ulimit),
         oom_score_adjust=resources.oom_score_adjust(
             pod.oom_score_adj if wish.oom_score_adj is None else wish.oom_score_adj
         ),
+        confinement=confinement(wish, user, own_ids=pod.userns != "host", host=now.host, name=name),
         ports=config.ports,
         labels=dict(config.labels),
     )

@@ -1,5 +1,6 @@
 """PURE. The door between the stages: all that stage0 may know of stage1. Prose in README.md."""
 
+from stage1.contract.confinement import Confinement, Device, SystemCalls
 from stage1.contract.credentials import Credential, CredentialKind
 from stage1.contract.errors import (
     EXIT_CANNOT_EXECUTE,
@@ -42,11 +43,13 @@ __all__ = [
     "EXIT_USAGE",
     "App",
     "Condition",
+    "Confinement",
     "ConflictError",
     "Credential",
     "CredentialKind",
     "DataRoot",
     "Dependency",
+    "Device",
     "ExitPolicy",
     "ExitRule",
     "Hooks",
@@ -76,6 +79,7 @@ __all__ = [
     "SocketKind",
     "State",
     "Stdin",
+    "SystemCalls",
     "Text",
     "Throttle",
     "Tmpfs",

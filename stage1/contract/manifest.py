@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from stage1.contract.confinement import Confinement
 from stage1.contract.credentials import Credential
 from stage1.contract.identity import Identity, Names
 from stage1.contract.life import Dependency, ExitPolicy, Hooks, KillMode, Readiness, RestartPolicy
@@ -70,11 +71,10 @@ class App(NamedTuple):
     stdin: Stdin = Stdin.NONE
     stdout: Output = Output.LOG
     stderr: Output = Output.LOG
-    capabilities: tuple[str, ...] = ()
-    no_new_privileges: bool = False
     resources: Resources = Resources()
     ulimits: tuple[Ulimit, ...] = ()
     oom_score_adjust: int | None = None
+    confinement: Confinement = Confinement()
     ports: tuple[str, ...] = ()
     etc_is_link: bool = False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from stage1.contract.confinement import Confinement
 from stage1.contract.credentials import CredentialKind
 from stage1.contract.identity import Identity, Names
 from stage1.contract.life import Condition, ExitRule
@@ -43,6 +44,11 @@ ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 # Words of hosts(5) and resolv.conf(5).
 SERVER = re.compile(r"[0-9a-fA-F:.]+(%[a-zA-Z0-9._-]+)?")
 LOOKUP_WORD = re.compile(r"[!-~]+")
+SYSTEM_CALL = re.compile(r"@?[a-z_][a-z0-9_-]*(:([A-Z][A-Z0-9]*|kill))?")
+ERRNO = re.compile(r"[A-Z][A-Z0-9]*|kill")
+WORD = re.compile(r"[A-Za-z0-9_-]+")
+RIGHTS = re.compile(r"(?!.*(.).*\1)[rwm]+")
+LABEL = re.compile(r"[!-~]+")
 LARGEST_ID = 2**32 - 2
 LONGEST_TIME = 10.0 * 365 * 86400
 
@@ -153,8 +159,7 @@ def _app(where: str, app: App) -> Iterator[str]:
         yield f"{where}.argv: names no program"
     for layer in app.layers:
         yield from _matches(f"{where}.layers", DIGEST, layer)
-    for capability in app.capabilities:
-        yield from _matches(f"{where}.capabilities", CAPABILITY, capability)
+    yield from _confinement(f"{where}.confinement", app.confinement)
     for text in app.env:
         if not text.partition("=")[0] or "=" not in text:
             yield f"{where}.env: {text[:40]!r} is not NAME=VALUE"
@@ -203,6 +208,26 @@ def _hooks(where: str, app: App) -> Iterator[str]:
             yield f"{where}.hooks: a command names no program"
     if app.init and (app.sidecar or app.watchdog or app.hooks.pre_stop or app.hooks.post_stop):
         yield f"{where}.init: an app that runs to its end is no sidecar and has no watchdog and no stop"
+
+
+def _confinement(where: str, confinement: Confinement) -> Iterator[str]:
+    for capability in (*confinement.capabilities, *confinement.ambient):
+        yield from _matches(f"{where}.capabilities", CAPABILITY, capability)
+    calls = confinement.system_calls
+    for call in (*calls.allow, *calls.deny):
+        yield from _matches(f"{where}.system_calls", SYSTEM_CALL, call)
+    yield from _matches(f"{where}.system_calls.errno", ERRNO, calls.errno)
+    for word in (*calls.architectures, *calls.families):
+        yield from _matches(f"{where}.system_calls", WORD, word)
+    for device in confinement.devices:
+        yield from _absolute(f"{where}.devices.source", device.source)
+        yield from _absolute(f"{where}.devices.target", device.target)
+        yield from _matches(f"{where}.devices.rights", RIGHTS, device.rights)
+    for path in confinement.hidden:
+        yield from _absolute(f"{where}.hidden", path)
+    for label in (confinement.apparmor, confinement.selinux):
+        if label is not None:
+            yield from _matches(where, LABEL, label)
 
 
 def _user(where: str, user: User) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,17 @@ def schema_of(kind: type, title: str) -> str:
 
 def _name_defaults(value: dict[str, Any], parts: dict[str, Any]) -> None:
     """The default of a named tuple as the table it is in a file, not as the list it is for Python."""
-    if "$ref" in value and isinstance(value.get("default"), list):
-        names = parts[value["$ref"].rpartition("/")[2]]["properties"]
-        value["default"] = dict(zip(names, value["default"], strict=True))
+    if "$ref" in value and isinstance(value.get("default"), list | tuple):
+        value["default"] = _named(value["$ref"], value["default"], parts)
+
+
+def _named(reference: str, values: Sequence[Any], parts: dict[str, Any]) -> dict[str, Any]:
+    properties = parts[reference.rpartition("/")[2]]["properties"]
+    found = dict(zip(properties, values, strict=True))
+    for name, rule in properties.items():
+        if "$ref" in rule and isinstance(found[name], list | tuple):
+            found[name] = _named(rule["$ref"], found[name], parts)
+    return found
 
 
 def text() -> str:

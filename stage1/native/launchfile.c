@@ -197,6 +197,32 @@ static char *take_tmpfs(struct launch *launch, char **words) {
         return NULL;
 }
 
+static char *take_read_only(struct launch *launch, char **words) {
+        launch->mounts[launch->n_mounts++] =
+                (struct mount_spec){.kind = MOUNT_READ_ONLY, .source = words[0], .target = words[0]};
+        return NULL;
+}
+
+static char *take_device(struct launch *launch, char **words) {
+        struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
+        uint64_t uid, gid;
+        size_t digits = strspn(words[2], "01234567");
+
+        if (digits != 3 || words[2][3] != '\0')
+                return xasprintf("device %s: '%s' is no mode of three octal digits", words[0], words[2]);
+        if (!parse_number(words[3], UINT32_MAX - 1, &uid) || !parse_number(words[4], UINT32_MAX - 1, &gid))
+                return xasprintf("device %s: '%s:%s' is no user and group", words[0], words[3], words[4]);
+        if (strncmp(words[1], "rootfs/", 7) != 0)
+                return xasprintf("device %s: '%s' is not below rootfs", words[0], words[1]);
+        *spec = (struct mount_spec){.kind = MOUNT_DEVICE,
+                                    .source = words[0],
+                                    .target = words[1],
+                                    .mode = (mode_t) strtoul(words[2], NULL, 8),
+                                    .uid = (uid_t) uid,
+                                    .gid = (gid_t) gid};
+        return NULL;
+}
+
 /* The index of a word in a list that ends with NULL; -1 if it is not there. */
 static int find_word(const char *word, const char *const *words) {
         for (int i = 0; words[i]; i++)
@@ -370,6 +396,8 @@ static const struct verb {
         {"tmpfs", 3, 3, take_tmpfs},
         {"app", 4, 6, take_app},
         {"credential", 3, 3, take_credential},
+        {"device", 5, 5, take_device},
+        {"read-only", 1, 1, take_read_only},
         {"env", 1, 1, take_env},
         {"from-host", 2, 2, take_from_host},
         {"log-limit", 1, 1, take_log_limit},

@@ -13,7 +13,7 @@
 
 enum stdin_kind { STDIN_NONE, STDIN_STREAM, STDIN_TTY };
 enum output_kind { OUTPUT_LOG, OUTPUT_STREAM, OUTPUT_NULL, OUTPUT_TTY };
-enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND, MOUNT_TMPFS };
+enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND, MOUNT_TMPFS, MOUNT_DEVICE, MOUNT_READ_ONLY };
 enum network_kind { NETWORK_HOST, NETWORK_NEW, NETWORK_JOIN };
 
 struct app_spec {
@@ -46,6 +46,9 @@ struct mount_spec {
         uint64_t propagation; /* MS_PRIVATE, MS_SLAVE, or 0 */
         bool recursive;
         bool mapped; /* its files belong to the pod's ids */
+        mode_t mode; /* of a device's node, and whose it is in the pod */
+        uid_t uid;
+        gid_t gid;
 };
 
 /* A pair of interfaces: name in the pod, host_name on the bridge. */

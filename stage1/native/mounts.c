@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "devices.h"
 #include "idmap.h"
 #include "places.h"
 #include "util.h"
@@ -285,6 +286,14 @@ void enter_mount_namespace(void) {
                 die_errno("cannot turn off mount propagation to the host");
 }
 
+static void make_read_only(const char *target) {
+        struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+        AUTO_CLOSE int root = open_root(target);
+
+        if (syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+                die_errno("cannot make %s read-only", target);
+}
+
 static bool has_overlay(const struct mount_spec *specs, size_t count) {
         for (size_t i = 0; i < count; i++)
                 if (specs[i].kind == MOUNT_OVERLAY)
@@ -294,6 +303,7 @@ static bool has_overlay(const struct mount_spec *specs, size_t count) {
 
 void make_mounts(const struct mount_spec *specs, size_t count, const struct id_range *ids) {
         struct stage stage = {.fd = -1, .here = -1, .userns_fd = -1, .ids = ids};
+        bool devices = false;
 
         if (ids->count > 0)
                 stage.userns_fd = open_user_namespace(ids);
@@ -306,7 +316,12 @@ void make_mounts(const struct mount_spec *specs, size_t count, const struct id_r
                         make_in_root(&stage, &specs[i], done);
                 else if (specs[i].kind == MOUNT_OVERLAY)
                         make_overlay(&stage, &specs[i]);
-                else
+                else if (specs[i].kind == MOUNT_READ_ONLY)
+                        make_read_only(specs[i].target);
+                else if (specs[i].kind == MOUNT_DEVICE) {
+                        make_device(&specs[i], ids, !devices);
+                        devices = true;
+                } else
                         make_bind(&stage, &specs[i]);
         }
         act_as_host_root();

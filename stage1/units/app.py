@@ -8,6 +8,7 @@ from stage1.contract import App, Condition, PodManifest
 from stage1.contract.paths import APP_ROOTS
 from stage1.quoting import Escaped, lossy
 from stage1.units.command import Command, command, unset_variables
+from stage1.units.confinement import Confinement, confinement
 from stage1.units.credentials import load_credentials
 from stage1.units.files import Files, files
 from stage1.units.hooks import HookUnit, hooks
@@ -38,6 +39,7 @@ class AppUnit(NamedTuple):
     hooks: HookUnit
     streams: Streams
     identity: Identity
+    confinement: Confinement
     files: Files
     limits: Limits
     process: ProcessLimits
@@ -72,6 +74,7 @@ def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
         hooks=hooks(app, run),
         streams=streams(app),
         identity=identity(app),
+        confinement=confinement(app, pod),
         files=files(app, run),
         limits=app_limits(app, pod),
         process=process_limits(app, pod),

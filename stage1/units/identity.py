@@ -1,4 +1,4 @@
-"""PURE. Who an app is and what it may do."""
+"""PURE. Who an app is."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ MISSING_ID = "no-such-id"
 
 
 class Identity(NamedTuple):
-    """Who it is and what it may do."""
+    """Who it is."""
 
     user: Escaped
     group: Escaped
     groups: Escaped
-    capabilities: Escaped
-    no_new_privileges: bool
 
 
 def identity(app: App) -> Identity:
@@ -28,6 +26,4 @@ def identity(app: App) -> Identity:
         user=Escaped("" if root else MISSING_ID if user.uid is None else str(user.uid)),
         group=Escaped("" if root and user.gid == 0 else MISSING_ID if user.gid is None else str(user.gid)),
         groups=Escaped(" ".join(str(gid) for gid in user.groups)),
-        capabilities=Escaped(" ".join(app.capabilities)),
-        no_new_privileges=app.no_new_privileges,
     )

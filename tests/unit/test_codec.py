@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from stage1.contract import (
     App,
     Condition,
+    Confinement,
     Credential,
     CredentialKind,
     Dependency,
+    Device,
     ExitPolicy,
     ExitRule,
     Hooks,
@@ -30,6 +32,7 @@ from stage1.contract import (
     Socket,
     SocketKind,
     Stdin,
+    SystemCalls,
     Tmpfs,
     UsageError,
     User,
@@ -100,7 +103,14 @@ APPS = st.builds(
     stdin=st.sampled_from(Stdin),
     stdout=st.sampled_from(Output),
     stderr=st.sampled_from(Output),
-    capabilities=tuples(NAME),
+    confinement=st.builds(
+        Confinement,
+        capabilities=tuples(NAME),
+        system_calls=st.builds(SystemCalls, allow=tuples(NAME), deny=tuples(NAME)),
+        devices=tuples(st.builds(Device, source=TEXT, target=TEXT, rights=NAME)),
+        hidden=tuples(TEXT),
+        apparmor=st.none() | TEXT,
+    ),
 )
 PODS = st.builds(
     PodManifest,

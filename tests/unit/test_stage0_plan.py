@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stage0.plan import CAPABILITIES, DEFAULT_PATH, plan_pod
 from stage0.plan.storage import image_sources
-from stage0.plan.userns import Bounds, choose
+from stage0.plan.userns import Bounds
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import (
     App,
@@ -76,17 +76,16 @@ def test_an_image_alone_is_a_whole_pod() -> None:
         network=NetworkMode.PRIVATE,
         interfaces=(Interface(name="eth0", network="default"),),
         names=Names(hosts=Provider.POD),
-        userns=UserNamespace(base=0),
+        userns=UserNamespace(base=Bounds().first),
         identity=Identity(machine_id=UUID.replace("-", "")),
     )
     assert found.apps[0].image.digest == DIGEST
     assert found.apps[0].layers == (LAYER,)
-    assert found.apps[0].capabilities == CAPABILITIES
+    assert found.apps[0].confinement.capabilities == CAPABILITIES
 
 
 def test_the_manifest_of_any_plan_can_be_written_and_read() -> None:
-    plain = plan(wish(env=("A=\udcff",), args=("\udc80", "x")), name="n")
-    found = plain._replace(userns=choose(plain.userns, [], Bounds()) if plain.userns else None)
+    found = plan(wish(env=("A=\udcff",), args=("\udc80", "x")), name="n")
     assert codec.decode(codec.encode(found), where="x") == found
 
 
@@ -256,9 +255,9 @@ def test_the_user_is_the_images_unless_said() -> None:
 
 
 def test_only_root_may_gain_privileges() -> None:
-    assert not planned().no_new_privileges
-    assert planned(wish(user="web")).no_new_privileges
-    assert planned(wish(user="ghost")).no_new_privileges
+    assert not planned().confinement.no_new_privileges
+    assert planned(wish(user="web")).confinement.no_new_privileges
+    assert planned(wish(user="ghost")).confinement.no_new_privileges
 
 
 def test_the_working_directory_is_absolute_and_tidy() -> None:

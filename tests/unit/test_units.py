@@ -236,7 +236,7 @@ def test_hooks_of_an_app_whose_environment_no_unit_can_carry_are_refused() -> No
 def test_root_needs_no_user_and_another_user_is_a_number() -> None:
     assert unit(app()).identity.user == ""
     web = User(name="web", uid=101, gid=102, groups=(4, 26))
-    identity = unit(app(user=web, no_new_privileges=True)).identity
+    identity = unit(app(user=web)).identity
     assert (identity.user, identity.group, identity.groups) == ("101", "102", "4 26")
 
 
