@@ -49,7 +49,10 @@ def test_started_is_before_ready(pods: Pods) -> None:
         name="server",
     )
     other = sh("touch /shared/go; sleep 0.2", "--requires", "server:started", name="other")
-    pods.run("--volume", "shared:/shared", "--net", "none", *server, "---", *other)
+    place = pods.scratch / "go"
+    place.mkdir()
+    place.chmod(0o777)
+    pods.run("--volume", f"{place}:/shared", "--net", "none", *server, "---", *other)
 
 
 def test_a_sidecar_is_there_before_init_apps_and_after_the_others(pods: Pods) -> None:
@@ -157,8 +160,10 @@ def test_what_an_app_says_of_itself_is_in_its_status(pods: Pods) -> None:
         "wait-file",
         "/shared/go",
     )
+    place = pods.scratch / "said"
+    place.mkdir()
     started = pods.start(
-        "--volume", "shared:/shared", "inspect", *words, "notify", "STATUS=42 \x1b clients", "pause"
+        "--volume", f"{place}:/shared", "inspect", *words, "notify", "STATUS=42 \x1b clients", "pause"
     )
 
     def said() -> str | None:
@@ -166,7 +171,7 @@ def test_what_an_app_says_of_itself_is_in_its_status(pods: Pods) -> None:
         return message
 
     eventually(lambda: said() == "warming up", "the first status")
-    (pods.directory(started.uuid) / "volumes/shared/go").write_text("")
+    (place / "go").write_text("")
     eventually(lambda: said() == "42 ? clients", "the second status")
     assert "42 ? clients" in pods("status", started.uuid).out
     started.send(signal.SIGTERM)
