@@ -107,7 +107,11 @@ def choose(
 
 
 def _is_in(address: str, network: IPNetwork) -> bool:
-    found = ipaddress.ip_address(address)
+    """False of what is no address too: a note cut short by a crash must not keep pods from starting."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
     return found.version == network.version and found in network
 
 

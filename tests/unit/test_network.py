@@ -79,6 +79,7 @@ def test_addresses_are_given_in_turn_and_never_twice() -> None:
 
 
 def test_an_address_that_became_free_rests() -> None:
+    assert ranges.choose(BLUE.ip4, None, [], "10.5") == ranges.choose(BLUE.ip4, None, [], "")
     assert ranges.choose(BLUE.ip4, None, [], "10.5.0.3") == ("10.5.0.4", None)
     assert ranges.choose(None, BLUE.ip6, [], "fd00:5::7") == (None, "fd00:5::8")
 
