@@ -112,7 +112,12 @@ def locked_scratch(parent: Path, make: Callable[[Path], int]) -> tuple[Path, int
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         path = parent / (PREFIX + os.urandom(8).hex())
-        fd = make(path)
+        try:
+            fd = make(path)
+        except FileNotFoundError:
+            if parent.is_dir():
+                continue  # a sweep came while it was being made
+            raise
         fcntl.flock(fd, fcntl.LOCK_EX)
         if _is_at(path, fd):
             return path, fd
