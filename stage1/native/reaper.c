@@ -186,7 +186,8 @@ static char *invocation_id(const struct reaper *reaper) {
  * restart does not let it get there: of a run that is not the first PID 1 knows more. */
 static char *take_run(const struct reaper *reaper, struct record *record) {
         struct timespec started;
-        char *told = record->runs > 1 ? ask_run(reaper->app, &started) : NULL;
+        /* elsewhere than in a pod there is no PID 1 that would know */
+        char *told = record->runs > 1 && !*reaper->root ? ask_run(reaper->app, &started) : NULL;
 
         if (told)
                 format_time(record->started_at, &started, 6);
