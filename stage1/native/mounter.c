@@ -129,6 +129,9 @@ static int make_target(const struct places *places, const struct request *reques
         int error = errno;
         act_as_host_root();
         errno = error;
+        if (target < 0 && error == EXDEV)
+                die("%s lies in another mount of app %s and is not there: make it there first",
+                    request->target, request->app);
         if (target < 0)
                 die_errno("cannot make the mount point %s in app %s", request->target, request->app);
         if (fstat(target, &status) < 0)
