@@ -20,14 +20,16 @@ def text_of(pods: Pods, path: str, *words: str, image: str = "inspect", app: tup
 
 
 def test_the_hosts_names_and_the_pods_own_are_known(pods: Pods) -> None:
-    found = text_of(pods, "/etc/hosts", "--name", "shop", "--add-host", "db;db.example.org:192.0.2.7")
+    found = text_of(
+        pods, "/etc/hosts", "--net=host", "--name", "shop", "--add-host", "db;db.example.org:192.0.2.7"
+    )
     assert found == f"192.0.2.7\tdb db.example.org\n{Path('/etc/hosts').read_text()}127.0.1.1\tshop\n"
 
 
 def test_hosts_may_come_from_elsewhere(pods: Pods) -> None:
     assert text_of(pods, "/etc/hosts", "--hosts", "none") == ""
     assert text_of(pods, "/etc/hosts", "--hosts=none", "--add-host=a:2001:db8::1") == "2001:db8::1\ta\n"
-    own = text_of(pods, "/etc/hosts", "--hosts", "pod", "--hostname", "web.example.org")
+    own = text_of(pods, "/etc/hosts", "--net=host", "--hosts", "pod", "--hostname", "web.example.org")
     assert own.splitlines() == [
         "127.0.0.1\tlocalhost",
         "::1\tlocalhost ip6-localhost ip6-loopback",
@@ -125,7 +127,19 @@ def test_name_servers_are_the_hosts_or_those_asked_for(pods: Pods) -> None:
 def test_an_app_may_replace_its_files_and_other_apps_do_not_see_it(pods: Pods) -> None:
     script = "echo '192.0.2.9 mine' > /etc/x && mv /etc/x /etc/hosts && cat /etc/hosts"
     done = pods.run(
-        "busybox", "--", "sh", "-ec", script, "---", "inspect", "--", "sleep", "0.3", "cat", "/etc/hosts"
+        "--net=host",
+        "busybox",
+        "--",
+        "sh",
+        "-ec",
+        script,
+        "---",
+        "inspect",
+        "--",
+        "sleep",
+        "0.3",
+        "cat",
+        "/etc/hosts",
     )
     assert "busybox | 192.0.2.9 mine" in done.lines
     assert "inspect | 192.0.2.9 mine" not in done.lines
