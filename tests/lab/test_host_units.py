@@ -114,7 +114,7 @@ def test_the_house_is_kept(lab: LabHost, pods: Pods) -> None:
 
 
 def test_a_unit_of_what_cannot_be_one_is_refused(pods: Pods) -> None:
-    pods("prepare", "--name", "gone", "--rm", *WORDS)
+    pods.detach("--name", "gone", "--rm", *WORDS)
     assert "--rm" in pods("unit", "gone", status=125).err
     assert "name a pod, or a manifest" in pods("unit", status=2).err
     assert "not a slice" in pods("unit", "--slice", "x", "gone", status=2).err

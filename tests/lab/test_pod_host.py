@@ -17,7 +17,19 @@ from tests.root.pods import Pods, eventually
 
 pytestmark = pytest.mark.lab
 
-WORDS = ("inspect", "--volume", "data:/data", "--", "trap", "TERM", "3", "write", "/data/x", "x", "pause")
+WORDS = (
+    "inspect",
+    "--mount",
+    "type=empty,source=data,target=/data",
+    "--",
+    "trap",
+    "TERM",
+    "3",
+    "write",
+    "/data/x",
+    "x",
+    "pause",
+)
 # Renderings are a cache; what a session's commands leave in the session's own scratch directory is the test's.
 CACHED = re.compile(rf"/var/lib/pod/cache/|{ON_DEMAND.pattern}")
 
@@ -26,7 +38,18 @@ CACHED = re.compile(rf"/var/lib/pod/cache/|{ON_DEMAND.pattern}")
 def pods(lab: LabHost) -> Iterator[Pods]:
     """Pods of the session's lab, one like the test's has already run."""
     with pods_of(lab) as found:
-        found("run", "--rm", "--name", "victim", "inspect", "--volume", "data:/data", "--", "exit", "0")
+        found(
+            "run",
+            "--rm",
+            "--name",
+            "victim",
+            "inspect",
+            "--mount",
+            "type=empty,source=data,target=/data",
+            "--",
+            "exit",
+            "0",
+        )
         yield found
 
 
@@ -47,8 +70,8 @@ def test_a_pod_that_came_and_went_left_nothing(lab: LabHost, pods: Pods, detach:
         "--name",
         "victim",
         "inspect",
-        "--volume",
-        "data:/data",
+        "--mount",
+        "type=empty,source=data,target=/data",
         "--",
         "sleep",
         "0.5",
