@@ -91,7 +91,17 @@ def test_a_name_may_look_like_the_beginning_of_a_uuid(pods: Pods) -> None:
 
 def test_rm_removes_a_pod_with_its_volumes_and_name(pods: Pods) -> None:
     done = pods.run(
-        "--name", "gone", "inspect", "--volume", "data:/d", "--", "write", "/d/x", "x", "exit", "0"
+        "--name",
+        "gone",
+        "inspect",
+        "--mount",
+        "type=empty,source=data,target=/d",
+        "--",
+        "write",
+        "/d/x",
+        "x",
+        "exit",
+        "0",
     )
     pods("rm", "gone")
     assert pods.all() == []
@@ -120,8 +130,8 @@ def test_a_pod_of_rm_is_gone_when_the_command_returns(pods: Pods, words: tuple[s
         "--name",
         "brief",
         "inspect",
-        "--volume",
-        "v:/v",
+        "--mount",
+        "type=empty,source=v,target=/v",
         "--",
         "write",
         "/v/x",
