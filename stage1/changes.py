@@ -65,11 +65,15 @@ def _readable(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     for name, content in files.items():
         if name == "launch":
             records = [_words(record) for record in content.split(b"\0\0")[:-1]]
-            yield name, "".join(f"{json.dumps(words)}\n" for words in records if words[0] not in _NETWORK)
+            yield name, "".join(f"{json.dumps(words)}\n" for words in records if not _of_network(words))
         elif name.startswith("apps/"):
             yield name, "".join(f"{json.dumps(word)}\n" for word in _words(content.removesuffix(b"\0")))
         elif name.startswith(_COMPARED):
             yield name, content.decode(errors="surrogateescape")
+
+
+def _of_network(words: list[str]) -> bool:
+    return words[0] in _NETWORK or (words[0] == "bind" and words[1].startswith("run/network/"))
 
 
 def _words(block: bytes) -> list[str]:
