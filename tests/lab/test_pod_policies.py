@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -31,7 +30,7 @@ def pods(lab: LabHost, request: pytest.FixtureRequest) -> Iterator[Pods]:
 def test_the_newer_systemd_is_what_pods_boot(lab: LabHost) -> None:
     with pods_of(lab, base=newer_debian()) as pods:
         pod = pods.start(*SLEEPER)
-        maps = Path(f"/proc/{pods.status(pod.uuid)['leader']}/maps").read_text()
+        maps = lab.run(["cat", f"/proc/{pods.status(pod.uuid)['leader']}/maps"]).stdout
         assert "libsystemd-shared-257" in maps
         pods("stop", pod.uuid)
 
@@ -216,7 +215,7 @@ def test_an_app_waits_until_a_port_answers(pods: Pods) -> None:
 
 
 def test_a_pod_is_ready_when_all_its_apps_are(pods: Pods) -> None:
-    words = ("inspect", "--ready", "notify", "--volume", "sign:/sign")
+    words = ("inspect", "--ready", "notify", "--mount", "type=empty,source=sign,target=/sign")
     words += ("--", "wait-file", "/sign/go", "notify", "READY=1", "pause")
     pod = pods.start(*words, ready=False)
     eventually(lambda: pods.status(pod.uuid)["apps"][0]["pid"], "the app's process")
