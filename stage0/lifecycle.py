@@ -65,7 +65,8 @@ def create(root: DataRoot, uuid: str) -> tuple[PodDir, int]:
             embryo.path.mkdir(mode=0o700)
         lock = lock_exclusive(embryo)
         if lock is None:
-            continue  # a gc took it for something left over, in the moment before it was locked
+            time.sleep(_MOMENT)  # a gc took it for something left over, in the moment before it was locked
+            continue
         try:
             return move(embryo, State.PREPARING), lock
         except FileNotFoundError:

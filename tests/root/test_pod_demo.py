@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -55,9 +55,8 @@ def test_servers_serve_and_stop_in_order(demo: Pods) -> None:
     uuid = demo.detach("--name", "site", "--net", "none", *STORE, "---", *WEB)
     facts = demo.status("site")
     assert facts["ready"] is True
-    for name, uid in (("store", 999), ("web", 101)):
-        pid = next(app["pid"] for app in facts["apps"] if app["name"] == name)
-        assert Path(f"/proc/{pid}").stat().st_uid == uid
+    users = {row["app"]: row["uid"] for row in json.loads(demo("top", "--json", "site").out)}
+    assert (users["store"], users["web"]) == (999, 101)
     assert fetch(demo, uuid, "/count") == "visits: 1\n"
     assert "hello from nginx" in fetch(demo, uuid, "/")
     eventually(lambda: len(demo.log(uuid, "--app", "web")) >= 2, "the lines of the access log")

@@ -221,16 +221,13 @@ def test_words_that_are_no_request_are_refused(it: Pods) -> None:
 
 def test_descriptors_go_along_only_when_asked_for(it: Pods, tmp_path: Path) -> None:
     (tmp_path / "given").write_text("given")
-    given = os.open(tmp_path / "given", os.O_RDONLY)
     words = ("it", "sh", "-c", "ls /proc/self/fd; cat <&3")
-    try:
-        os.dup2(given, 3)
-        kept = subprocess.run(
-            it.argv("exec", "--preserve-fds", "1", *words), pass_fds=[3], capture_output=True, check=False
-        )
-        closed = subprocess.run(it.argv("exec", *words), pass_fds=[3], capture_output=True, check=False)
-    finally:
-        os.close(3)
+    # a shell opens it: 3 may be pytest's own
+    opened = ["sh", "-c", 'exec "$@" 3<"$0"', str(tmp_path / "given")]
+    kept = subprocess.run(
+        [*opened, *it.argv("exec", "--preserve-fds", "1", *words)], capture_output=True, check=False
+    )
+    closed = subprocess.run([*opened, *it.argv("exec", *words)], capture_output=True, check=False)
     assert kept.stdout.split() == [b"0", b"1", b"2", b"3", b"4", b"given"]  # 4 is the listing's own
     assert closed.stdout.split() == [b"0", b"1", b"2", b"3"]
 
