@@ -114,6 +114,7 @@ APPS = st.builds(
 )
 PODS = st.builds(
     PodManifest,
+    network_of=st.none() | TEXT,
     version=st.just(1),
     uuid=NAME,
     name=st.none() | NAME,
