@@ -44,6 +44,8 @@ from stage1.contract import (
 from tests.samples import app, pod
 
 TEXT = st.binary(max_size=12).map(lambda data: data.replace(b"\0", b"").decode(errors="surrogateescape"))
+# Fields that are not named below: hypothesis finds them by their types, and no text of a manifest holds a NUL.
+st.register_type_strategy(str, st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12))
 NAME = st.text("abc-_09", min_size=1, max_size=6)
 IDS = st.none() | st.integers(0, 2**32 - 2)
 
@@ -114,7 +116,6 @@ APPS = st.builds(
 )
 PODS = st.builds(
     PodManifest,
-    network_of=st.none() | TEXT,
     version=st.just(1),
     uuid=NAME,
     name=st.none() | NAME,
