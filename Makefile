@@ -46,7 +46,8 @@ test-lab: venv native images ## tests in a really booted systemd host
 	$(PYTHON) -m pytest -q tests/lab
 
 test: check native images ## everything, lab included
-	$(PYTHON) -m pytest -q tests/root tests/lab tests/test_install.py
+	$(PYTHON) -m pytest -q tests/root
+	$(PYTHON) -m pytest -q tests/lab tests/test_install.py
 
 test-vm: venv native images ## tests on an emulated machine with cgroup v2 and systemd 257
 	$(PYTHON) -m pytest -q tests/vm

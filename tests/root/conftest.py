@@ -37,7 +37,10 @@ def file_system(place: Path) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def network() -> Iterator[None]:
-    """This process and all it starts are in a network namespace of their own: the machine's stays as it is."""
+    """This process and all it starts are in a network namespace of their own: the machine's stays as it is.
+
+    To the end of the process, so tests that fetch something (those of the lab, a newer Debian) run in another one.
+    """
     if os.geteuid() != 0:
         yield
         return

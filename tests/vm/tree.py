@@ -87,6 +87,7 @@ def _build(place: Path, release: str) -> None:
     root = place / "root"
     run(
         "mmdebstrap", "--quiet", "--variant=apt", "--format=directory", f"--include={','.join(PACKAGES)}",
+        "--aptopt=Acquire::Retries \"3\"",
         *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED), release, str(root),
     )  # fmt: skip
     run(str(Path(__file__).with_name("furnish.sh")), str(root), PYTHON, PROJECT)
