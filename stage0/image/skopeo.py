@@ -39,7 +39,7 @@ class Skopeo(NamedTuple):
 
     def start_config(self, address: str) -> command.Running:
         """Begin to fetch the config of the image at an address, byte for byte."""
-        words = ("inspect", "--raw", "--config", *self._access(""), address)
+        words = ("inspect", "--raw", "--config", *self._access("", address), address)
         return command.Running(self._argv(*words), environment=_environment())
 
     def start_copy(self, address: str, layout: Path, blobs: Path, *, exact: bool) -> command.Running:
@@ -50,7 +50,7 @@ class Skopeo(NamedTuple):
         """
         words = [
             "copy", "--remove-signatures", "--dest-oci-accept-uncompressed-layers", "--retry-times", _RETRIES,
-            "--dest-shared-blob-dir", str(blobs), *self._access("src-"),
+            "--dest-shared-blob-dir", str(blobs), *self._access("src-", address),
         ]  # fmt: skip
         if exact:
             words.append("--preserve-digests")
@@ -69,10 +69,11 @@ class Skopeo(NamedTuple):
         """What a failure means for the user."""
         return explain(error.said, self.what) or error
 
-    def _inspect(self, *words: str) -> bytes:
+    def _inspect(self, option: str, address: str) -> bytes:
         try:
             return command.run(
-                self._argv("inspect", *words[:-1], *self._access(""), words[-1]), environment=_environment()
+                self._argv("inspect", option, *self._access("", address), address),
+                environment=_environment(),
             )
         except command.CommandError as error:
             raise self.explained(error) from None
@@ -83,8 +84,10 @@ class Skopeo(NamedTuple):
             chosen += ["--override-variant", self.platform.variant]
         return ["skopeo", *chosen, *words]
 
-    def _access(self, side: str) -> list[str]:
+    def _access(self, side: str, address: str) -> list[str]:
         wish, words = self.wish, []
+        if address.startswith("docker-daemon:") and (host := os.environ.get("DOCKER_HOST")):
+            words += [f"--{side}daemon-host", host]  # skopeo does not look at the variable itself
         if wish.authfile:
             words += [f"--{side}authfile", wish.authfile]
         if wish.creds:

@@ -590,6 +590,33 @@ def test_without_a_docker_daemon_the_error_says_so(client):
     )
 
 
+def test_the_docker_daemon_that_the_environment_names_is_the_one_that_is_asked(client, tmp_path):
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(tmp_path / "d.sock"))
+        daemon.listen()
+        pulling = subprocess.Popen(
+            client.argv("image", "pull", "docker-daemon:a:1"), cwd=REPO,
+            env=client.environment(DOCKER_HOST=f"unix://{tmp_path / 'd.sock'}"), stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        daemon.settimeout(LIMIT)
+        asking, _ = daemon.accept()
+        with asking:
+            assert b"HTTP/1.1" in asking.recv(4096)
+    assert pulling.wait(LIMIT) == 125
+
+
+@pytest.mark.parametrize("transport", ["docker-archive", "oci-archive"])
+def test_podman_loads_what_was_exported(client, tmp_path, transport):
+    layout = write_layout(tmp_path / "layout", [BASE, TOP], config={"Cmd": ["/top"]})
+    client("image", "pull", "--name=localhost/mine:1", f"oci:{layout}:latest")
+    client("image", "export", "localhost/mine:1", f"{transport}:{tmp_path / 'output'}")
+    tool(client, tmp_path, "podman", "load", "--quiet", "-i", tmp_path / "output")
+    (loaded,) = json.loads(tool(client, tmp_path, "podman", "image", "inspect", "localhost/mine:1"))
+    assert loaded["RootFS"]["Layers"] == [digest(BASE), digest(TOP)]
+    assert loaded["Config"]["Cmd"] == ["/top"]
+    shutil.rmtree(runroot(tmp_path))
+
+
 def test_a_terminal_sees_a_line_for_each_layer(client, plain, tmp_path):
     name = pushed(plain, tmp_path, "shown:1", [BASE, MIDDLE, TOP])
     leader, follower = os.openpty()
