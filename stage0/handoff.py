@@ -11,9 +11,12 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from stage1.contract import HostError, PodDir, PodManifest
+from stage1.contract import HostError, PodDir
+
+if TYPE_CHECKING:
+    from stage1.contract import PodManifest
 
 # Tells the user what is not an error: only verbs print.
 Warn = Callable[[str], None]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import re
 import time
@@ -266,6 +265,8 @@ def _names_locked(root: DataRoot) -> Iterator[None]:
 
 def read_manifest(directory: PodDir) -> dict[str, Any]:
     """`pod.json` unvalidated, for listing; what is damaged in it is left out, so that it cannot hide other pods."""
+    import json  # noqa: PLC0415  who only looks for a pod needs none
+
     try:
         found = json.loads(directory.manifest.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from stage1.contract.userns import UserNamespace
+if TYPE_CHECKING:
+    from stage1.contract.userns import UserNamespace
 
 APP_ROOTS = "/pod/apps"
 VOLUMES = "/pod/volumes"
