@@ -6,12 +6,14 @@ import errno
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from stage0 import settings
 from stage1.contract import EXIT_RUNTIME, EXIT_USAGE, PodError, UsageError
 
+TYPE_CHECKING = False  # that of `typing`, which is more than `pod exec` has time for
 if TYPE_CHECKING:
+    from typing import Any
+
     from stage0.parsing import Parser
 
 VERSION = "0.1.0"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stage0 import handoff, lifecycle
 from stage1.contract import PodDir, State
-from stage1.contract.paths import TWIN_SUFFIX
+from stage1.contract.places import TWIN_SUFFIX
 
 
 def ensure(directory: PodDir, app: str, kept: Path) -> None:

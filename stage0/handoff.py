@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
 
-from stage1.contract import HostError, PodDir
+from stage1.contract.errors import HostError
 
+TYPE_CHECKING = False  # that of `typing`, which is more than `pod exec` has time for
 if TYPE_CHECKING:
-    from stage1.contract import PodManifest
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any, NoReturn
 
-# Tells the user what is not an error: only verbs print.
-Warn = Callable[[str], None]
+    from stage1.contract import PodDir, PodManifest
+
+    # Tells the user what is not an error: only verbs print.
+    Warn = Callable[[str], None]
 
 
 def _stage1(module: str) -> Any:  # noqa: ANN401  stage0 sees only the contract of stage1; this is the one crossing
@@ -61,7 +63,7 @@ def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool
 
     On a systemd host the pod becomes a transient unit; elsewhere its monitor is a process in a session of its own.
     """
-    booted = Path("/run/systemd/system").is_dir()  # sd_booted(3)
+    booted = os.path.isdir("/run/systemd/system")  # sd_booted(3)
     launch = _stage1("launch")
     limited = launch.prepare(pod, directory, keep_unit=booted)
     _tell(limited, warn)
@@ -143,19 +145,20 @@ def _without_streams() -> None:
     os.chdir("/")
 
 
-def enter(directory: PodDir, arguments: list[str], app: str, command: list[str]) -> NoReturn:
+def enter(directory: str, arguments: list[str], app: str, command: list[str]) -> NoReturn:
     """Become the program that runs a command inside an app; it ends with the command's status."""
     program = native("enter")
     sys.stdout.flush()
     try:
-        os.execv(program, [program, *arguments, str(directory.path), app, *command])  # noqa: S606  no shell wanted
+        os.execv(program, [program, *arguments, directory, app, *command])  # noqa: S606  no shell wanted
     except OSError as error:
         raise HostError(f"cannot run {program}: {error.strerror}", hint="run `make native`") from None
 
 
 def native(name: str) -> str:
     """The path of one of the C programs."""
-    return str(_stage1("resources").native(name))
+    path: str = _stage1("programs").native(name)
+    return path
 
 
 def capture_filters(twin: PodDir, lock: int, unit: bytes, target: Path) -> None:
@@ -165,5 +168,5 @@ def capture_filters(twin: PodDir, lock: int, unit: bytes, target: Path) -> None:
 
 def require_native(pod: PodDir) -> None:
     """Fail before anything is made if the C programs were not built."""
-    if not os.access(_stage1("resources").native("monitor"), os.X_OK):
+    if not os.access(native("monitor"), os.X_OK):
         raise HostError(f"the monitor is not built, pod {pod.uuid} cannot run", hint="run `make native`")

@@ -9,16 +9,17 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stage1.contract import ConflictError, DataRoot, NotFoundError, PodDir, State
+from stage0 import finding
+from stage0.finding import listing as listing
+from stage1.contract import ConflictError, DataRoot, PodDir, State
+from stage1.contract.places import is_uuid
 
 _TRIES, _MOMENT = 100, 0.001
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Pod(NamedTuple):
@@ -144,17 +145,7 @@ def _lock(directory: PodDir, how: int) -> int | None:
 
 def is_running(directory: PodDir) -> bool:
     """Probe the lock without keeping it."""
-    try:
-        descriptor = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return finding.is_locked(str(directory.path))
 
 
 def wait_for_end(directory: PodDir) -> None:
@@ -173,7 +164,7 @@ def pods(root: DataRoot) -> Iterator[Pod]:
         except FileNotFoundError:
             continue
         for name in names:
-            if name not in seen and _UUID.fullmatch(name):
+            if name not in seen and is_uuid(name):
                 directory = root.pod(state, name)
                 running = is_running(directory)
                 if directory.path.exists():
@@ -183,51 +174,13 @@ def pods(root: DataRoot) -> Iterator[Pod]:
 
 def find(root: DataRoot, reference: str) -> Pod:
     """A pod by name, UUID or unique beginning of a UUID."""
-    for _ in range(10):
-        uuid = _uuid_of(root, reference)
-        for state in State:
-            directory = root.pod(state, uuid)
-            running = is_running(directory)
-            if directory.path.exists():
-                return Pod(directory, state, running)
-    raise NotFoundError(f"no pod {reference!r}", hint="`pod ps --all` lists the pods there are")
-
-
-def _uuid_of(root: DataRoot, reference: str) -> str:
-    if (named := owner_of(root, reference)) is not None:
-        return named
-    if _UUID.fullmatch(reference):
-        return reference
-    found = {name for state in State for name in listing(root.state(state)) if name.startswith(reference)}
-    found = (
-        {name for name in found if _UUID.fullmatch(name)}
-        if re.fullmatch(r"[0-9a-f-]+", reference)
-        else set()
-    )
-    if len(found) > 1:
-        raise ConflictError(f"{reference!r} begins {len(found)} UUIDs", hint="write more of it")
-    if not found:
-        raise NotFoundError(f"no pod {reference!r}", hint="`pod ps --all` lists the pods there are")
-    return found.pop()
+    state, uuid, running = finding.find(str(root.path), reference)
+    return Pod(root.pod(State(state), uuid), State(state), running)
 
 
 def owner_of(root: DataRoot, name: str) -> str | None:
     """The UUID a name stands for; what leads elsewhere is not a name."""
-    if "/" in name:
-        return None
-    try:
-        uuid = os.readlink(root.names / name)
-    except (OSError, ValueError):
-        return None
-    return uuid if _UUID.fullmatch(uuid) else None
-
-
-def listing(path: Path) -> list[str]:
-    """Names in a directory, none if it is not there."""
-    try:
-        return os.listdir(path)
-    except FileNotFoundError:
-        return []
+    return finding.owner_of(str(root.path), name)
 
 
 def take_name(root: DataRoot, name: str, uuid: str) -> None:

@@ -26,11 +26,11 @@ from stage1.contract.paths import (
     POLICY,
     STATUS,
     STREAMS,
-    TWIN_SUFFIX,
     UNITS,
     WORDS,
     claim_of,
 )
+from stage1.contract.places import TWIN_SUFFIX
 from stage1.host import HostFacts
 from stage1.identity import HostFiles
 from stage1.mounts import Record, app_root

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stage1 import programs
+
 _HERE = Path(__file__).parent
 _ADMIN_TEMPLATES = Path("/etc/pod/unit-templates")
 
@@ -31,4 +33,4 @@ def base_recipe() -> Path:
 
 def native(program: str) -> Path:
     """One of the C programs."""
-    return _HERE / "native" / program
+    return Path(programs.native(program))

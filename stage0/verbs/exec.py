@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from stage0 import entering
-from stage0.entering import EnterRequest
-from stage1.contract import ConflictError, NotFoundError, PodDir, UsageError
-from stage1.contract.paths import TWIN_SUFFIX
+from stage1.contract.errors import ConflictError, NotFoundError, UsageError
+from stage1.contract.places import ENTER, RUN, TWIN_SUFFIX, pod_directory
 
+TYPE_CHECKING = False  # that of `typing`, which is more than this has time for
 if TYPE_CHECKING:
     import argparse
 
+    from stage0.entering import EnterRequest
     from stage0.settings import Settings
 
 USAGE = "pod exec [OPTION …] POD COMMAND [ARGUMENT …]"
@@ -44,48 +44,52 @@ def run_words(words: list[str], settings: Settings) -> int | None:
 
 def enter(request: EnterRequest, settings: Settings) -> int:
     """Find the pod and the app, and become the program that joins them."""
-    from stage0 import handoff, lifecycle  # noqa: PLC0415  not for the help
+    from stage0 import finding, handoff  # noqa: PLC0415  not for the help
 
     options = entering.helper_options(request, dict(os.environ))
-    pod = lifecycle.find(settings.data, request.pod)
-    if pod.word != "running":
-        raise ConflictError(f"pod {pod.uuid} is not running", hint="`pod ps` lists the pods that are")
-    app = "-" if request.whole_pod else choose_app(pod.directory, request.app)
+    state, uuid, running = finding.find(settings.place, request.pod)
+    if state != RUN or not running:
+        raise ConflictError(f"pod {uuid} is not running", hint="`pod ps` lists the pods that are")
+    directory = pod_directory(settings.place, state, uuid)
+    app = "-" if request.whole_pod else choose_app(directory, request.app)
     if not request.whole_pod:
-        _need_filters(pod.directory, app)
-    handoff.enter(pod.directory, options, app, list(request.command))
+        _need_filters(directory, app)
+    handoff.enter(directory, options, app, list(request.command))
 
 
-def choose_app(directory: PodDir, wanted: str | None) -> str:
+def choose_app(directory: str, wanted: str | None) -> str:
     """The app asked for, or the only one."""
+    uuid = directory.rpartition("/")[2]
     try:
-        names = sorted(name for name in os.listdir(directory.enter) if not name.endswith(TWIN_SUFFIX))
+        names = sorted(name for name in os.listdir(f"{directory}/{ENTER}") if not name.endswith(TWIN_SUFFIX))
     except FileNotFoundError:
         raise ConflictError(
-            f"pod {directory.uuid} is not up yet, or was started by an older version", hint="try again"
+            f"pod {uuid} is not up yet, or was started by an older version", hint="try again"
         ) from None
     if wanted is None and len(names) != 1:
-        raise UsageError(
-            f"pod {directory.uuid} has {len(names)} apps", hint=f"choose: --app {'|'.join(names)}"
-        )
+        raise UsageError(f"pod {uuid} has {len(names)} apps", hint=f"choose: --app {'|'.join(names)}")
     if wanted is not None and wanted not in names:
-        raise NotFoundError(
-            f"pod {directory.uuid} has no app {wanted!r}", hint=f"its apps: {', '.join(names)}"
-        )
+        raise NotFoundError(f"pod {uuid} has no app {wanted!r}", hint=f"its apps: {', '.join(names)}")
     return wanted or names[0]
 
 
-def _need_filters(directory: PodDir, app: str) -> None:
+def _need_filters(directory: str, app: str) -> None:
     """Have the app's system call filters read if nobody entered one like it before."""
-    from pathlib import Path  # noqa: PLC0415  not for the help
+    record = _content(f"{directory}/{ENTER}/{app}").partition(b"\0\0filters\0")[2].partition(b"\0")[0]
+    kept = os.fsdecode(record)
+    known = _content(kept + TWIN_SUFFIX) if os.access(kept, os.F_OK) else b""
+    if known != _content(f"{directory}/{ENTER}/{app}{TWIN_SUFFIX}"):
+        from pathlib import Path  # noqa: PLC0415  once for each confinement
 
-    record = (directory.enter / app).read_bytes().partition(b"\0\0filters\0")[2].partition(b"\0")[0]
-    kept = Path(os.fsdecode(record))
+        from stage0 import filters  # noqa: PLC0415
+        from stage1.contract import PodDir  # noqa: PLC0415
+
+        filters.ensure(PodDir(Path(directory)), app, Path(kept))
+
+
+def _content(path: str) -> bytes:
     try:
-        known = kept.with_name(kept.name + TWIN_SUFFIX).read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except FileNotFoundError:
-        known = b""
-    if not kept.exists() or known != (directory.enter / f"{app}{TWIN_SUFFIX}").read_bytes():
-        from stage0 import filters  # noqa: PLC0415  once for each confinement
-
-        filters.ensure(directory, app, kept)
+        return b""

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _add(pod: Pod, arguments: argparse.Namespace) -> int:
     wanted = livemount.parse(arguments.mount, directory=str(Path.cwd()))
-    app = choose_app(pod.directory, arguments.app)
+    app = choose_app(str(pod.directory.path), arguments.app)
     name = lifecycle.read_manifest(pod.directory).get("name")
     machine = name if isinstance(name, str) else f"pod-{pod.uuid}"
     with livemounts.locked(pod.directory):

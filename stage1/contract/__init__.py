@@ -1,11 +1,10 @@
 """PURE. The door between the stages: all that stage0 may know of stage1. Prose in README.md.
 
-Errors and paths are here at once. The types of a manifest are imported when the first of them is asked for: making
+Errors are here at once. Paths and the types of a manifest are imported when the first of them is asked for: making
 them is half of what `pod exec` would cost, and it needs none.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from stage1.contract.errors import (
     EXIT_CANNOT_EXECUTE,
@@ -18,8 +17,8 @@ from stage1.contract.errors import (
     PodError,
     UsageError,
 )
-from stage1.contract.paths import DataRoot, PodDir, State, VolumeDir
 
+TYPE_CHECKING = False  # that of `typing`, which takes longer than all of this
 if TYPE_CHECKING:
     from stage1.contract.confinement import Confinement, Device, SystemCalls
     from stage1.contract.credentials import Credential, CredentialKind
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     )
     from stage1.contract.manifest import App, Image, PodManifest, User
     from stage1.contract.network import DEFAULT_NETWORK, Interface, NetworkMode, Port
+    from stage1.contract.paths import DataRoot, PodDir, State, VolumeDir
     from stage1.contract.resources import HugePages, Resources, Throttle, Ulimit
     from stage1.contract.sockets import Socket, SocketKind
     from stage1.contract.storage import Mount, Propagation, Tmpfs, Volume, VolumeKind
@@ -101,10 +101,10 @@ __all__ = [
     "VolumeKind",
 ]
 
-# The modules that make the types of a manifest; the first of them imports the most.
+# The modules that the names above are looked for in.
 _ROOMS = (
-    "manifest", "confinement", "credentials", "identity", "life", "network", "resources", "sockets", "storage",
-    "streams", "text", "userns",
+    "paths", "manifest", "confinement", "credentials", "identity", "life", "network", "resources", "sockets",
+    "storage", "streams", "text", "userns",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a type checker would take it as an answer to any name

@@ -6,6 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from stage1.contract import places
+
 if TYPE_CHECKING:
     from stage1.contract.userns import UserNamespace
 
@@ -26,8 +28,6 @@ LAUNCHER_IN_APP = "/run/pod/launcher"
 REAPER_IN_APP = "/run/pod/reaper"
 WORDS_IN_APP = "/run/pod/words"
 UNITS = "/etc/systemd/system"
-# What follows an app's name in the name of the unit that its filters are read from; no app's name holds it.
-TWIN_SUFFIX = "~twin"
 
 # Whose ids are whose on this machine, whatever data roots it has: a link for each range of ids that a pod has.
 CLAIMS = Path("/var/lib/pod/userns")
@@ -41,12 +41,12 @@ def claim_of(own: UserNamespace) -> Path:
 class State(StrEnum):
     """The directories below `pods/`, in the order of a pod's life."""
 
-    EMBRYO = "embryo"
-    PREPARING = "preparing"
-    PREPARED = "prepared"
-    RUN = "run"
-    EXITED = "exited"
-    GARBAGE = "garbage"
+    EMBRYO = places.EMBRYO
+    PREPARING = places.PREPARING
+    PREPARED = places.PREPARED
+    RUN = places.RUN
+    EXITED = places.EXITED
+    GARBAGE = places.GARBAGE
 
 
 class DataRoot(NamedTuple):
@@ -56,7 +56,7 @@ class DataRoot(NamedTuple):
 
     def state(self, state: State) -> Path:
         """Where pods of a state lie."""
-        return self.path / "pods" / state.value
+        return self.path / places.PODS / state.value
 
     def pod(self, state: State, uuid: str) -> PodDir:
         """A pod's directory in a state."""
@@ -65,7 +65,7 @@ class DataRoot(NamedTuple):
     @property
     def names(self) -> Path:
         """One symbolic link for each named pod."""
-        return self.path / "names"
+        return self.path / places.NAMES
 
     @property
     def base(self) -> Path:
@@ -182,7 +182,7 @@ class PodDir(NamedTuple):
     @property
     def enter(self) -> Path:
         """What entering an app needs, a file an app."""
-        return self.run / "enter"
+        return self.path / places.ENTER
 
     @property
     def mounts(self) -> Path:

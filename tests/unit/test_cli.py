@@ -363,6 +363,49 @@ def test_a_verb_imports_nothing_heavy(words: tuple[str, ...], root: DataRoot) ->
     assert sorted(found & set(HEAVY) - allowed) == []
 
 
+ENTERING = """
+import os  # as `site` does
+before = set(sys.modules)
+def told(event, arguments):
+    if event == "os.exec":
+        sys.stderr.write("\\n".join(sorted(set(sys.modules) - before)))
+        sys.stderr.flush()
+        raise SystemExit(0)
+sys.addaudithook(told)
+from stage0 import cli
+cli.main(sys.argv[1:])
+"""
+
+
+def test_exec_imports_next_to_nothing(root: DataRoot) -> None:
+    """All of `pod exec` up to the moment in which the process becomes the program that enters."""
+    pod = lifecycle.find(root, "shop").directory
+    pod.enter.mkdir()
+    filters = root.filters / "one"
+    filters.parent.mkdir(parents=True)
+    filters.touch()
+    for beside in (filters.with_name("one~twin"), pod.enter / "web~twin"):
+        beside.write_text("[Service]\n")
+    (pod.enter / "web").write_bytes(b"version\0001\0\0filters\0" + os.fsencode(filters) + b"\0\0")
+    lock = lifecycle.lock_exclusive(pod)
+    words = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({str(TOP)!r})\n{ENTERING}"]
+    done = subprocess.run(
+        [*words, "--dir", str(root.path), "exec", "shop", "true"], capture_output=True, text=True, check=True
+    )
+    assert lock is not None
+    os.close(lock)
+    found = set(done.stderr.split())
+    assert {name for name in found if not name.startswith("stage")} <= {
+        "__future__", "errno", "fcntl", "importlib", "importlib._bootstrap", "importlib._bootstrap_external",
+        "warnings",
+    }  # fmt: skip
+    assert {name for name in found if name.startswith("stage")} == {
+        "stage0", "stage0.cli", "stage0.entering", "stage0.finding", "stage0.handoff", "stage0.settings",
+        "stage0.verbs", "stage0.verbs.exec", "stage1", "stage1.contract", "stage1.contract.errors",
+        "stage1.contract.places", "stage1.programs",
+    }  # fmt: skip
+
+
 RENDERING = """
 import sys
 from pathlib import Path

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stage0 import lifecycle, mounts
+from stage0 import mounts
 from stage0 import plan as stage0_plan
 from stage0 import schema as request_schema
 from stage0.request import AppRequest, PodRequest
@@ -36,6 +38,7 @@ from stage1.contract import (
     Volume,
     VolumeKind,
     codec,
+    places,
     rules,
     schema,
 )
@@ -253,7 +256,6 @@ def test_what_no_pod_could_run_with_is_refused_when_it_is_read(path: str, value:
 def test_a_name_of_the_rules_is_a_name_of_the_plan() -> None:
     assert rules.NAME.pattern == stage0_plan.NAME.pattern
     assert rules.POD_NAME.pattern == stage0_plan.POD_NAME.pattern
-    assert rules.UUID.pattern == lifecycle._UUID.pattern
     assert rules.VOLUME.fullmatch("x" * 63)
     assert mounts.VOLUME_NAME.fullmatch("x" * 63)
 
@@ -358,3 +360,24 @@ def test_importing_the_contract_and_writing_a_pod_needs_no_pydantic() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("name", contract.__all__)
+def test_the_door_has_every_name_that_it_promises(name: str) -> None:
+    assert getattr(contract, name) is not None
+
+
+def test_the_door_has_no_other_name() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Podd'"):
+        contract.Podd  # noqa: B018
+    assert not hasattr(contract, "REAPER")
+
+
+def test_states_have_one_order() -> None:
+    assert [state.value for state in State] == list(places.STATES)
+
+
+@given(st.one_of(st.from_regex(rules.UUID), st.text("0123456789abcdef-", max_size=40), st.text(max_size=40)))
+def test_a_uuid_is_one_with_and_without_a_pattern(text: str) -> None:
+    assert places.is_uuid(text) == bool(rules.UUID.fullmatch(text))
+    assert places.is_start_of_uuid(text) == bool(re.fullmatch("[0-9a-f-]+", text))

@@ -1,0 +1,78 @@
+"""EFFECT. The pod that a word of the command line means: its name's link, the directory it lies in, its lock.
+
+`pod exec` needs of a pod no more than this, and so this needs no more than `os`: see `stage1.contract.places`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from stage1.contract.errors import ConflictError, NotFoundError
+from stage1.contract.places import NAMES, PODS, STATES, is_start_of_uuid, is_uuid, pod_directory
+
+
+def find(root: str, reference: str) -> tuple[str, str, bool]:
+    """State, UUID and whether it runs of the pod by this name, UUID or unique beginning of a UUID."""
+    for _ in range(10):  # it may move on while we look
+        uuid = _uuid_of(root, reference)
+        for state in STATES:
+            directory = pod_directory(root, state, uuid)
+            running = is_locked(directory)
+            if os.path.exists(directory):
+                return state, uuid, running
+    raise _no_pod(reference)
+
+
+def is_locked(directory: str) -> bool:
+    """Probe the lock of a pod's directory without keeping it."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def owner_of(root: str, name: str) -> str | None:
+    """The UUID a name stands for; what leads elsewhere is not a name."""
+    if "/" in name:
+        return None
+    try:
+        uuid = os.readlink(f"{root}/{NAMES}/{name}")
+    except (OSError, ValueError):
+        return None
+    return uuid if is_uuid(uuid) else None
+
+
+def listing(directory: str | os.PathLike[str]) -> list[str]:
+    """Names in a directory, none if it is not there."""
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+def _uuid_of(root: str, reference: str) -> str:
+    if (named := owner_of(root, reference)) is not None:
+        return named
+    if is_uuid(reference):
+        return reference
+    if not is_start_of_uuid(reference):
+        raise _no_pod(reference)
+    names = {name for state in STATES for name in listing(f"{root}/{PODS}/{state}")}
+    found = {name for name in names if name.startswith(reference) and is_uuid(name)}
+    if len(found) > 1:
+        raise ConflictError(f"{reference!r} begins {len(found)} UUIDs", hint="write more of it")
+    if not found:
+        raise _no_pod(reference)
+    return found.pop()
+
+
+def _no_pod(reference: str) -> NotFoundError:
+    return NotFoundError(f"no pod {reference!r}", hint="`pod ps --all` lists the pods there are")
