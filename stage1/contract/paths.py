@@ -261,6 +261,11 @@ class PodDir(NamedTuple):
         return self.run / "monitor"
 
     @property
+    def control(self) -> Path:
+        """Where the monitor is asked, while the pod runs."""
+        return self.run / "control"
+
+    @property
     def leader(self) -> Path:
         """PID and start time of the pod's PID 1."""
         return self.run / "leader"

@@ -11,6 +11,9 @@ struct source {
 
 void add_source(struct source *source);
 
+/* It may be freed afterwards, also while sources are being served. */
+void remove_source(struct source *source);
+
 /* Waits at most timeout_ms (-1: for ever) and serves each ready source once, so that none starves another.
  * Returns how many were ready; -1 when a signal came first. */
 int serve_sources(int timeout_ms);

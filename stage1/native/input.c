@@ -75,8 +75,12 @@ static void start_copying(struct input *input, int sink) {
 }
 
 void input_to_fifo(struct input *input, const struct app_spec *app) {
+        int fifo = open_fifo(app, "in");
+
+        if (fifo < 0)
+                die_errno("cannot make the input of app %s", app->name);
         *input = (struct input){.app = app};
-        start_copying(input, open_fifo(app, "in"));
+        start_copying(input, fifo);
 }
 
 void input_to_terminal(struct input *input, int master) {

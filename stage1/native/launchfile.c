@@ -252,20 +252,22 @@ static char *take_streams(struct app_spec *spec, char **words) {
         return NULL;
 }
 
-static char *take_app(struct launch *launch, char **words) {
-        struct app_spec *spec = &launch->apps[launch->n_apps];
+char *app_spec_parse(struct app_spec *spec, char **words) {
         uint64_t uid, gid;
 
         if (!is_name(words[0], APP_NAME_MAX))
                 return xasprintf("'%s' is no app name", words[0]);
-        for (size_t i = 0; i < launch->n_apps; i++)
-                if (strcmp(launch->apps[i].name, words[0]) == 0)
-                        return xasprintf("app %s is there twice", words[0]);
         if (!parse_number(words[1], UINT32_MAX - 1, &uid) || !parse_number(words[2], UINT32_MAX - 1, &gid))
                 return xasprintf("app %s: '%s:%s' is no user and group", words[0], words[1], words[2]);
         *spec = (struct app_spec){.name = words[0], .uid = (uid_t) uid, .gid = (gid_t) gid};
-        launch->n_apps++;
         return take_streams(spec, words + 3);
+}
+
+static char *take_app(struct launch *launch, char **words) {
+        for (size_t i = 0; i < launch->n_apps; i++)
+                if (strcmp(launch->apps[i].name, words[0]) == 0)
+                        return xasprintf("app %s is there twice", words[0]);
+        return app_spec_parse(&launch->apps[launch->n_apps++], words);
 }
 
 static char *take_credential(struct launch *launch, char **words) {

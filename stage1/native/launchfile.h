@@ -22,6 +22,7 @@ struct app_spec {
         gid_t gid;
         enum stdin_kind stdin_kind;
         enum output_kind out_kind, err_kind;
+        bool added; /* while the pod ran: its memory is its own */
 };
 
 /* A limit of setrlimit(2) for systemd-nspawn and what it starts. */
@@ -115,3 +116,7 @@ struct launch {
 
 /* Takes text apart in place; both stay for the monitor's life. Returns NULL, or what is wrong. */
 char *launch_parse(struct launch *launch, char *text, size_t size);
+
+/* The words of one `app` record, with NULL at their end; the name stays where it is. NULL, or what is wrong.
+ */
+char *app_spec_parse(struct app_spec *spec, char **words);

@@ -14,18 +14,25 @@ static char batch[BATCH_MAX];
 static size_t batch_size;
 static char stamp[TIME_TEXT_MAX];
 
-static void open_file(struct log *log) {
+static bool open_file(struct log *log) {
         struct stat status;
 
         log->fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (log->fd < 0 || fstat(log->fd, &status) < 0)
-                die_errno("cannot open %s", log->path);
+                return false;
         log->size = (uint64_t) status.st_size;
+        return true;
 }
 
-void log_open(struct log *log, const char *app, uint64_t limit) {
+bool log_open(struct log *log, const char *app, uint64_t limit) {
         *log = (struct log){.path = xasprintf("run/logs/%s.log", app), .half = limit / 2};
-        open_file(log);
+        return open_file(log);
+}
+
+void log_close(struct log *log) {
+        close_descriptor(&log->fd);
+        free(log->path);
+        log->path = NULL;
 }
 
 static void rotate(struct log *log) {
@@ -34,7 +41,8 @@ static void rotate(struct log *log) {
         if (rename(log->path, aside) < 0)
                 return; /* better a log that grows than none */
         close(log->fd);
-        open_file(log);
+        if (!open_file(log))
+                die_errno("cannot open %s", log->path);
 }
 
 /* A full disk must not stop the app: what cannot be written is lost, and that is said once. */

@@ -20,7 +20,9 @@ struct line {
         bool whole; /* false: the line goes on */
 };
 
-void log_open(struct log *log, const char *app, uint64_t limit);
+/* False and errno if it cannot be opened. */
+bool log_open(struct log *log, const char *app, uint64_t limit);
+void log_close(struct log *log);
 
 /* Lines are gathered and written together: begin, lines, end. They share one time. */
 void log_begin(void);

@@ -15,7 +15,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "apps.h"
 #include "cgroups.h"
+#include "commands.h"
 #include "display.h"
 #include "events.h"
 #include "input.h"
@@ -41,7 +43,7 @@
 struct monitor {
         struct options options;
         struct launch launch;
-        struct app *apps;
+        struct apps apps;
         struct display out, err;
         struct display *err_display; /* &out when both are one file, NULL when quiet */
         struct input input;
@@ -297,28 +299,13 @@ static void open_terminal(struct monitor *monitor, struct app *app) {
         input_to_terminal(&monitor->input, monitor->terminal.master);
 }
 
-/* On a terminal that belongs to one app lines of the others would only be in its way; they are in the log.
- */
-static bool is_shown(const struct launch *launch, const struct app_spec *spec) {
-        for (size_t i = 0; i < launch->n_apps; i++)
-                if (launch->apps[i].stdin_kind == STDIN_TTY)
-                        return spec == &launch->apps[i] || spec->out_kind == OUTPUT_STREAM;
-        return true;
-}
-
 static void open_streams(struct monitor *monitor) {
-        const struct launch *launch = &monitor->launch;
-        size_t width = 0;
+        bool quiet = monitor->options.quiet;
 
-        for (size_t i = 0; launch->n_apps > 1 && i < launch->n_apps; i++)
-                if (strlen(launch->apps[i].name) > width)
-                        width = strlen(launch->apps[i].name);
-        monitor->apps = xalloc(launch->n_apps * sizeof(struct app));
-        for (size_t i = 0; i < launch->n_apps; i++) {
-                struct app *app = &monitor->apps[i];
-                bool shown = !monitor->options.quiet && is_shown(launch, &launch->apps[i]);
-                app_open(app, &launch->apps[i], launch->log_limit, shown ? &monitor->out : NULL,
-                         shown ? monitor->err_display : NULL, (int) width, (unsigned) i);
+        apps_open(&monitor->apps, &monitor->launch, quiet ? NULL : &monitor->out,
+                  quiet ? NULL : monitor->err_display);
+        for (size_t i = 0; i < monitor->apps.count; i++) {
+                struct app *app = monitor->apps.all[i];
                 if (app->spec->stdin_kind == STDIN_TTY)
                         open_terminal(monitor, app);
                 else if (app->spec->stdin_kind == STDIN_STREAM)
@@ -336,8 +323,7 @@ static int turn(struct monitor *monitor, int timeout_ms) {
                 timeout_ms = earlier(timeout_ms, display_check(&monitor->out));
                 timeout_ms = earlier(timeout_ms, display_check(&monitor->err));
         }
-        for (size_t i = 0; i < monitor->launch.n_apps; i++)
-                app_update(&monitor->apps[i]);
+        apps_update(&monitor->apps);
         return serve_sources(timeout_ms);
 }
 
@@ -351,15 +337,14 @@ static char *set_limits(const struct launch *launch) {
 
 static void start(struct monitor *monitor) {
         int terminal = has_terminal(monitor) ? monitor->terminal.slave : -1;
-        int *inherited =
-                    xalloc((2 * monitor->launch.n_apps + (size_t) monitor->listeners + 2) * sizeof(int)),
+        int *inherited = xalloc((2 * monitor->apps.count + (size_t) monitor->listeners + 2) * sizeof(int)),
             *next = inherited;
 
         *next++ = monitor->options.lock_fd;
         for (int i = 0; i < monitor->listeners; i++)
                 *next++ = FIRST_LISTENER + i;
-        for (size_t i = 0; i < monitor->launch.n_apps; i++) {
-                const struct app *app = &monitor->apps[i];
+        for (size_t i = 0; i < monitor->apps.count; i++) {
+                const struct app *app = monitor->apps.all[i];
                 if (!app->out.terminal)
                         *next++ = app->out.source.fd;
                 *next++ = app->err.source.fd;
@@ -400,10 +385,7 @@ static bool is_printed(const struct monitor *monitor) {
 }
 
 static bool is_drained(const struct monitor *monitor) {
-        for (size_t i = 0; i < monitor->launch.n_apps; i++)
-                if (!app_is_drained(&monitor->apps[i]))
-                        return false;
-        return is_printed(monitor);
+        return apps_are_drained(&monitor->apps) && is_printed(monitor);
 }
 
 /* A last line that never ended becomes one when its stream is finished. */
@@ -421,14 +403,12 @@ static void drain(struct monitor *monitor) {
         input_stop(&monitor->input);
         if (has_terminal(monitor))
                 close(take_fd(&monitor->terminal.slave));
-        for (size_t i = 0; i < monitor->launch.n_apps; i++)
-                app_begin_drain(&monitor->apps[i]);
+        apps_begin_drain(&monitor->apps);
         while (!is_drained(monitor))
                 /* Only a terminal that someone else still holds open is silent and not at its end. */
                 if (turn(monitor, TERMINAL_WAIT_MS) == 0 && is_printed(monitor))
                         break;
-        for (size_t i = 0; i < monitor->launch.n_apps; i++)
-                app_finish(&monitor->apps[i]);
+        apps_finish(&monitor->apps);
         print_rest(monitor);
 }
 
@@ -496,6 +476,7 @@ int main(int argc, char **argv) {
                 .fd = notify_open(), .events = POLLIN, .ready = notices_ready, .owner = &monitor};
         add_source(&monitor.notices);
         messages_open(&monitor.messages);
+        control_open(commands, &monitor.apps);
         run(&monitor);
         return finish(&monitor);
 }

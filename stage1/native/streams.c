@@ -17,19 +17,23 @@
 
 static char chunk[CHUNK_MAX];
 
+static char *fifo_path(const struct app_spec *spec, const char *kind) {
+        return xasprintf("run/streams/%s.%s", spec->name, kind);
+}
+
 int open_fifo(const struct app_spec *spec, const char *kind) {
-        AUTO_FREE char *path = xasprintf("run/streams/%s.%s", spec->name, kind);
-        int fd;
+        AUTO_FREE char *path = fifo_path(spec, kind);
+        AUTO_CLOSE int fd = -1;
 
         if ((unlink(path) < 0 && errno != ENOENT) || mkfifo(path, 0600) < 0)
-                die_errno("cannot make %s", path);
-        /* Both ends are ours for the pod's whole life: an app never blocks in open, gets no EPIPE, and what
-         * it wrote last is still there when it is gone. */
+                return -1;
+        /* Both ends are ours for the app's whole life: it never blocks in open, gets no EPIPE, and what it
+         * wrote last is still there when it is gone. */
         fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fchown(fd, spec->uid, spec->gid) < 0)
-                die_errno("cannot open %s", path);
+                return -1;
         (void) fcntl(fd, F_SETPIPE_SZ, FIFO_SIZE); /* only for speed */
-        return fd;
+        return take_fd(&fd);
 }
 
 static void emit(struct stream *stream, const char *text, size_t size, bool whole) {
@@ -128,27 +132,32 @@ static char *make_prefix(const char *name, int width, const struct display *disp
         return xasprintf("\x1b[%um%-*s |\x1b[0m ", colours[index % ARRAY_LEN(colours)], width, name);
 }
 
-static void stream_open(struct stream *stream, struct app *app, const char *kind, const char *fifo,
-                        enum output_kind output, struct display *display, int prefix_width, unsigned index) {
+static void stream_open(struct stream *stream, int fd, const struct app_look *look, struct display *display,
+                        enum output_kind output, struct app *app) {
         bool raw = output == OUTPUT_STREAM;
 
         *stream = (struct stream){
-                .source = {.fd = open_fifo(app->spec, fifo), .ready = stream_ready, .owner = stream},
-                .kind = kind,
+                .source = {.fd = fd, .ready = stream_ready, .owner = stream},
+                .kind = stream == &app->out ? "stdout" : "stderr",
                 .log = raw ? NULL : &app->log,
                 .display = display,
-                .prefix = make_prefix(app->spec->name, raw ? 0 : prefix_width, display, index),
+                .prefix = make_prefix(app->spec->name, raw ? 0 : look->width, display, look->index),
                 .remaining = SIZE_MAX,
         };
         add_source(&stream->source);
 }
 
-void app_open(struct app *app, const struct app_spec *spec, uint64_t log_limit, struct display *out,
-              struct display *err, int prefix_width, unsigned index) {
+bool app_open(struct app *app, const struct app_spec *spec, uint64_t log_limit,
+              const struct app_look *look) {
+        AUTO_CLOSE int out = open_fifo(spec, "out");
+        AUTO_CLOSE int err = open_fifo(spec, "err");
+
+        if (out < 0 || err < 0 || !log_open(&app->log, spec->name, log_limit))
+                return false;
         app->spec = spec;
-        log_open(&app->log, spec->name, log_limit);
-        stream_open(&app->out, app, "stdout", "out", spec->out_kind, out, prefix_width, index);
-        stream_open(&app->err, app, "stderr", "err", spec->err_kind, err, prefix_width, index);
+        stream_open(&app->out, take_fd(&out), look, look->out, spec->out_kind, app);
+        stream_open(&app->err, take_fd(&err), look, look->err, spec->err_kind, app);
+        return true;
 }
 
 void app_use_terminal(struct app *app, int master) {
@@ -207,6 +216,31 @@ static void stream_finish(struct stream *stream) {
 void app_finish(struct app *app) {
         stream_finish(&app->out);
         stream_finish(&app->err);
+}
+
+static void stream_close(struct stream *stream, const struct app_spec *spec, const char *fifo) {
+        AUTO_FREE char *path = fifo_path(spec, fifo);
+
+        remove_source(&stream->source);
+        close(take_fd(&stream->source.fd));
+        free(stream->prefix);
+        (void) unlink(path);
+}
+
+/* Nobody writes any more, but somebody may still read what we want to. */
+static void stream_empty(struct stream *stream) {
+        stream_begin_drain(stream);
+        while (!stream_is_drained(stream))
+                stream_ready(&stream->source, POLLIN);
+}
+
+void app_close(struct app *app) {
+        stream_empty(&app->out);
+        stream_empty(&app->err);
+        app_finish(app);
+        stream_close(&app->out, app->spec, "out");
+        stream_close(&app->err, app->spec, "err");
+        log_close(&app->log);
 }
 
 void streams_forget(void) {

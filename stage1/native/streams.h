@@ -28,12 +28,21 @@ struct app {
         struct stream out, err;
 };
 
-/* Makes one FIFO run/streams/NAME.KIND owned by the app's user; returns it open for both ends. */
+/* How an app's lines look; displays NULL: nobody looks. */
+struct app_look {
+        struct display *out, *err;
+        int width;      /* of its prefix; 0: none */
+        unsigned index; /* for its colour */
+};
+
+/* Makes one FIFO run/streams/NAME.KIND owned by the app's user; returns it open for both ends, or -1. */
 int open_fifo(const struct app_spec *spec, const char *kind);
 
-/* Sets up an app's log and output; displays may be NULL. prefix_width 0: no prefixes. */
-void app_open(struct app *app, const struct app_spec *spec, uint64_t log_limit, struct display *out,
-              struct display *err, int prefix_width, unsigned index);
+/* Sets up an app's log and output; false and errno if they cannot be made. */
+bool app_open(struct app *app, const struct app_spec *spec, uint64_t log_limit, const struct app_look *look);
+
+/* Reads what is there, then gives all up but the log's file. Not for an app with a terminal. */
+void app_close(struct app *app);
 
 /* Makes the app's stdout a terminal's master in place of its FIFO. */
 void app_use_terminal(struct app *app, int master);

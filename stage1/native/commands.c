@@ -1,0 +1,21 @@
+#include "commands.h"
+
+#include "apps.h"
+#include "util.h"
+
+/* open NAME UID GID STDIN [STDOUT [STDERR]]: the streams of an app that is about to be added. */
+static char *open_app(void *owner, struct control_request *request) {
+        return apps_add(owner, request->words);
+}
+
+/* close NAME: the app is gone, or was never started. */
+static char *close_app(void *owner, struct control_request *request) {
+        apps_remove(owner, request->words[0]);
+        return NULL;
+}
+
+const struct control_verb commands[] = {
+        {"open", 4, 6, open_app},
+        {"close", 1, 1, close_app},
+        {},
+};
