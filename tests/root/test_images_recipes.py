@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 pytestmark = pytest.mark.root
 
 REPOSITORY = Path(__file__).parents[2]
-NAMES = ("busybox", "client", "debian", "hello", "inspect", "store", "web")
+NAMES = ("busybox", "client", "database", "debian", "hello", "inspect", "store", "web")
 
 words = st.binary(min_size=1, max_size=200).filter(lambda word: b"\0" not in word)
 
@@ -82,6 +82,11 @@ def test_an_entrypoint_does_not_inherit_arguments(images: Path) -> None:
 def test_users_of_images_own_what_they_write_to(images: Path, roots: dict[str, Path]) -> None:
     assert config(images, "store")["config"]["User"] == "redis"
     assert owner(roots["store"] / "data") == user_of(roots["store"], "redis") == (999, 1000)
+    assert (
+        owner(roots["database"] / "var/lib/postgresql")
+        == user_of(roots["database"], "postgres")
+        == (999, 999)
+    )
     assert owner(roots["web"] / "var/lib/nginx") == user_of(roots["web"], "nginx") == (101, 101)
     assert owner(roots["inspect"] / "home/app") == user_of(roots["inspect"], "app") == (1000, 1000)
 

@@ -252,3 +252,10 @@ def test_a_damaged_pod_hides_no_other(pods: Pods) -> None:
     assert "Traceback" not in refused.err
     pods("rm", bad)
     assert pods.all() == [good]
+
+
+def test_a_detached_pod_that_fails_before_it_is_ready_says_so(pods: Pods) -> None:
+    done = pods("run", "-d", "inspect", "--ready", "tcp:80", "--", "exit", "3", status=3)
+    assert done.err == (
+        f"pod: pod {done.out.strip()} ended with 3 before it was ready; `pod status` and `pod logs` tell why\n"
+    )
