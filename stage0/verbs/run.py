@@ -78,4 +78,7 @@ def ended_early(pod: PodManifest, settings: Settings) -> int:
             f"pod {pod.uuid} ended before it was ready, and --rm took its result with it",
             hint="leave out --rm to see what happened",
         ) from None
-    return outcome(found.directory).status
+    status = outcome(found.directory).status
+    if status != 0:
+        warn(f"pod {pod.uuid} ended with {status} before it was ready; `pod status` and `pod logs` tell why")
+    return status
