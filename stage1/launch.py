@@ -6,9 +6,10 @@ import os
 from typing import NamedTuple, NoReturn
 
 from stage1 import base, host, hostfiles, limit, plan, resources
-from stage1.contract import HostError, NetworkMode, PodDir, PodManifest, codec
+from stage1.contract import HostError, PodDir, PodManifest, codec
 from stage1.install import install
 from stage1.limits import has_limits
+from stage1.network.drivers import driver
 from stage1.render import render
 
 
@@ -41,11 +42,7 @@ def prepare(
     facts = host.facts(cache)
     own = keep_unit is None and host.main_process_of_a_unit(dict(os.environ), os.getpid())
     limited = limit.limited(pod, facts, own_unit=own) if has_limits(pod) else limit.Limited(pod)
-    wiring = None
-    if pod.network not in {NetworkMode.HOST, NetworkMode.NONE}:
-        from stage1.network.wire import wire  # noqa: PLC0415  not for pods on the host's network
-
-        wiring = wire(pod, directory, start=start)
+    wiring = driver(pod.network).wire(pod, directory, start=start)
     jobs = plan.jobs(limited.pod, facts, keep_unit=keep_unit or own)
     texts = render(jobs, resources.template_path(), cache / "rendered")
     files = hostfiles.read(pod)

@@ -19,9 +19,9 @@ from stage1.network import definitions, links, ranges, rules, sockets
 from stage1.network import filter as packet_filter
 from stage1.network.definitions import Definition
 from stage1.network.model import Endpoint, Entry, Network, entry_to
+from stage1.network.neighbours import sweep, tell
 from stage1.network.records import DOWN, FACTS, UP
 from stage1.network.registry import Registry, write_whole
-from stage1.network.wire import sweep, tell
 
 _LONGEST_BRIDGE = 15
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from inspect import signature
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage1.contract import ConflictError, Port, UsageError
+from stage1.contract import ConflictError, Interface, NetworkMode, Port, UsageError
 from stage1.network import names, ranges, rules
+from stage1.network.attachments import Attachment, OnBridge, OnNetwork, hardware_address
+from stage1.network.drivers import Driver, driver
 from stage1.network.model import (
     Endpoint,
     Entry,
@@ -22,7 +25,6 @@ from stage1.network.model import (
 )
 from stage1.network.records import sysctl_path
 from stage1.network.rules import link_local
-from stage1.network.wire import hardware_address
 
 BLUE = Network(
     "blue",
@@ -198,3 +200,32 @@ def test_the_hosts_own_name_servers_are_none_for_a_pod() -> None:
 )
 def test_parameters_are_named_as_sysctl_names_them(name: str, path: str) -> None:
     assert sysctl_path(name) == path
+
+
+@pytest.mark.parametrize("mode", NetworkMode)
+def test_every_mode_has_a_driver_of_the_one_shape(mode: NetworkMode) -> None:
+    shape = signature(Driver.wire).parameters
+    assert signature(type(driver(mode)).wire).parameters.keys() == shape.keys()
+
+
+@pytest.mark.parametrize("kind", [OnNetwork, OnBridge])
+def test_what_interfaces_are_on_has_one_shape(kind: type[Attachment]) -> None:
+    assert signature(kind.endpoint).parameters.keys() == signature(Attachment.endpoint).parameters.keys()
+
+
+def test_an_interface_on_a_network_has_what_the_network_gives() -> None:
+    taken = ["10.5.0.3", "fd00:5::3"]
+    end = OnNetwork(BLUE, "").endpoint(Interface("lan", "blue", mtu=1300), taken)
+    assert (end.name, end.bridge, end.mtu, end.ip4, end.ip6) == (
+        "lan",
+        "pod-blue",
+        1300,
+        "10.5.0.4",
+        "fd00:5::4",
+    )
+    assert (end.gateway4, end.gateway6) == ("10.5.0.1", "fd00:5::1")
+    assert taken == ["10.5.0.3", "fd00:5::3", "10.5.0.4", "fd00:5::4"]
+    closed = OnNetwork(BLUE._replace(internal=True), "10.5.0.6").endpoint(Interface("lan", "blue"), taken)
+    assert (closed.ip4, closed.gateway4, closed.gateway6) == ("10.5.0.7", None, None)
+    with pytest.raises(ConflictError, match=r"10\.5\.0\.4 is in use"):
+        OnNetwork(BLUE, "").endpoint(Interface("lan", "blue", ip4="10.5.0.4"), taken)
