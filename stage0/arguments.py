@@ -78,8 +78,10 @@ def app_parser() -> Parser:
     return parser
 
 
-def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> PodRequest:
-    """The pod the parsed command line asks for."""
+def request_of(
+    arguments: argparse.Namespace, environment: Mapping[str, str], cache: Path | None = None
+) -> PodRequest:
+    """The pod the parsed command line asks for; `cache`: where manifests that were read before are kept."""
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name in _POD_OPTIONS
@@ -93,7 +95,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
             )
         from stage0.requestfile import read  # noqa: PLC0415  pydantic and a parser, only when asked for
 
-        request = read(arguments.file)._replace(**given)
+        request = read(arguments.file, cache)._replace(**given)
         return request._replace(app=tuple(_with_files(app, environment) for app in request.app))
     apps = tuple(_with_files(app, environment) for app in apps_of(arguments.words))
     return PodRequest(app=apps, **given)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stage0 import requestcache
 from stage0.request import PodRequest
 from stage1.contract import PodError, UsageError
 from stage1.contract.codec import validate
@@ -15,14 +16,24 @@ ENDINGS = (".toml", ".yaml", ".yml", ".json")
 _HINT = "the keys are the options of `pod run` with _ for -; apps are a list called app"
 
 
-def read(name: str) -> PodRequest:
-    """The request in a file; UsageError with the path of every bad or unknown key."""
+def read(name: str, cache: Path | None = None) -> PodRequest:
+    """The request in a file; UsageError with the path of every bad or unknown key.
+
+    `cache`: a directory in which it is kept for the next time.
+    """
     if name != "-":
         name = str(found_file(name))
-    document = _parse(name, _bytes(name))
+    data, kind = _bytes(name), Path(name).suffix
+    text = data.decode(errors="surrogateescape")
+    if cache is not None and (known := requestcache.recall(cache, kind, text)):
+        return known
+    document = _parse(name, data)
     if not isinstance(document, dict):
         raise UsageError(f"{name}: not a table of keys", hint=_HINT)
-    return validate(PodRequest, document, where=name, hint=_HINT)
+    request = validate(PodRequest, document, where=name, hint=_HINT)
+    if cache is not None:
+        requestcache.keep(cache, kind, text, request)
+    return request
 
 
 def found_file(name: str) -> Path:

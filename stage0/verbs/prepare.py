@@ -26,7 +26,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the UUID; the pod survives a power cut from then on."""
-    request = request_of(arguments, os.environ)
+    request = request_of(arguments, os.environ, settings.data.cache)
     with making(request, settings, arguments.uuid_file, quiet=arguments.quiet) as (pod, preparing, lock):
         os.sync()  # volumes may hold thousands of files; one call for all, before the name that says it is complete
         lifecycle.move(preparing, State.PREPARED, durable=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -12,7 +13,7 @@ from stage0.image import Store
 from stage0.making import making, planned
 from stage0.parsing import Parser
 from stage0.settings import Settings
-from stage1.contract import NotFoundError, PodError, PodManifest, State, codec
+from stage1.contract import ConflictError, NotFoundError, PodError, PodManifest, State, codec
 
 USAGE = (
     "pod run [POD OPTIONS] IMAGE [APP OPTIONS] [-- ARGS] [--- IMAGE …]\n       pod run [POD OPTIONS] -f FILE"
@@ -25,6 +26,9 @@ def add_arguments(parser: Parser) -> None:
         "-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID"
     )
     parser.add_argument("--rm", action="store_true", help="remove the pod when it is over")
+    parser.add_argument(
+        "--replace", action="store_true", help="a pod of the same name that has ended makes room"
+    )
     parser.add_argument(
         "-i",
         "--interactive",
@@ -40,11 +44,13 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """In the foreground this process becomes the pod's monitor and ends with the pod's status."""
-    request = request_of(arguments, os.environ)
+    request = request_of(arguments, os.environ, settings.data.cache)
     if arguments.dry_run:
         pod = planned(request, Store(settings.root), quiet=arguments.quiet)
         sys.stdout.write(codec.encode(ranges.foreseen(pod, settings)).decode())
         return 0
+    if arguments.replace and request.name is not None:
+        make_room(request.name, settings)
     with making(request, settings, arguments.uuid_file, quiet=arguments.quiet) as (pod, preparing, lock):
         handoff.require_native(preparing)
         directory = lifecycle.move(preparing, State.RUN)
@@ -52,6 +58,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             handoff.foreground(pod, directory, lock, warn)
         ready = handoff.detached(pod, directory, lock, warn)
     return announce(pod, lock, settings, ready=ready)
+
+
+def make_room(name: str, settings: Settings) -> None:
+    """Remove the pod of this name, if there is one; ConflictError if it runs."""
+    if (uuid := lifecycle.owner_of(settings.data, name)) is None:
+        return
+    from stage0 import removal  # noqa: PLC0415  there is one after a crash, or where it was not made with --rm
+
+    with contextlib.suppress(NotFoundError):
+        found = lifecycle.find(settings.data, uuid)
+        if not removal.remove(found) and found.running:
+            raise ConflictError(f"pod {name} runs", hint=f"`pod stop {name}` ends it")
 
 
 def warn(text: str) -> None:

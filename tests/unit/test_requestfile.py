@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stage0 import requestfile
+from stage0 import requestcache, requestfile
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
 
@@ -211,3 +212,55 @@ def test_any_bytes_are_a_request_or_a_usage_error(data: bytes, tmp_path: Path) -
             read(data, name, tmp_path)
         except UsageError as error:
             assert error.hint
+
+
+@pytest.mark.parametrize(("name", "text"), [("pod.toml", TOML), ("pod.yaml", YAML), ("pod.json", JSON)])
+def test_what_was_read_before_is_the_same_pod(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    cache = tmp_path / "cache"
+    for _ in range(2):
+        assert requestfile.read(str(tmp_path / name), cache) == WANTED
+    assert len(list((cache / "requests").iterdir())) == 1
+    (tmp_path / name).write_text(text.replace("two words", "other"))
+    assert requestfile.read(str(tmp_path / name), cache).app[0].args == ("-x", "other")
+
+
+def test_what_was_read_before_is_read_without_the_schema(tmp_path: Path) -> None:
+    """The second time nothing of pydantic is needed: a unit at boot has no time for it."""
+    (tmp_path / "pod.toml").write_text(TOML)
+    requestfile.read(str(tmp_path / "pod.toml"), tmp_path)
+    code = "import sys; from pathlib import Path; from stage0 import requestfile as r\n"
+    code += (
+        f"r.read({str(tmp_path / 'pod.toml')!r}, Path({str(tmp_path)!r})); print('pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"key": 1}', b"\xff"])
+def test_a_damaged_cache_is_no_harm(damage: bytes, tmp_path: Path) -> None:
+    (tmp_path / "pod.toml").write_text(TOML)
+    requestfile.read(str(tmp_path / "pod.toml"), tmp_path)
+    (entry,) = (tmp_path / "requests").iterdir()
+    entry.write_bytes(damage)
+    assert requestfile.read(str(tmp_path / "pod.toml"), tmp_path) == WANTED
+
+
+@given(st.text(st.characters(), max_size=20))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_request_comes_back_from_the_cache_as_it_was(tmp_path: Path, text: str) -> None:
+    request = WANTED._replace(
+        hostname=text,
+        cpus=1.5,
+        app=(AppRequest(image=text, pre_start=((text, "x"), text), env={text: text}),),
+    )
+    requestcache.keep(tmp_path, ".toml", text, request)
+    assert requestcache.recall(tmp_path, ".toml", text) == request
+    assert requestcache.recall(tmp_path, ".yaml", text) is None
+
+
+def test_a_bad_manifest_is_refused_each_time(tmp_path: Path) -> None:
+    (tmp_path / "pod.toml").write_text("name = 3\n")
+    for _ in range(2):
+        with pytest.raises(UsageError):
+            requestfile.read(str(tmp_path / "pod.toml"), tmp_path)

@@ -1,0 +1,62 @@
+"""EFFECT. Manifests that were read and checked before: at the boot of a host many units read theirs at once.
+
+Importing pydantic and making models of a request's types costs more than all else that `pod run` does before
+systemd-nspawn (0.25 s of processor time). What a file says depends on its text alone, so the request it was found to
+be is kept under the text, and read back with the standard library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+from stage0 import request as types
+from stage0.request import AppRequest, PodRequest
+
+
+def recall(cache: Path, kind: str, text: str) -> PodRequest | None:
+    """The request of a text that was kept; `kind` is the file's ending, which says how to read it."""
+    key = _key(kind, text)
+    try:
+        found = json.loads(_entry(cache, key).read_bytes())
+        if found["key"] != key:
+            return None
+        apps = tuple(AppRequest(**_tuples(app)) for app in found["request"].pop("app"))
+        return PodRequest(app=apps, **_tuples(found["request"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep(cache: Path, kind: str, text: str, request: PodRequest) -> None:
+    """Keep it; a data root that cannot be written is found out elsewhere."""
+    key = _key(kind, text)
+    plain = {**request._asdict(), "app": [app._asdict() for app in request.app]}
+    entry = _entry(cache, key)
+    temporary = entry.with_suffix(f".{os.getpid()}")
+    with contextlib.suppress(OSError):
+        entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({"key": key, "request": plain}))
+        temporary.replace(entry)
+
+
+def _key(kind: str, text: str) -> str:
+    """Everything the request depends on: the text, and what requests are in this version of ours."""
+    stamp = Path(types.__file__).stat()
+    return f"{stamp.st_ino} {stamp.st_mtime_ns} {stamp.st_size} {kind}\n{text}"
+
+
+def _entry(cache: Path, key: str) -> Path:
+    """Short, since an entry holds its whole key."""
+    return cache / "requests" / f"{zlib.crc32(key.encode(errors='surrogateescape')):08x}.json"
+
+
+def _tuples(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: _tuple(value) for name, value in given.items()}
+
+
+def _tuple(value: Any) -> Any:  # noqa: ANN401  whatever JSON has
+    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value
