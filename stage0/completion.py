@@ -29,6 +29,9 @@ _BY_OPTION = {
     "--mount": "words type=bind, type=volume, type=empty, type=image, type=tmpfs,",
     "--ready": "words started notify tcp:",
     "--restart": "words no on-failure always",
+    "--property": "words CPUQuota= CPUWeight= Environment= IOWeight= MemoryHigh= MemoryMax= Nice= OOMPolicy="
+    " Restart=always Restart=on-failure RestartSec= RuntimeMaxSec= TasksMax= TimeoutStopSec= WatchdogSec=",
+    "--slice": "words machine.slice system.slice user.slice",
     "--workdir": NOTHING,
     "--volume": "file",
     "--dir": "directory",

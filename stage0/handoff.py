@@ -49,13 +49,66 @@ def changes(pod: PodManifest, directory: PodDir) -> str:
     return found
 
 
-def foreground(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> NoReturn:
-    """Become the pod's monitor; this process ends with the pod's status."""
+def foreground(
+    pod: PodManifest, directory: PodDir, lock: int, warn: Warn, *, ready: int | None = None
+) -> NoReturn:
+    """Become the pod's monitor; this process ends with the pod's status. `ready`: told when the pod is."""
     launch = _stage1("launch")
-    _tell(launch.prepare(pod, directory), warn)
+    scoped = _wants_scope(pod)
+    limited = launch.prepare(pod, directory, keep_unit=True if scoped else None)
+    _tell(limited, warn)
+    if scoped:
+        _stage1("manager").enter_scope(_wish(limited.pod, "scope"), os.getpid())
     sys.stdout.flush()
-    launch.become_monitor(directory, launch.MonitorOptions(lock=lock))
+    launch.become_monitor(directory, launch.MonitorOptions(lock=lock, ready=ready))
     raise AssertionError("execv returned")
+
+
+def _wants_scope(pod: PodManifest) -> bool:
+    """Whether somebody wishes something of the pod's unit, and this is no unit of the user's own already."""
+    if pod.slice is None and not pod.unit_properties:
+        return False
+    _require_booted(pod)
+    if _stage1("host").main_process_of_a_unit(dict(os.environ), os.getpid()):
+        return False
+    from stage1.contract import unitproperties  # noqa: PLC0415  most pods wish for nothing
+
+    if found := unitproperties.of_services(pod.unit_properties):
+        raise HostError(
+            f"--property {found[0]}: a pod in the foreground is in a scope, which has no such property",
+            hint="run it detached: -d",
+        )
+    return True
+
+
+def _require_booted(pod: PodManifest) -> None:
+    if (pod.slice or pod.unit_properties) and not _booted():
+        raise HostError(
+            f"pod {pod.label} can have no unit of the host: systemd is not PID 1 here",
+            hint="leave out --slice and --property",
+        )
+
+
+def _booted() -> bool:
+    """See sd_booted(3)."""
+    return os.path.isdir("/run/systemd/system")
+
+
+def _wish(pod: PodManifest, kind: str) -> Any:  # noqa: ANN401  see _stage1
+    """The pod's transient unit or scope, with what was asked of it."""
+    properties: list[Any] = []
+    if pod.unit_properties:
+        from stage1.contract import unitproperties  # noqa: PLC0415  see above
+
+        properties = [one for text in pod.unit_properties for one in unitproperties.parse(text)]
+    return _stage1("manager").Wish(
+        unit=f"pod-{pod.label}.{kind}",
+        description=f"pod {pod.label}",
+        stop_time=sum(app.stop_time for app in pod.apps),  # at worst they wait for each other
+        limits=_stage1("limits").bus_properties(pod.resources),
+        slice=pod.slice or "machine.slice",
+        properties=properties,
+    )
 
 
 def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool:
@@ -63,13 +116,16 @@ def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool
 
     On a systemd host the pod becomes a transient unit; elsewhere its monitor is a process in a session of its own.
     """
-    booted = os.path.isdir("/run/systemd/system")  # sd_booted(3)
+    booted = _booted()
+    _require_booted(pod)
     launch = _stage1("launch")
     limited = launch.prepare(pod, directory, keep_unit=booted)
     _tell(limited, warn)
     ours, theirs = os.pipe()
     try:
-        if booted:
+        if pod.unit_properties and _is_restarted(pod):
+            _start_again(limited.pod, directory, lock, theirs)
+        elif booted:
             _start_unit(limited.pod, directory, lock, theirs)
         else:
             _fork_monitor(directory, lock, theirs)
@@ -111,15 +167,29 @@ def change(pod: PodDir, what: str, app: str, leader: int) -> Any:  # noqa: ANN40
 
 def _start_unit(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> None:
     launch = _stage1("launch")
-    _stage1("manager").start_transient(
-        f"pod-{pod.label}.service",
-        launch.monitor_argv(directory, launch.MonitorOptions(lock=0, ready=1, quiet=True)),
-        description=f"pod {pod.label}",
-        lock=lock,
-        ready=ready,
-        limits=_stage1("limits").bus_properties(pod.resources),
-        stop_time=sum(app.stop_time for app in pod.apps),  # at worst they wait for each other
-    )
+    argv = launch.monitor_argv(directory, launch.MonitorOptions(lock=0, ready=1, quiet=True))
+    _stage1("manager").start_monitor(_wish(pod, "service"), argv, lock=lock, ready=ready)
+
+
+def _is_restarted(pod: PodManifest) -> bool:
+    from stage1.contract import unitproperties  # noqa: PLC0415  see above
+
+    return unitproperties.restarts(pod.unit_properties)
+
+
+def _start_again(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> None:
+    """In a unit that may start the pod more than once each start takes the lock itself: until then it is prepared."""
+    import fcntl  # noqa: PLC0415  rare
+
+    from stage0 import lifecycle  # noqa: PLC0415
+    from stage1.contract import State  # noqa: PLC0415
+
+    lifecycle.move(directory, State.PREPARED)
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    argv = [os.path.abspath(sys.argv[0]), "start", "--ready-fd", "0", pod.uuid]
+    environment = [f"POD_DIR={directory.root.path}"]
+    environment += [f"{name}={value}" for name, value in os.environ.items() if name.startswith("POD_USERNS")]
+    _stage1("manager").start_again_and_again(_wish(pod, "service"), argv, environment, ready=ready)
 
 
 def _fork_monitor(directory: PodDir, lock: int, ready: int) -> None:

@@ -125,3 +125,5 @@ class PodRequest(NamedTuple):
     oom_score_adj: Quantity | None = None
     hugepages: tuple[str, ...] = ()
     best_effort: bool = False
+    slice: str | None = None
+    property: tuple[str, ...] = ()

@@ -1,12 +1,14 @@
-"""EFFECT. pystemd's door: a detached pod on a systemd host is a transient service of the host's service manager."""
+"""EFFECT. pystemd's door: transient services and scopes of the host's service manager, for pods."""
 
 from __future__ import annotations
 
 import errno
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from stage1.contract import HostError
+from stage1.contract.unitproperties import Property
 
 _SECOND = 1_000_000
 # What the host's manager adds to the pod's own stop times before it loses patience.
@@ -14,48 +16,113 @@ _PATIENCE = 15.0
 _PAUSE = 0.05
 
 
-def start_transient(  # the properties are one list, in the order of a unit file
-    unit: str,
-    argv: Sequence[str],
-    *,
-    description: str,
-    lock: int,
-    ready: int,
-    stop_time: float,
-    limits: Mapping[bytes, object],
-) -> None:
+class Wish(NamedTuple):
+    """What is asked of a transient unit or scope of a pod: `properties` are over ours, and over `limits`."""
+
+    unit: str
+    description: str
+    stop_time: float
+    limits: Mapping[bytes, object]
+    slice: str = "machine.slice"
+    properties: Sequence[Property] = ()
+
+
+def start_monitor(wish: Wish, argv: Sequence[str], *, lock: int, ready: int) -> None:
     """Start the monitor as the main process of a new unit, which is gone from the host when it ends.
 
     The locked pod directory goes along as standard input and the pipe for the word `ready` as standard output: the
     only descriptors that StartTransientUnit() can pass (org.freedesktop.systemd1(5)).
     """
-    from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  80 ms, and only for detached pods
-    from pystemd.systemd1 import Manager  # noqa: PLC0415
+    properties = {
+        **_service(wish, argv),
+        b"StandardInputFileDescriptor": lock,
+        b"StandardOutputFileDescriptor": ready,
+    }
+    _start(wish, properties)
 
-    _teach_signatures()
-    properties: dict[bytes, object] = {
-        b"Description": description.encode(),
+
+def start_again_and_again(
+    wish: Wish, argv: Sequence[str], environment: Sequence[str], *, ready: int
+) -> None:
+    """Start a command that starts the pod, in a new unit whose Restart= may start it again.
+
+    Each start takes the pod's lock itself. The pipe for the word `ready` goes along as standard input: standard output
+    is the journal's.
+    """
+    properties = {
+        **_service(wish, argv),
+        b"Environment": [word.encode() for word in environment],
+        b"StandardInputFileDescriptor": ready,
+        b"StandardOutput": b"journal",  # else it would be where standard input comes from
+    }
+    _start(wish, properties)
+
+
+def enter_scope(wish: Wish, pid: int) -> None:
+    """Move a process into a new scope, and return when it is there."""
+    from pystemd.dbuslib import DBus  # noqa: PLC0415  see below
+
+    ended: list[tuple[bytes, bytes]] = []
+
+    def removed(message: Any, **_: object) -> None:  # noqa: ANN401  pystemd's own type is made in C
+        message.process_reply(False)
+        ended.append((message.body[1], message.body[3]))
+
+    with DBus() as bus:
+        bus.match_signal(b"org.freedesktop.systemd1", b"/org/freedesktop/systemd1",
+                         b"org.freedesktop.systemd1.Manager", b"JobRemoved", removed)  # fmt: skip
+        job = _start(wish, {b"PIDs": [pid], b"Delegate": True, **_common(wish)}, bus)
+        while not (results := [result for path, result in ended if path == job]):
+            if bus.process().is_empty():
+                bus.wait(2**64 - 1)
+    if results[0] != b"done":
+        raise HostError(
+            f"the host's systemd did not start {wish.unit}: {results[0].decode()}",
+            hint=f"see `systemctl status {wish.unit}`",
+        )
+
+
+def _common(wish: Wish) -> dict[bytes, object]:
+    return {
+        b"Description": wish.description.encode(),
         b"CollectMode": b"inactive-or-failed",
+        b"Slice": wish.slice.encode(),
+        b"TimeoutStopUSec": round((wish.stop_time + _PATIENCE) * _SECOND),
+        **wish.limits,
+    }
+
+
+def _service(wish: Wish, argv: Sequence[str]) -> dict[bytes, object]:
+    return {
+        **_common(wish),
         b"Type": b"notify",
         # if the monitor is killed, systemd-nspawn stops the pod in order, and the unit lives until that is done
         b"ExitType": b"cgroup",
         b"NotifyAccess": b"main",
         b"ExecStart": [(argv[0].encode(), [word.encode() for word in argv], False)],
-        b"StandardInputFileDescriptor": lock,
-        b"StandardOutputFileDescriptor": ready,
-        b"Slice": b"machine.slice",
         b"Delegate": True,
         b"KillMode": b"mixed",
         b"TimeoutStartUSec": 2**64 - 1,
-        b"TimeoutStopUSec": round((stop_time + _PATIENCE) * _SECOND),
-        **limits,
     }
+
+
+def _start(wish: Wish, properties: dict[bytes, object], bus: Any = None) -> bytes:  # noqa: ANN401  DBus, imported late
+    """StartTransientUnit(); the path of the job."""
+    from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  80 ms, and only for pods in units of their own
+    from pystemd.systemd1 import Manager  # noqa: PLC0415
+
+    unit = wish.unit
+    _teach_signatures(wish.properties)
+    for name, _, value in wish.properties:
+        before = properties.get(name.encode())
+        key, new = name.encode(), value.encode() if isinstance(value, str) else value
+        properties[key] = [*before, *new] if isinstance(before, list) and isinstance(new, list) else new
     limit = time.monotonic() + _PATIENCE
     while True:
         try:
-            with Manager() as manager:
-                manager.Manager.StartTransientUnit(unit.encode(), b"fail", properties)  # type: ignore[call-arg]  # extra_units has a default
-            return
+            with Manager(bus=bus) as manager:
+                job: bytes = manager.Manager.StartTransientUnit(unit.encode(), b"fail", properties)  # type: ignore[call-arg]  # extra_units has a default
+            return job
         except DBusBaseError as error:
             # the unit of a pod that has just ended is gone a moment after the pod, and its name may be wanted again
             if abs(error.errno) != errno.EEXIST or time.monotonic() > limit:
@@ -82,7 +149,7 @@ def set_properties(unit: str, properties: Mapping[bytes, object]) -> None:
         ) from None
 
 
-def _teach_signatures() -> None:
+def _teach_signatures(more: Sequence[Property] = ()) -> None:
     """Properties of units that pystemd has not heard of, or has otherwise than org.freedesktop.systemd1(5)."""
     from pystemd.systemd1.unit_signatures import KNOWN_UNIT_SIGNATURES  # noqa: PLC0415  see above
 
@@ -98,7 +165,9 @@ def _teach_signatures() -> None:
     )
     KNOWN_UNIT_SIGNATURES.update(
         {
+            **{one.name.encode(): one.signature.encode() for one in more},
             b"ExitType": b"s",
+            b"PIDs": b"au",
             b"AllowedCPUs": b"ay",
             **dict.fromkeys(rates, b"a(st)"),
             **dict.fromkeys(numbers, b"t"),

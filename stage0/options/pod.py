@@ -15,5 +15,12 @@ def add(parser: ArgumentParser) -> None:
     option("--hostname", help="host name inside (default: the pod's name)")
     option("--exit-policy", metavar="POLICY", help="any-failure (default), all, first, app:NAME or never")
     option("--volume", metavar="SOURCE:TARGET[:OPTION,…]", action="append", help="mount in every app")
+    option("--slice", metavar="SLICE", help="the host's slice in which the pod's unit or scope is")
+    option(
+        "--property",
+        metavar="NAME=VALUE",
+        action="append",
+        help="a property of the pod's unit or scope on the host, as of systemd-run(1); may be repeated",
+    )
     option("--log-size", metavar="SIZE", help="bound of each app's log (default 64M)")
     option("--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts")

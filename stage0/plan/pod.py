@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
-from stage0.plan import identity, life, network, process, resources, storage, userns
+from stage0.plan import hostunit, identity, life, network, process, resources, storage, userns
 from stage0.plan.confinement import Host, confinement, scratch
 from stage0.plan.credentials import credentials
 from stage0.plan.hooks import hooks
@@ -77,6 +77,8 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),
         resources=resources.resources(request, now.memory),
         best_effort=request.best_effort,
+        slice=hostunit.checked_slice(request.slice),
+        unit_properties=hostunit.properties(request),
     )
 
 

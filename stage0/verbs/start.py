@@ -20,6 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-d", "--detach", action="store_true", help="return when the pod is ready, and print its UUID"
     )
+    parser.add_argument(
+        "--ready-fd",
+        metavar="FD",
+        type=int,
+        help="write the word ready to this descriptor when the pod is, for programs that start pods",
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -30,7 +36,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     directory, lock = claim(found)
     ranges.claimed(pod, settings)
     if not arguments.detach:
-        handoff.foreground(pod, directory, lock, warn)
+        handoff.foreground(pod, directory, lock, warn, ready=arguments.ready_fd)
     return announce(pod, lock, settings, ready=handoff.detached(pod, directory, lock, warn))
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from stage0 import handoff, lifecycle
 from stage0.plan import POD_NAME
+from stage0.plan.hostunit import checked_slice
 from stage0.settings import Settings
 from stage1.contract import ConflictError, UsageError
 
 RESTARTS = ("no", "on-success", "on-failure", "on-abnormal", "on-abort", "always")
-_SLICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\.slice")
 _SYSTEM = Path("/etc/systemd/system")
 
 
@@ -44,8 +43,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return 0
     if (arguments.pod is None) == (arguments.file is None):
         raise UsageError("name a pod, or a manifest with -f", hint="see `pod unit --help`")
-    if not _SLICE.fullmatch(arguments.slice):
-        raise UsageError(f"--slice {arguments.slice}: not a slice", hint="write a name such as web.slice")
+    checked_slice(arguments.slice)
     wish = _of_file(arguments) if arguments.file is not None else _of_pod(arguments, settings)
     name, text = handoff.host_unit(
         program=program, root=root, restart=arguments.restart, slice=arguments.slice, **wish

@@ -102,6 +102,8 @@ class PodManifest(NamedTuple):
     best_effort: bool = False
     names: Names = Names()
     identity: Identity = Identity()
+    slice: str | None = None
+    unit_properties: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

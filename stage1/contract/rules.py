@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from stage1.contract import unitproperties
 from stage1.contract.confinement import Confinement
 from stage1.contract.credentials import CredentialKind
+from stage1.contract.errors import UsageError
 from stage1.contract.identity import Identity, Names
 from stage1.contract.life import Condition, ExitRule
 from stage1.contract.limits import broken_resources, broken_ulimits
@@ -49,12 +51,24 @@ ERRNO = re.compile(r"[A-Z][A-Z0-9]*|kill")
 WORD = re.compile(r"[A-Za-z0-9_-]+")
 RIGHTS = re.compile(r"(?!.*(.).*\1)[rwm]+")
 LABEL = re.compile(r"[!-~]+")
+SLICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\.slice")
 LARGEST_ID = 2**32 - 2
 LONGEST_TIME = 10.0 * 365 * 86400
 
 
+def _host_unit(pod: PodManifest) -> Iterator[str]:
+    if pod.slice is not None:
+        yield from _matches("slice", SLICE, pod.slice)
+    for number, text in enumerate(pod.unit_properties):
+        try:
+            unitproperties.parse(text, where=f"unit_properties.{number}")
+        except UsageError as error:
+            yield error.message
+
+
 def broken(pod: PodManifest) -> Iterator[str]:
     """Each rule that this pod does not keep, by the path of the field."""
+    yield from _host_unit(pod)
     yield from _matches("uuid", UUID, pod.uuid)
     yield from _matches("hostname", HOSTNAME, pod.hostname)
     if pod.name is not None:

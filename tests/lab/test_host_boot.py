@@ -25,7 +25,8 @@ def test_pods_of_an_installed_host_are_there_after_each_boot(own_lab: LabHost) -
     with pods_of(own_lab) as pods:
         # what was made already stays: the rules of `make install` itself are what is tried
         own_lab.run(["make", "--assume-old=venv", "--assume-old=native", "install"])
-        assert own_lab.run(["sh", "-c", "cd / && command -v pod"]).stdout.strip() == "/usr/local/bin/pod"
+        unit = own_lab.read("/usr/local/lib/systemd/system/pod@.service")
+        assert "/usr/local/bin/pod run" in unit.replace(chr(34), "")
         for name in [*NAMES, "off"]:
             own_lab.write(f"/etc/pod/pods/{name}.toml", MANIFEST)
         own_lab.run(["systemctl", "daemon-reload"])
