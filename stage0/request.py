@@ -102,6 +102,8 @@ class PodRequest(NamedTuple):
     exit_policy: str = "any-failure"
     volume: tuple[Text, ...] = ()
     log_size: str = "64M"
+    log: str = "both"
+    log_rate: str = "10000/30s"
     interactive: bool = False
     tty: bool = False
     rm: bool = False

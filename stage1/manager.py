@@ -102,6 +102,8 @@ def _service(wish: Wish, argv: Sequence[str]) -> dict[bytes, object]:
         b"ExecStart": [(argv[0].encode(), [word.encode() for word in argv], False)],
         b"Delegate": True,
         b"KillMode": b"mixed",
+        # lines of apps have a bound of the pod's own
+        b"LogRateLimitIntervalUSec": 0,
         b"TimeoutStartUSec": 2**64 - 1,
     }
 
@@ -168,6 +170,7 @@ def _teach_signatures(more: Sequence[Property] = ()) -> None:
             **{one.name.encode(): one.signature.encode() for one in more},
             b"ExitType": b"s",
             b"PIDs": b"au",
+            b"LogRateLimitIntervalUSec": b"t",
             b"AllowedCPUs": b"ay",
             **dict.fromkeys(rates, b"a(st)"),
             **dict.fromkeys(numbers, b"t"),

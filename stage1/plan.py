@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from stage1 import entering, identity, limits, mounts, nspawn, units
+from stage1 import entering, identity, journal, limits, mounts, nspawn, units
 from stage1.contract import (
     App,
     Condition,
@@ -177,6 +177,7 @@ def records(
     for app in pod.apps:
         yield from _app_records(app)
     yield ("log-limit", str(pod.log_limit))
+    yield from journal.records(pod)
     for assignment in nspawn.environment(pod, directory):
         yield ("env", assignment)
     if pod.remove:

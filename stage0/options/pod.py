@@ -23,4 +23,14 @@ def add(parser: ArgumentParser) -> None:
         help="a property of the pod's unit or scope on the host, as of systemd-run(1); may be repeated",
     )
     option("--log-size", metavar="SIZE", help="bound of each app's log (default 64M)")
+    option(
+        "--log",
+        choices=("both", "file"),
+        help="lines also go to the host's journal, where there is one (both, the default), or not (file)",
+    )
+    option(
+        "--log-rate",
+        metavar="LINES/TIME",
+        help="most lines of the pod that go to the host's journal (default 10000/30s), or none: no bound",
+    )
     option("--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts")

@@ -16,7 +16,7 @@ from stage0.plan.names import app_names, checked_hostname, checked_name
 from stage0.plan.order import check_order, dependencies
 from stage0.plan.sockets import sockets
 from stage0.plan.storage import VolumeBook
-from stage0.plan.streams import check_streams, streams
+from stage0.plan.streams import check_streams, log, log_rate, streams
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import App, PodManifest, Stdin
 from stage1.contract import Image as AppImage
@@ -75,6 +75,8 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         exit_policy=life.exit_policy(request.exit_policy, apps),
         remove=request.rm,
         log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),
+        log=log(request.log),
+        log_rate=log_rate(request.log_rate),
         resources=resources.resources(request, now.memory),
         best_effort=request.best_effort,
         slice=hostunit.checked_slice(request.slice),

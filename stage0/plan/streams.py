@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from stage0 import quantities
 from stage0.request import AppRequest, PodRequest
-from stage1.contract import App, Output, Restart, Stdin, UsageError
+from stage1.contract import App, Log, LogRate, Output, Restart, Stdin, UsageError
 
 _STDIN = {"null": Stdin.NONE, "stream": Stdin.STREAM, "tty": Stdin.TTY}
 
@@ -72,3 +73,25 @@ def check_streams(pod: PodRequest, apps: Sequence[App]) -> None:
                 f"app {app.name} reads the standard input and is started more than once (--restart, activated)",
                 hint="input cannot be read twice",
             )
+
+
+def log(text: str) -> Log:
+    """Where lines are kept."""
+    if text not in set(Log):
+        raise UsageError(f"--log={text}: no such place for lines", hint=" or ".join(Log))
+    return Log(text)
+
+
+def log_rate(text: str) -> LogRate:
+    """`10000/30s`, `500/1m`; a number alone is one a second. `none`: no bound."""
+    if text == "none":
+        return LogRate(lines=0)
+    number, _, time = text.partition("/")
+    lines = quantities.whole(number, 2**32 - 1)
+    seconds = quantities.seconds(time or "1", where="--log-rate")
+    if not lines or seconds != round(seconds) or not 1 <= seconds <= 86400:
+        raise UsageError(
+            f"--log-rate={text}: not a number of lines and a time of whole seconds, a day at most",
+            hint="write 10000/30s, or none for no bound",
+        )
+    return LogRate(lines, round(seconds))

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from stage1.contract.resources import HugePages, Resources, Throttle, Ulimit
     from stage1.contract.sockets import Socket, SocketKind
     from stage1.contract.storage import Mount, Propagation, Tmpfs, Volume, VolumeKind
-    from stage1.contract.streams import Output, Stdin
+    from stage1.contract.streams import Log, LogRate, Output, Stdin
     from stage1.contract.text import Text
     from stage1.contract.userns import UserNamespace
 
@@ -69,6 +69,8 @@ __all__ = [
     "Image",
     "Interface",
     "KillMode",
+    "Log",
+    "LogRate",
     "Mount",
     "Names",
     "NetworkMode",

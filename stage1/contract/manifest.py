@@ -17,7 +17,7 @@ from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.resources import Resources, Ulimit
 from stage1.contract.sockets import Socket
 from stage1.contract.storage import Mount, Tmpfs, Volume
-from stage1.contract.streams import Output, Stdin
+from stage1.contract.streams import Log, LogRate, Output, Stdin
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
 
@@ -98,6 +98,8 @@ class PodManifest(NamedTuple):
     exit_policy: ExitPolicy = ExitPolicy()
     remove: bool = False
     log_limit: int = 64 * 1024 * 1024
+    log: Log = Log.BOTH
+    log_rate: LogRate = LogRate()
     resources: Resources = Resources()
     best_effort: bool = False
     names: Names = Names()

@@ -77,6 +77,8 @@ def broken(pod: PodManifest) -> Iterator[str]:
         yield from _within("userns.base", pod.userns.base, 1, LARGEST_ID)
         yield from _within("userns.size", pod.userns.size, 1, LARGEST_ID + 1 - pod.userns.base)
     yield from _within("log_limit", pod.log_limit, 65536, 2**62)
+    yield from _within("log_rate.lines", pod.log_rate.lines, 0, 2**32 - 1)
+    yield from _within("log_rate.seconds", pod.log_rate.seconds, 1, 86400)
     yield from broken_resources("resources", pod.resources)
     if not pod.apps:
         yield "apps: a pod needs an app"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Stdin(StrEnum):
@@ -24,3 +25,20 @@ class Output(StrEnum):
     STREAM = "stream"
     NULL = "null"
     TTY = "tty"
+
+
+class Log(StrEnum):
+    """Where lines are kept: in the pod's own files alone, or in the host's journal as well, if it has one."""
+
+    FILE = "file"
+    BOTH = "both"
+
+
+class LogRate(NamedTuple):
+    """At most so many lines of the pod go to the host's journal in so many seconds; `lines` 0: any number.
+
+    The default is what journald allows a service (RateLimitBurst= and RateLimitIntervalSec= of journald.conf(5)).
+    """
+
+    lines: int = 10000
+    seconds: int = 30

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "journal.h"
 #include "util.h"
 
 #define PATIENCE_MS 5000
@@ -40,6 +41,7 @@ void display_open(struct display *display, int fd) {
         *display = (struct display){.source = {.ready = display_ready, .owner = display}};
         choose_way(display, fd);
         display->terminal = !display->dead && isatty(fd);
+        display->journal = !display->dead && is_journal(fd);
         display->progress = time_now(CLOCK_MONOTONIC);
         add_source(&display->source);
 }

@@ -18,6 +18,7 @@ struct display {
         struct source source;
         enum write_way way;
         bool terminal;
+        bool journal;  /* what is written here ends in the host's journal */
         bool raw;      /* the terminal is in raw mode and needs \r before \n */
         bool dead;     /* nobody looks any more */
         bool dropping; /* a terminal that took nothing for too long */

@@ -6,6 +6,7 @@
 #include "util.h"
 
 #define APP_NAME_MAX      128
+#define JOURNAL_FIELD_MAX 64
 #define CREDENTIAL_ID_MAX 255
 
 /* Splits the text into words; a NULL pointer stands where a record ends. */
@@ -295,6 +296,30 @@ static char *take_log_limit(struct launch *launch, char **words) {
         return NULL;
 }
 
+static bool is_field(const char *text) {
+        const char *value = strchr(text, '=');
+        size_t length = value ? (size_t) (value - text) : 0;
+
+        return length > 0 && length <= JOURNAL_FIELD_MAX && text[0] >= 'A' && text[0] <= 'Z' &&
+               strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == length;
+}
+
+static char *take_journal(struct launch *launch, char **words) {
+        for (char **field = words + 1; *field; field++)
+                if (!is_field(*field))
+                        return xasprintf("journal %s: '%s' is no field of a journal", words[0], *field);
+        launch->journals[launch->n_journals++] = (struct journal_spec){.app = words[0], .fields = words + 1};
+        return NULL;
+}
+
+static char *take_journal_rate(struct launch *launch, char **words) {
+        if (!parse_number(words[0], UINT32_MAX, &launch->journal_lines) ||
+            !parse_number(words[1], 86400, &launch->journal_seconds) || launch->journal_seconds == 0)
+                return xasprintf("journal-rate '%s %s' is not a number of lines and one of seconds",
+                                 words[0], words[1]);
+        return NULL;
+}
+
 static char *take_env(struct launch *launch, char **words) {
         if (!strchr(words[0], '=') || words[0][0] == '=')
                 return xasprintf("env '%s' is not KEY=VALUE", words[0]);
@@ -403,6 +428,8 @@ static const struct verb {
         {"env", 1, 1, take_env},
         {"from-host", 2, 2, take_from_host},
         {"log-limit", 1, 1, take_log_limit},
+        {"journal", 2, ANY_NUMBER, take_journal},
+        {"journal-rate", 2, 2, take_journal_rate},
         {"exec", 1, ANY_NUMBER, take_exec},
         {"remove", 0, ANY_NUMBER, take_remove},
         {"netns", 1, 3, take_netns},
@@ -473,6 +500,7 @@ char *launch_parse(struct launch *launch, char *text, size_t size) {
         launch->addresses = xalloc(launch->n_records * sizeof(struct address_spec));
         launch->routes = xalloc(launch->n_records * sizeof(struct address_spec));
         launch->sysctls = xalloc(launch->n_records * sizeof(struct sysctl_spec));
+        launch->journals = xalloc(launch->n_records * sizeof(struct journal_spec));
         launch->unlinks = xalloc(launch->n_records * sizeof(char *));
         char **words = launch->words;
         for (size_t index = 0; index < launch->n_records; index++) {

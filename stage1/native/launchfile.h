@@ -16,6 +16,12 @@ enum output_kind { OUTPUT_LOG, OUTPUT_STREAM, OUTPUT_NULL, OUTPUT_TTY };
 enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND, MOUNT_TMPFS, MOUNT_DEVICE, MOUNT_READ_ONLY };
 enum network_kind { NETWORK_HOST, NETWORK_NEW, NETWORK_JOIN };
 
+/* What entries of an app's lines in the host's journal say beside the line: NAME=VALUE. */
+struct journal_spec {
+        const char *app; /* "-": the pod itself */
+        char **fields;   /* NULL at the end */
+};
+
 struct app_spec {
         const char *name;
         uid_t uid;
@@ -105,8 +111,11 @@ struct launch {
         const char **unlinks;
         size_t n_unlinks;
         uint64_t log_limit;
-        int from_host; /* listening sockets that the host has to pass */
-        char **links;  /* NULL: the pod stays when it is over */
+        struct journal_spec *journals;
+        size_t n_journals;
+        uint64_t journal_lines, journal_seconds; /* so many lines in so many seconds; 0 lines: any number */
+        int from_host;                           /* listening sockets that the host has to pass */
+        char **links;                            /* NULL: the pod stays when it is over */
         char **argv;
         size_t n_records;
 };

@@ -21,6 +21,7 @@
 #include "display.h"
 #include "events.h"
 #include "input.h"
+#include "journal.h"
 #include "launchfile.h"
 #include "listeners.h"
 #include "messages.h"
@@ -323,6 +324,7 @@ static int turn(struct monitor *monitor, int timeout_ms) {
                 timeout_ms = earlier(timeout_ms, display_check(&monitor->out));
                 timeout_ms = earlier(timeout_ms, display_check(&monitor->err));
         }
+        timeout_ms = earlier(timeout_ms, journal_check());
         apps_update(&monitor->apps);
         return serve_sources(timeout_ms);
 }
@@ -409,6 +411,7 @@ static void drain(struct monitor *monitor) {
                 if (turn(monitor, TERMINAL_WAIT_MS) == 0 && is_printed(monitor))
                         break;
         apps_finish(&monitor->apps);
+        journal_close();
         print_rest(monitor);
 }
 
@@ -471,6 +474,7 @@ int main(int argc, char **argv) {
         say_who_we_are();
         make_cgroups(monitor.launch.cgroups, monitor.launch.n_cgroups);
         open_displays(&monitor);
+        journal_open(&monitor.launch);
         open_streams(&monitor);
         monitor.notices = (struct source){
                 .fd = notify_open(), .events = POLLIN, .ready = notices_ready, .owner = &monitor};

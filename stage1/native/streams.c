@@ -50,6 +50,8 @@ static void emit(struct stream *stream, const char *text, size_t size, bool whol
                         line.head_size--;
         }
         log_line(stream->log, stream->kind, &line);
+        if (stream->journal)
+                journal_line(stream->journal, &line);
         if (stream->display && stream->prefix)
                 display_line(stream->display, stream, stream->prefix, &line);
         stream->partial_size = 0;
@@ -96,6 +98,7 @@ static void take_output(struct stream *stream, const char *text, size_t size) {
         log_begin();
         split_lines(stream, text, size);
         log_end(stream->log);
+        journal_send();
         if (stream->display && stream->prefix)
                 display_flush(stream->display);
 }
@@ -135,11 +138,17 @@ static char *make_prefix(const char *name, int width, const struct display *disp
 static void stream_open(struct stream *stream, int fd, const struct app_look *look, struct display *display,
                         enum output_kind output, struct app *app) {
         bool raw = output == OUTPUT_STREAM;
+        const char *kind = stream == &app->out ? "stdout" : "stderr";
+        struct journal_stream *journal = raw ? NULL : journal_of(app->spec->name, kind);
+
+        if (journal && display && display->journal)
+                display = NULL; /* it would be there twice */
 
         *stream = (struct stream){
                 .source = {.fd = fd, .ready = stream_ready, .owner = stream},
-                .kind = stream == &app->out ? "stdout" : "stderr",
+                .kind = kind,
                 .log = raw ? NULL : &app->log,
+                .journal = journal,
                 .display = display,
                 .prefix = make_prefix(app->spec->name, raw ? 0 : look->width, display, look->index),
                 .remaining = SIZE_MAX,
@@ -166,6 +175,7 @@ void app_use_terminal(struct app *app, int master) {
         app->out.prefix = NULL;
         app->out.source.fd = master;
         app->out.terminal = true;
+        app->out.journal = NULL; /* a screen, with all that is typed, and no lines */
 }
 
 static void stream_update(struct stream *stream) {
@@ -246,4 +256,5 @@ void app_close(struct app *app) {
 void streams_forget(void) {
         forget_pages(chunk, sizeof(chunk));
         log_forget();
+        journal_forget();
 }

@@ -7,17 +7,19 @@
 
 #include "display.h"
 #include "events.h"
+#include "journal.h"
 #include "launchfile.h"
 #include "logs.h"
 
 struct stream {
         struct source source;
-        const char *kind;        /* stdout or stderr */
-        struct log *log;         /* NULL: not logged */
-        struct display *display; /* NULL: only logged */
-        char *prefix;            /* NULL: bytes pass unchanged */
-        bool terminal;           /* lines end with \r\n */
-        char *partial;           /* the beginning of a line whose end has not come yet */
+        const char *kind;               /* stdout or stderr */
+        struct log *log;                /* NULL: not logged */
+        struct journal_stream *journal; /* NULL: not sent to the host's journal */
+        struct display *display;        /* NULL: only logged */
+        char *prefix;                   /* NULL: bytes pass unchanged */
+        bool terminal;                  /* lines end with \r\n */
+        char *partial;                  /* the beginning of a line whose end has not come yet */
         size_t partial_size;
         size_t remaining; /* while draining: what was there when the supervisor had ended */
 };
