@@ -102,8 +102,9 @@ def _service(wish: Wish, argv: Sequence[str]) -> dict[bytes, object]:
         b"ExecStart": [(argv[0].encode(), [word.encode() for word in argv], False)],
         b"Delegate": True,
         b"KillMode": b"mixed",
-        # lines of apps have a bound of the pod's own
-        b"LogRateLimitIntervalUSec": 0,
+        # lines of apps have a bound of the pod's own; 0 would not turn this one off, it means unset
+        b"LogRateLimitIntervalUSec": _SECOND,
+        b"LogRateLimitBurst": 100_000_000,
         b"TimeoutStartUSec": 2**64 - 1,
     }
 
@@ -171,6 +172,7 @@ def _teach_signatures(more: Sequence[Property] = ()) -> None:
             b"ExitType": b"s",
             b"PIDs": b"au",
             b"LogRateLimitIntervalUSec": b"t",
+            b"LogRateLimitBurst": b"u",
             b"AllowedCPUs": b"ay",
             **dict.fromkeys(rates, b"a(st)"),
             **dict.fromkeys(numbers, b"t"),

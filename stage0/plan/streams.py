@@ -86,9 +86,9 @@ def log_rate(text: str) -> LogRate:
     """`10000/30s`, `500/1m`; a number alone is one a second. `none`: no bound."""
     if text == "none":
         return LogRate(lines=0)
-    number, _, time = text.partition("/")
+    number, slash, time = text.partition("/")
     lines = quantities.whole(number, 2**32 - 1)
-    seconds = quantities.seconds(time or "1", where="--log-rate")
+    seconds = quantities.seconds(time if slash else "1", where="--log-rate")
     if not lines or seconds != round(seconds) or not 1 <= seconds <= 86400:
         raise UsageError(
             f"--log-rate={text}: not a number of lines and a time of whole seconds, a day at most",

@@ -19,7 +19,6 @@
 #define QUEUE_KEPT  ((size_t) 128 << 10)
 #define BATCH       64
 #define RETRY_MS    500
-#define CLOSE_MS    2000 /* what the pod's end waits for a journal that is slow */
 
 /* What stands before each text in the queue. */
 struct entry {
@@ -283,18 +282,33 @@ int entries_check(void) {
         return retry_at.tv_sec == 0 ? -1 : RETRY_MS;
 }
 
-void entries_close(void) {
-        struct timespec began = time_now(CLOCK_MONOTONIC), now = began;
+static long long elapsed_ms(const struct timespec *then) {
+        struct timespec now = time_now(CLOCK_MONOTONIC);
 
+        return (now.tv_sec - then->tv_sec) * 1000LL + (now.tv_nsec - then->tv_nsec) / 1000000LL;
+}
+
+static uint64_t abandon(void) {
+        uint64_t count = 0;
+
+        for (; start < end; count++)
+                start += entry_room(((const struct entry *) (const void *) (queue + start))->size);
+        start = end = 0;
+        return count;
+}
+
+uint64_t entries_finish(int patience_ms) {
+        struct timespec began = time_now(CLOCK_MONOTONIC);
+
+        retry_at = (struct timespec){};
         entries_send();
-        while (!entries_are_sent() && journal.fd >= 0 &&
-               (now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000 < CLOSE_MS) {
+        while (!entries_are_sent() && journal.fd >= 0 && elapsed_ms(&began) < patience_ms) {
                 struct pollfd polled = {.fd = journal.fd, .events = POLLOUT};
-                (void) poll(&polled, 1, 100);
+                (void) poll(&polled, 1, 10);
                 retry_at = (struct timespec){};
                 entries_send();
-                now = time_now(CLOCK_MONOTONIC);
         }
+        return abandon();
 }
 
 void entries_forget(void) {

@@ -33,8 +33,9 @@ bool entries_are_sent(void);
 /* The milliseconds until the next attempt to find the journal again, or -1; makes it when it is time. */
 int entries_check(void);
 
-/* Waits a moment for a journal that is slow, and leaves. */
-void entries_close(void);
+/* At the pod's end: waits for a journal that is slow, but not for long. Entries still in the queue are gone
+ * then, and their number is the result. */
+uint64_t entries_finish(int patience_ms);
 
 /* Gives memory back while there is nothing to send. */
 void entries_forget(void);

@@ -10,7 +10,9 @@
 #define LINE_MAX_GATHERED ((size_t) 256 << 10) /* a longer line becomes several entries */
 #define PRIORITY_OUT      6                    /* LOG_INFO */
 #define PRIORITY_ERR      4                    /* LOG_WARNING */
-#define OWN_NAME          "-"                  /* who says what was left out: the pod, no app */
+#define END_MS            2000                 /* what the end of the pod waits for a journal that is slow */
+#define LAST_WORD_MS      100
+#define OWN_NAME          "-" /* who says what was left out: the pod, no app */
 
 struct journal_stream {
         const char *app, *kind;
@@ -208,8 +210,9 @@ int journal_check(void) {
 void journal_close(void) {
         if (n_streams == 0)
                 return;
+        refused += entries_finish(END_MS);
         account(true);
-        entries_close();
+        (void) entries_finish(LAST_WORD_MS);
 }
 
 void journal_forget(void) {

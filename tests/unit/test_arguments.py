@@ -120,6 +120,10 @@ def test_every_option_of_the_pod_arrives() -> None:
         "all",
         "--log-size",
         "1M",
+        "--log",
+        "file",
+        "--log-rate",
+        "5/1s",
         "--rm",
         "-i",
         "-t",
@@ -127,7 +131,7 @@ def test_every_option_of_the_pod_arrives() -> None:
     assert asked(*words, "web") == PodRequest(
         app=(AppRequest(image="web"),), name="n", hostname="h", net=("blue", "private:mtu=1400"),
         ip="10.5.0.7", ip6="fd00::7", mac="02:00:00:00:00:01", publish=("8080:80",), sysctl=("net.core.somaxconn=9",),
-        exit_policy="all", log_size="1M", rm=True, interactive=True, tty=True,
+        exit_policy="all", log_size="1M", log="file", log_rate="5/1s", rm=True, interactive=True, tty=True,
     )  # fmt: skip
     assert asked("--name", "n", "web", verb="prepare").name == "n"
 

@@ -22,6 +22,8 @@ from stage1.contract import (
     ExitRule,
     Identity,
     Interface,
+    Log,
+    LogRate,
     Mount,
     Names,
     NetworkMode,
@@ -133,6 +135,32 @@ def test_a_log_has_room_for_something() -> None:
     assert plan(log_size="1M").log_limit == 2**20
     assert plan(log_size="1").log_limit == 65536
     assert "--log-size" in refused(log_size="much")
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("10000/30s", LogRate(10000, 30)),
+        ("5", LogRate(5, 1)),
+        ("1/1d", LogRate(1, 86400)),
+        ("none", LogRate(0, 30)),
+    ],
+)
+def test_a_rate_is_lines_in_a_time(text: str, rate: LogRate) -> None:
+    assert plan(log_rate=text).log_rate == rate
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0/1s", "5/", "x/1s", "5/x", "5/1.5s", "5/2d", "-1", "5/0", "99999999999"]
+)
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    assert "--log-rate" in refused(log_rate=text)
+
+
+def test_lines_go_to_files_alone_where_that_is_asked_for() -> None:
+    assert plan().log is Log.BOTH
+    assert plan(log="file").log is Log.FILE
+    assert "--log=journal" in refused(log="journal")
 
 
 def test_a_pod_needs_an_app() -> None:
@@ -686,7 +714,8 @@ WISHES = st.builds(
 PODS = st.builds(
     PodRequest, app=st.lists(WISHES, max_size=2).map(tuple), name=st.none() | ONE, hostname=st.none() | ONE,
     net=ONE | st.just("host"), exit_policy=ONE | st.sampled_from(["all", "app:a"]), volume=MANY,
-    log_size=ONE | st.just("1M"), interactive=st.booleans(), tty=st.booleans(), rm=st.booleans(),
+    log_size=ONE | st.just("1M"), log=ONE | st.just("file"), log_rate=ONE | st.just("1/1s"),
+    interactive=st.booleans(), tty=st.booleans(), rm=st.booleans(),
 )  # fmt: skip
 
 
