@@ -15,7 +15,8 @@
 #define OWN_NAME          "-" /* who says what was left out: the pod, no app */
 
 struct journal_stream {
-        const char *app, *kind;
+        char *app;
+        const char *kind;
         struct fields fields;
         int usual, priority; /* of all lines, and of this one */
         char *gathered;      /* the line so far, when it is longer than a piece */
@@ -23,7 +24,7 @@ struct journal_stream {
         bool inside; /* the line has begun in an earlier entry */
 };
 
-static struct journal_stream *streams;
+static struct journal_stream **streams; /* each keeps its place: entries in the queue point to its fields */
 static size_t n_streams;
 static const struct launch *rules;
 
@@ -31,10 +32,23 @@ static const struct launch *rules;
 static struct timespec began;
 static uint64_t lines, left_out, refused;
 
-static void add_stream(const struct journal_spec *spec, const char *kind, int priority) {
-        struct journal_stream *stream = &streams[n_streams++];
+static struct journal_stream *find_or_make(const char *app, const char *kind) {
+        struct journal_stream *stream = journal_of(app, kind);
 
-        *stream = (struct journal_stream){.app = spec->app, .kind = kind, .usual = priority};
+        if (stream)
+                return stream;
+        stream = xalloc(sizeof(*stream));
+        *stream = (struct journal_stream){.app = xstrdup(app), .kind = kind};
+        streams = xrealloc(streams, (n_streams + 1) * sizeof(*streams));
+        streams[n_streams++] = stream;
+        return stream;
+}
+
+static void add_stream(const struct journal_spec *spec, const char *kind, int priority) {
+        struct journal_stream *stream = find_or_make(spec->app, kind);
+
+        stream->usual = priority;
+        stream->fields.size = 0;
         for (char **field = spec->fields; *field; field++) {
                 char *value = strchr(*field, '=');
                 AUTO_FREE char *name = xasprintf("%.*s", (int) (value - *field), *field);
@@ -48,17 +62,21 @@ void journal_open(const struct launch *launch) {
         if (launch->n_journals == 0 || !entries_open())
                 return;
         rules = launch;
-        streams = xalloc(2 * launch->n_journals * sizeof(*streams));
-        for (size_t i = 0; i < launch->n_journals; i++) {
-                add_stream(&launch->journals[i], "stdout", PRIORITY_OUT);
-                add_stream(&launch->journals[i], "stderr", PRIORITY_ERR);
-        }
+        for (size_t i = 0; i < launch->n_journals; i++)
+                journal_add(&launch->journals[i]);
+}
+
+void journal_add(const struct journal_spec *spec) {
+        if (!rules)
+                return;
+        add_stream(spec, "stdout", PRIORITY_OUT);
+        add_stream(spec, "stderr", PRIORITY_ERR);
 }
 
 struct journal_stream *journal_of(const char *app, const char *kind) {
         for (size_t i = 0; i < n_streams; i++)
-                if (strcmp(streams[i].app, app) == 0 && strcmp(streams[i].kind, kind) == 0)
-                        return &streams[i];
+                if (strcmp(streams[i]->app, app) == 0 && strcmp(streams[i]->kind, kind) == 0)
+                        return streams[i];
         return NULL;
 }
 

@@ -12,6 +12,9 @@ struct journal_stream;
 /* Looks for the host's journal, if run/launch names an app for it. */
 void journal_open(const struct launch *launch);
 
+/* An app that is about to be added, or has new fields; without a journal nothing. */
+void journal_add(const struct journal_spec *spec);
+
 /* Where lines of this stream go; NULL: not into the journal. */
 struct journal_stream *journal_of(const char *app, const char *kind);
 

@@ -304,12 +304,16 @@ static bool is_field(const char *text) {
                strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == length;
 }
 
-static char *take_journal(struct launch *launch, char **words) {
+char *journal_spec_parse(struct journal_spec *spec, char **words) {
         for (char **field = words + 1; *field; field++)
                 if (!is_field(*field))
                         return xasprintf("journal %s: '%s' is no field of a journal", words[0], *field);
-        launch->journals[launch->n_journals++] = (struct journal_spec){.app = words[0], .fields = words + 1};
+        *spec = (struct journal_spec){.app = words[0], .fields = words + 1};
         return NULL;
+}
+
+static char *take_journal(struct launch *launch, char **words) {
+        return journal_spec_parse(&launch->journals[launch->n_journals++], words);
 }
 
 static char *take_journal_rate(struct launch *launch, char **words) {

@@ -129,3 +129,6 @@ char *launch_parse(struct launch *launch, char *text, size_t size);
 /* The words of one `app` record, with NULL at their end; the name stays where it is. NULL, or what is wrong.
  */
 char *app_spec_parse(struct app_spec *spec, char **words);
+
+/* The words of a `journal` record; NULL, or what is wrong. The words stay where they are. */
+char *journal_spec_parse(struct journal_spec *spec, char **words);
