@@ -34,6 +34,7 @@
 #include "supervisor.h"
 #include "terminal.h"
 #include "util.h"
+#include "watchdog.h"
 
 #define LAUNCH_MAX       ((size_t) 4 << 20)
 #define HALT_SIGNAL      (SIGRTMIN + 3) /* to a systemd that is PID 1: start halt.target */
@@ -75,6 +76,7 @@ static void set_leader(struct monitor *monitor, pid_t leader) {
         result = write_file(AT_FDCWD, "run/leader", text);
         if (result < 0)
                 warn("cannot write run/leader: %s", strerror(-result));
+        watchdog_start(leader);
 }
 
 static void look_for_leader(struct monitor *monitor) {
