@@ -38,6 +38,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "exec": ("exec", "run a command inside an app"),
     "enter": ("enter", "a shell inside an app or the pod itself"),
     "session": ("session", "commands that `pod exec` left running"),
+    "limit": ("limit", "show or change what pods and apps may use"),
     "stats": ("stats", "what pods and apps use: processor, memory, tasks, disk"),
     "top": ("top", "the processes of a pod"),
     "events": ("events", "what has happened to pods, and what happens"),

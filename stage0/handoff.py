@@ -165,6 +165,24 @@ def change(pod: PodDir, what: str, app: str, leader: int) -> Any:  # noqa: ANN40
     return getattr(_stage1("change"), what)(pod, leader, app)
 
 
+def changing(pod: PodDir) -> Any:  # noqa: ANN401  a context manager
+    """Whoever else wants to change this pod waits until we are done."""
+    return _stage1("change").changing(pod)
+
+
+def limit(
+    old: PodManifest, new: PodManifest, pod: PodDir, leader: int, app: str | None, *, best_effort: bool
+) -> list[str]:
+    """Bind a running pod, or an app of it, to the limits of `new`; what this host cannot enforce."""
+    limiting = _stage1("limiting")
+    refused: list[str] = (
+        limiting.limit_app(old, new, pod, leader, app, best_effort=best_effort)
+        if app
+        else limiting.limit_pod(old, new, pod, leader, best_effort=best_effort)
+    )
+    return refused
+
+
 def _start_unit(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> None:
     launch = _stage1("launch")
     argv = launch.monitor_argv(directory, launch.MonitorOptions(lock=0, ready=1, quiet=True))

@@ -102,6 +102,16 @@ def lay_out(pod: PodManifest, directory: PodDir) -> PodManifest:
     return pod
 
 
+def rewrite(pod: PodManifest, directory: PodDir) -> None:
+    """A pod that is there already gets another manifest, whole at every moment, also after a power cut."""
+    beside = directory.manifest.with_suffix(".new")
+    with beside.open("wb") as file:
+        file.write(codec.encode(pod))
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(directory.manifest)
+
+
 def _app(app: App, tree: MergedTree, directory: PodDir) -> App:
     upper = directory.app(app.name) / "upper"
     upper.mkdir(parents=True)

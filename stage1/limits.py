@@ -123,6 +123,12 @@ def _keep_process_limits(app: App, rights: Rights, refused: list[str]) -> App:
     return app._replace(ulimits=kept, oom_score_adjust=score)
 
 
+def kept(found: Resources, groups: Groups, app: str | None) -> tuple[Resources, list[str]]:
+    """What of an app's limits, or (None) of a pod's, this host can enforce, and a reason for each that it cannot."""
+    refused: list[str] = []
+    return _keep(found, groups, app or "", refused), refused
+
+
 def _keep(found: Resources, groups: Groups, app: str, refused: list[str]) -> Resources:
     lost = {}
     for name in asked(found):

@@ -136,6 +136,23 @@ def _start(wish: Wish, properties: dict[bytes, object], bus: Any = None) -> byte
         time.sleep(_PAUSE)
 
 
+def unit_of(pid: int) -> str:
+    """The unit of the host that a process of this machine lives in."""
+    from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  see above
+    from pystemd.systemd1 import Manager, Unit  # noqa: PLC0415
+
+    try:
+        with Manager() as manager:
+            path = manager.Manager.GetUnitByPID(pid)
+        with Unit(path, _autoload=True) as unit:
+            return _text(unit.Unit.Id)
+    except DBusBaseError as error:
+        raise HostError(
+            f"the host's systemd knows no unit of process {pid}: {_text(error.err_message) or error}",
+            hint="has the pod just ended? see `pod status`",
+        ) from None
+
+
 def set_properties(unit: str, properties: Mapping[bytes, object]) -> None:
     """Change a unit until the next boot."""
     from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  see above

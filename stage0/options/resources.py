@@ -42,6 +42,20 @@ def add_pod(parser: ArgumentParser) -> None:
     )
 
 
+def add_changes(parser: ArgumentParser) -> None:
+    """Limits of a pod or an app that is there; `none` takes one away."""
+    group = parser.add_argument_group("limits; none takes one away")
+    _limits(group, "the pod or app")
+    group.add_argument(
+        "--hugepages", metavar="SIZE=MAX", action="append", help="huge pages of a size, such as 2M=64M"
+    )
+    group.add_argument(
+        "--best-effort",
+        action="store_true",
+        help="record also what this host cannot enforce, say so, and let the pod run without it",
+    )
+
+
 def _limits(group: _ArgumentGroup, whose: str) -> None:
     option = group.add_argument
     option("--memory", metavar="SIZE", help=f"most memory of {whose}, or it is killed: 64M, 1.5G, 25%%")

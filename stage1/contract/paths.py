@@ -285,6 +285,11 @@ class PodDir(NamedTuple):
         return self.run / "changing"
 
     @property
+    def groups(self) -> Path:
+        """Control groups that were made for the running pod later than it, one a line."""
+        return self.run / "groups"
+
+    @property
     def history(self) -> Path:
         """What commands did to the pod while it ran, one record a line."""
         return self.run / "history"

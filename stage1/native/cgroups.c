@@ -25,6 +25,17 @@ void make_cgroups(const char **paths, size_t count) {
         }
 }
 
+size_t more_cgroups(const char *file, const char ***paths, size_t count) {
+        char *text = read_file(AT_FDCWD, file, NULL, PROCS_MAX); /* the paths point into it */
+
+        for (char *rest = text, *line; rest && (line = strsep(&rest, "\n"));)
+                if (line[0] == '/') {
+                        *paths = xrealloc(*paths, (count + 1) * sizeof(char *));
+                        (*paths)[count++] = line;
+                }
+        return count;
+}
+
 char *write_limit(const char *path, const char *value) {
         AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
         int result = fd < 0 ? -errno : write_all(fd, value, strlen(value));

@@ -9,6 +9,9 @@ void make_cgroups(const char **paths, size_t count);
 /* Writes a value into a file of a cgroup, such as memory.max; what went wrong, or NULL. */
 char *write_limit(const char *path, const char *value);
 
+/* Adds the paths that stand in a file, one a line, if there is one; the new count. */
+size_t more_cgroups(const char *file, const char ***paths, size_t count);
+
 /* Puts a process into the cgroups; what went wrong, or NULL. */
 char *join_cgroups(const char **paths, size_t count, pid_t pid);
 

@@ -433,8 +433,10 @@ static void say_outcome(struct monitor *monitor) {
 }
 
 static int finish(struct monitor *monitor) {
-        pid_t rules = rules_remove_begin(&monitor->launch);
+        struct launch *launch = &monitor->launch;
+        pid_t rules = rules_remove_begin(launch);
 
+        launch->n_cgroups = more_cgroups("run/groups", &launch->cgroups, launch->n_cgroups);
         drain(monitor);
         outcome_decide(&monitor->outcome, monitor->launch.label);
         rules_remove_finish(&monitor->launch, rules);
