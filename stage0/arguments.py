@@ -95,10 +95,14 @@ def request_of(
             )
         from stage0.requestfile import read  # noqa: PLC0415  pydantic and a parser, only when asked for
 
-        request = read(arguments.file, cache)._replace(**given)
-        return request._replace(app=tuple(_with_files(app, environment) for app in request.app))
+        return with_files(read(arguments.file, cache)._replace(**given), environment)
     apps = tuple(_with_files(app, environment) for app in apps_of(arguments.words))
     return PodRequest(app=apps, **given)
+
+
+def with_files(request: PodRequest, environment: Mapping[str, str]) -> PodRequest:
+    """A manifest's request with what it takes from other files and from the caller's environment."""
+    return request._replace(app=tuple(_with_files(app, environment) for app in request.app))
 
 
 def apps_of(words: Sequence[str]) -> Iterator[AppRequest]:

@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "run": ("run", "make a pod from images and run it"),
     "prepare": ("prepare", "make a pod, to be started later"),
     "start": ("start", "start a prepared or ended pod"),
+    "reload": ("reload", "make a running pod what its manifest says now, as far as it can"),
     "restart": ("restart", "end pods, or apps of one, and start them again"),
     "stop": ("stop", "end pods in order and wait"),
     "kill": ("kill", "end pods at once, or send their apps a signal"),

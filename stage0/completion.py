@@ -46,7 +46,7 @@ _BY_METAVAR = {
     "SOURCE": "sources",
     "NAME|SOURCE": "run",
 }
-_OF_RUNNING_PODS = {"stop", "kill", "wait", "exec", "enter", "port ls", "port add", "port rm"}
+_OF_RUNNING_PODS = {"stop", "reload", "kill", "wait", "exec", "enter", "port ls", "port add", "port rm"}
 
 
 class Option(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from stage0.image.events import Event, Listener
 
@@ -30,6 +30,24 @@ def _beating(say: Listener, address: str, clock: Callable[[], float] = time.mono
         say(event)
 
     return listener
+
+
+@contextmanager
+def reloading() -> Iterator[list[str]]:
+    """Tell a unit's manager that its service is being reloaded, and then how that went: what the body adds is said."""
+    said: list[str] = []
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        # systemd 253 takes the message for an answer to its own only if it is newer: MONOTONIC_USEC=
+        _send(address, f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=reloading")
+    try:
+        yield said
+    except BaseException as error:
+        said.append(f"not reloaded: {' '.join(str(error).split())}")
+        raise
+    finally:
+        if address:
+            _send(address, f"READY=1\nSTATUS={' '.join(said)}")
 
 
 def _send(address: str, text: str) -> None:

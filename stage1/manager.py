@@ -14,6 +14,7 @@ _SECOND = 1_000_000
 # What the host's manager adds to the pod's own stop times before it loses patience.
 _PATIENCE = 15.0
 _PAUSE = 0.05
+_BUS = b"org.freedesktop.systemd1"
 
 
 class Wish(NamedTuple):
@@ -69,7 +70,7 @@ def enter_scope(wish: Wish, pid: int) -> None:
         ended.append((message.body[1], message.body[3]))
 
     with DBus() as bus:
-        bus.match_signal(b"org.freedesktop.systemd1", b"/org/freedesktop/systemd1",
+        bus.match_signal(_BUS, b"/org/freedesktop/systemd1",
                          b"org.freedesktop.systemd1.Manager", b"JobRemoved", removed)  # fmt: skip
         job = _start(wish, {b"PIDs": [pid], b"Delegate": True, **_common(wish)}, bus)
         while not (results := [result for path, result in ended if path == job]):
@@ -139,13 +140,14 @@ def _start(wish: Wish, properties: dict[bytes, object], bus: Any = None) -> byte
 def unit_of(pid: int) -> str:
     """The unit of the host that a process of this machine lives in."""
     from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  see above
-    from pystemd.systemd1 import Manager, Unit  # noqa: PLC0415
+    from pystemd.dbuslib import DBus  # noqa: PLC0415
+    from pystemd.systemd1 import Manager  # noqa: PLC0415
 
     try:
-        with Manager() as manager:
-            path = manager.Manager.GetUnitByPID(pid)
-        with Unit(path, _autoload=True) as unit:
-            return _text(unit.Unit.Id)
+        with DBus() as bus, Manager(bus=bus) as manager:
+            path: bytes = manager.Manager.GetUnitByPID(pid)
+            found: bytes = bus.get_property(_BUS, path, b"org.freedesktop.systemd1.Unit", b"Id", b"s")
+            return _text(found)
     except DBusBaseError as error:
         raise HostError(
             f"the host's systemd knows no unit of process {pid}: {_text(error.err_message) or error}",
