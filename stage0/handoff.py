@@ -105,7 +105,11 @@ def _wish(pod: PodManifest, kind: str) -> Any:  # noqa: ANN401  see _stage1
         unit=f"pod-{pod.label}.{kind}",
         description=f"pod {pod.label}",
         stop_time=sum(app.stop_time for app in pod.apps),  # at worst they wait for each other
-        limits=_stage1("limits").bus_properties(pod.resources),
+        limits={
+            **_stage1("limits").bus_properties(pod.resources),
+            **_stage1("devices").bus_properties(pod),
+            **(_own_network() if kind == "service" else {}),
+        },
         slice=pod.slice or "machine.slice",
         properties=properties,
     )
@@ -208,6 +212,12 @@ def _start_again(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> 
     environment = [f"POD_DIR={directory.root.path}"]
     environment += [f"{name}={value}" for name, value in os.environ.items() if name.startswith("POD_USERNS")]
     _stage1("manager").start_again_and_again(_wish(pod, "service"), argv, environment, ready=ready)
+
+
+def _own_network() -> dict[bytes, object]:
+    """Whoever is in another network namespace than the host's systemd (`ip netns exec`) means that one for the pod."""
+    ours, theirs = (Path(f"/proc/{process}/ns/net") for process in (os.getpid(), 1))
+    return {} if ours.samefile(theirs) else {b"NetworkNamespacePath": os.fsencode(ours)}
 
 
 def _fork_monitor(directory: PodDir, lock: int, ready: int) -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from stage0 import quantities, users
-from stage1.contract import Propagation, Tmpfs, UsageError, VolumeKind
+from stage1.contract import IdMap, Propagation, Tmpfs, UsageError, VolumeKind
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
 _HINT = (
     "write SOURCE:TARGET[:OPTION,…], where SOURCE is a path (/… or ./…) or the name of a volume, and an OPTION "
-    "ro, noexec, nosuid, nodev, bind (without submounts), private or slave"
+    "ro, noexec, nosuid, nodev, bind (without submounts), private, slave or idmap=DISK-INSIDE[-COUNT]"
 )
 _MOUNT_HINT = (
     "write type=bind|volume|empty|image|tmpfs,source=…,target=…[,ro][,noexec][,nosuid][,nodev]"
-    "[,recursive=no][,propagation=slave][,size=…][,mode=…][,uid=…][,gid=…]"
+    "[,recursive=no][,propagation=slave][,idmap=DISK-INSIDE[-COUNT]][,size=…][,mode=…][,uid=…][,gid=…]"
 )
+_IDMAP_HINT = (
+    "write idmap=DISK-INSIDE[-COUNT], the owner on disk and who that is in the pod; join several by #"
+)
+_ID_MAP = re.compile(r"[0-9]{1,10}-[0-9]{1,10}(-[0-9]{1,10})?", re.ASCII)
+_NO_ID = 2**32 - 1  # -1 means no id to the kernel
+_MOST_MAPS = 32
 
 
 class MountRequest(NamedTuple):
@@ -39,6 +46,7 @@ class MountRequest(NamedTuple):
     nosuid: bool = False
     nodev: bool = False
     propagation: Propagation = Propagation.PRIVATE
+    idmap: tuple[IdMap, ...] = ()
 
 
 # What a word says: a field and its value.
@@ -85,13 +93,41 @@ def _said(words: list[str], where: str) -> dict[str, Any]:
     for word in words:
         if word in _SHARED:
             raise _no_sharing(where)
-        if word not in _WORDS:
+        value: object
+        if word.startswith("idmap"):
+            name, value = "idmap", _idmap(word, where)
+        elif word in _WORDS:
+            name, value = _WORDS[word]
+        else:
             raise UsageError(f"{where}: unknown option {word!r}", hint=_HINT)
-        name, value = _WORDS[word]
         if name in found:
             raise UsageError(f"{where}: {word!r} says again or otherwise what was said", hint=_HINT)
         found[name] = value
     return found
+
+
+def _idmap(word: str, where: str) -> tuple[IdMap, ...]:
+    """`idmap=DISK-INSIDE[-COUNT]`, several joined by `#`."""
+    found = []
+    for part in word.removeprefix("idmap").removeprefix("=").split("#"):
+        if not _ID_MAP.fullmatch(part):
+            raise UsageError(f"{where}: {word!r} is no map of owners", hint=_IDMAP_HINT)
+        one = IdMap(*map(int, part.split("-")))
+        if one.size == 0 or max(one.disk, one.inside) + one.size > _NO_ID:
+            raise UsageError(f"{where}: {part!r} are no {one.size} ids", hint=_IDMAP_HINT)
+        found.append(one)
+    for first, second in combinations(found, 2):
+        if _overlap(first.disk, first.size, second.disk, second.size) or _overlap(
+            first.inside, first.size, second.inside, second.size
+        ):
+            raise UsageError(f"{where}: {word!r} says twice what an id is", hint=_IDMAP_HINT)
+    if len(found) > _MOST_MAPS:
+        raise UsageError(f"{where}: more than {_MOST_MAPS} maps", hint="map a volume of its own for each")
+    return tuple(found)
+
+
+def _overlap(first: int, first_count: int, second: int, second_count: int) -> bool:
+    return first < second + second_count and second < first + first_count
 
 
 def _no_sharing(where: str) -> UsageError:
@@ -135,6 +171,8 @@ def parse_mount(text: str, *, directory: str) -> MountRequest | Tmpfs:
     found = found._replace(**{**ours, **_flags(keys, where)})
     if keys:
         raise UsageError(f"{where}: {', '.join(keys)} has no meaning for type={kind}", hint=_MOUNT_HINT)
+    if kind == "image" and found.idmap:
+        raise UsageError(f"{where}: idmap has no meaning for type=image", hint=_MOUNT_HINT)
     if kind == "image" and not found.read_only:
         raise UsageError(f"{where}: an image is only mounted to be read", hint="leave out ro=no or rw")
     return found
@@ -170,7 +208,7 @@ def _tmpfs(keys: dict[str, str], target: str, where: str) -> Tmpfs:
         gid=_id(keys.pop("gid", "0"), where),
     )
     said = _flags(keys, where)
-    if unfit := [*keys, *sorted(said.keys() & {"recursive", "propagation"})]:
+    if unfit := [*keys, *sorted(said.keys() & {"recursive", "propagation", "idmap"})]:
         raise UsageError(f"{where}: {', '.join(unfit)} has no meaning for type=tmpfs", hint=_MOUNT_HINT)
     return found._replace(**said)
 
@@ -182,6 +220,8 @@ def _flags(keys: dict[str, str], where: str) -> dict[str, Any]:
     said += [_opposite(word) for word in words if word not in said]
     if "recursive" in keys:
         said.append("rbind" if _true(keys.pop("recursive"), "recursive", where) else "bind")
+    if "idmap" in keys:
+        said.append(f"idmap={keys.pop('idmap')}")
     if "propagation" in keys:
         word = keys.pop("propagation")
         if word not in _SHARED and _WORDS.get(word, ("", ""))[0] != "propagation":

@@ -193,6 +193,8 @@ def _teach_signatures(more: Sequence[Property] = ()) -> None:
             b"LogRateLimitIntervalUSec": b"t",
             b"LogRateLimitBurst": b"u",
             b"AllowedCPUs": b"ay",
+            b"DeviceAllow": b"a(ss)",
+            b"NetworkNamespacePath": b"s",
             **dict.fromkeys(rates, b"a(st)"),
             **dict.fromkeys(numbers, b"t"),
         }

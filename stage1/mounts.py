@@ -92,6 +92,7 @@ def _options(mount: Mount, volume: Volume) -> str:
         "ro" if mount.read_only or volume.kind is VolumeKind.IMAGE else "",
         *_flags(mount),
         "slave" if mount.propagation is Propagation.SLAVE else "private",
+        f"idmap={'#'.join('-'.join(map(str, one)) for one in mount.idmap)}" if mount.idmap else "",
     ]
     return ",".join(word for word in words if word)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from stage1 import limits
+from stage1 import devices, limits
 from stage1.contract import NetworkMode, PodDir, PodManifest, Stdin
 from stage1.quoting import Escaped
 from stage1.render import Job
@@ -67,8 +67,8 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         keep_unit=keep_unit,
         private_network=pod.network is NetworkMode.NONE,
         private_users=pod.userns is not None,
-        # with a unit of its own the pod's limits are that unit's
-        properties=_assignments(limits.properties(pod.resources)) if register and not keep_unit else (),
+        # with a unit of its own the pod's limits and devices are that unit's
+        properties=_assignments(_scope(pod)) if register and not keep_unit else (),
         ulimits=_assignments(
             (name.upper(), f"{soft}:{hard}") for name, soft, hard in limits.supervisor_ulimits(pod)
         ),
@@ -76,6 +76,10 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         capabilities=Escaped(",".join(more_capabilities(pod))),
     )
     return Job(TEMPLATE, RESULT, "nspawn", context)
+
+
+def _scope(pod: PodManifest) -> Iterable[tuple[str, str]]:
+    return (*limits.properties(pod.resources), *devices.properties(pod))
 
 
 def _assignments(found: Iterable[tuple[str, str]]) -> tuple[Assignment, ...]:

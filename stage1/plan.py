@@ -212,7 +212,7 @@ def _supervisor_limits(pod: PodManifest) -> Iterator[Record]:
 def _mapped(found: Iterator[Record], own: UserNamespace | None) -> Iterator[Record]:
     """What is mounted in a pod with ids of its own belongs to these; overlays do already."""
     for record in found:
-        if own is None or record[0] != "bind" or record[1].startswith("rootfs/"):
+        if own is None or record[0] != "bind" or record[1].startswith("rootfs/") or "idmap=" in record[3]:
             yield record
         else:
             kind, source, target, options, *root = record

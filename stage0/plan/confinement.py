@@ -93,6 +93,8 @@ def _device(text: str) -> Device:
     rights = parts.pop() if len(parts) > 1 and not parts[-1].startswith("/") else "rwm"
     target = parts[1] if len(parts) == 2 else parts[0]
     good = len(parts) <= 2 and all(is_absolute(path) for path in parts) and target != "/"
+    # as systemd takes it for its own list of devices
+    good = good and re.fullmatch(r"/+dev/\S+", parts[0]) is not None
     if not good or not re.fullmatch(r"(?!.*(.).*\1)[rwm]+", rights):
         raise UsageError(f"--device {text!r} is not a device", hint=_DEVICE_HINT)
     return Device(source=posixpath.normpath(parts[0]), target=posixpath.normpath(target), rights=rights)

@@ -39,6 +39,7 @@ class VolumeBook:
             nosuid=wish.nosuid,
             nodev=wish.nodev,
             propagation=wish.propagation,
+            idmap=wish.idmap,
         )
 
     def _name(self, wish: MountRequest, app: str) -> str:

@@ -78,9 +78,10 @@ def subordinate(text: str, owner: str) -> Iterator[Taken]:
 
 
 def check_users(own: UserNamespace | None, apps: Iterable[App]) -> None:
-    """Every user and group of an app is one of the pod's ids."""
+    """Every user and group of an app, and who owns files on its volumes, is one of the pod's ids."""
     for app in apps:
-        for number in (app.user.uid, app.user.gid, *app.user.groups):
+        mapped = (one.inside + one.size - 1 for mount in app.mounts for one in mount.idmap)
+        for number in (app.user.uid, app.user.gid, *app.user.groups, *mapped):
             if own is not None and number is not None and number >= own.size:
                 raise UsageError(
                     f"app {app.name}: there is no id {number} in a user namespace of {own.size} ids",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stage1.contract.paths import DataRoot, PodDir, State, VolumeDir
     from stage1.contract.resources import HugePages, Resources, Throttle, Ulimit
     from stage1.contract.sockets import Socket, SocketKind
-    from stage1.contract.storage import Mount, Propagation, Tmpfs, Volume, VolumeKind
+    from stage1.contract.storage import IdMap, Mount, Propagation, Tmpfs, Volume, VolumeKind
     from stage1.contract.streams import Log, LogRate, Output, Stdin
     from stage1.contract.text import Text
     from stage1.contract.userns import UserNamespace
@@ -65,6 +65,7 @@ __all__ = [
     "HostEntry",
     "HostError",
     "HugePages",
+    "IdMap",
     "Identity",
     "Image",
     "Interface",

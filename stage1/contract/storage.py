@@ -43,8 +43,19 @@ class Volume(NamedTuple):
     layers: tuple[str, ...] = ()
 
 
+class IdMap(NamedTuple):
+    """Owners from `disk` on are seen as the pod's ids from `inside` on; users and groups alike."""
+
+    disk: int
+    inside: int
+    size: int = 1
+
+
 class Mount(NamedTuple):
-    """A volume at a place in an app's root; `recursive`: with what is mounted below its source."""
+    """A volume at a place in an app's root; `recursive`: with what is mounted below its source.
+
+    `idmap`: only these owners have an id in the pod, all others are nobody; none: owners are as on disk.
+    """
 
     volume: str
     target: Text
@@ -54,6 +65,7 @@ class Mount(NamedTuple):
     nosuid: bool = False
     nodev: bool = False
     propagation: Propagation = Propagation.PRIVATE
+    idmap: tuple[IdMap, ...] = ()
 
 
 class Tmpfs(NamedTuple):

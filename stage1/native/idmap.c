@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/securebits.h>
@@ -46,8 +47,7 @@ static void write_map(pid_t pid, const char *name, const char *map) {
                 die_errno("cannot write the pod's map of ids '%.*s'", (int) strcspn(map, "\n"), map);
 }
 
-int open_user_namespace(const struct id_range *range) {
-        AUTO_FREE char *map = xasprintf("0 %u %u\n", range->base, range->count);
+static int open_namespace(const char *map) {
         /* Like fork(), and the child is in a new namespace, which lives on as long as our descriptor. */
         pid_t pid = (pid_t) syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 
@@ -67,6 +67,49 @@ int open_user_namespace(const struct id_range *range) {
         (void) kill(pid, SIGKILL);
         (void) waitpid(pid, NULL, 0);
         return fd;
+}
+
+int open_user_namespace(const struct id_range *range) {
+        AUTO_FREE char *map = xasprintf("0 %u %u\n", range->base, range->count);
+
+        return open_namespace(map);
+}
+
+/* DISK-INSIDE-COUNT as a line of the kernel's; NULL if it is no such thing, or means ids that the pod has
+ * not. */
+static char *map_line(char *text, const struct id_range *ids) {
+        uint64_t numbers[3];
+
+        for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+                const char *word = strsep(&text, "-");
+                if (!word || !parse_number(word, UINT32_MAX - 1, &numbers[i]))
+                        return NULL;
+        }
+        if (text || numbers[2] == 0 || (ids->count > 0 && numbers[1] + numbers[2] > ids->count))
+                return NULL;
+        uint64_t base = ids->count > 0 ? ids->base : 0;
+        return xasprintf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", numbers[0], base + numbers[1], numbers[2]);
+}
+
+char *make_map(const char *text, const struct id_range *ids) {
+        AUTO_FREE char *copy = xstrdup(text);
+        char *map = xstrdup("");
+
+        for (char *rest = copy, *part; (part = strsep(&rest, "#"));) {
+                AUTO_FREE char *line = map_line(part, ids), *shorter = map;
+                map = line ? xasprintf("%s%s", shorter, line) : NULL;
+                if (!map)
+                        return NULL;
+        }
+        return map;
+}
+
+int open_mapped_namespace(const char *text, const struct id_range *ids) {
+        AUTO_FREE char *map = make_map(text, ids);
+
+        if (!map)
+                die("'%s' is no map of ids", text);
+        return open_namespace(map);
 }
 
 static char *file_system_name(int fd) {

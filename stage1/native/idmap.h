@@ -14,6 +14,13 @@ struct id_range {
  */
 int open_user_namespace(const struct id_range *range);
 
+/* A map of single ids: `DISK-INSIDE-COUNT`, joined by '#', where INSIDE are ids of the pod; as the kernel
+ * reads it. NULL if the text is no such map. */
+char *make_map(const char *text, const struct id_range *ids);
+
+/* A user namespace with such a map. */
+int open_mapped_namespace(const char *text, const struct id_range *ids);
+
 /* Maps a detached tree; dies naming path and its file system where that one has no mapped mounts. */
 void map_tree(int tree, const char *path, bool recursive, int userns_fd);
 

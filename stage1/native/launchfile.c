@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "idmap.h"
 #include "util.h"
 
 #define APP_NAME_MAX      128
@@ -159,6 +160,13 @@ static bool take_mount_word(struct mount_spec *spec, const char *word) {
         return false;
 }
 
+static bool take_map(struct mount_spec *spec, const char *word) {
+        if (strncmp(word, "idmap=", 6) != 0 || spec->map)
+                return false;
+        spec->map = xstrdup(word + 6);
+        return true;
+}
+
 static char *take_bind(struct launch *launch, char **words) {
         struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
         AUTO_FREE char *options = xstrdup(words[2]);
@@ -169,7 +177,7 @@ static char *take_bind(struct launch *launch, char **words) {
         if (strcmp(words[2], "-") == 0)
                 return NULL;
         while ((option = strsep(&rest, ",")))
-                if (!take_mount_word(spec, option))
+                if (!take_mount_word(spec, option) && !take_map(spec, option))
                         return xasprintf("bind option '%s' is not known", option);
         if (spec->propagation == (MS_PRIVATE | MS_SLAVE))
                 return xasprintf("bind %s is to be private and slave at once", words[1]);
@@ -464,15 +472,24 @@ static char *take_record(struct launch *launch, char **words, size_t index) {
         return xasprintf("record %zu: '%s' is not known", index + 1, words[0]);
 }
 
+static char *check_maps(const struct launch *launch) {
+        for (size_t i = 0; i < launch->n_mounts; i++) {
+                const struct mount_spec *spec = &launch->mounts[i];
+                AUTO_FREE char *map = spec->map ? make_map(spec->map, &launch->ids) : xstrdup("");
+
+                if (spec->mapped && launch->ids.count == 0)
+                        return xasprintf("bind of %s: 'idmap' needs a 'userns' record", spec->source);
+                if (!map)
+                        return xasprintf("bind of %s: '%s' is no map of ids", spec->source, spec->map);
+        }
+        return NULL;
+}
+
 static char *check_whole(const struct launch *launch) {
         size_t readers = 0;
 
         for (size_t i = 0; i < launch->n_apps; i++)
                 readers += launch->apps[i].stdin_kind != STDIN_NONE;
-        for (size_t i = 0; i < launch->n_mounts; i++)
-                if (launch->mounts[i].mapped && launch->ids.count == 0)
-                        return xasprintf("bind of %s: 'idmap' needs a 'userns' record",
-                                         launch->mounts[i].source);
         if (readers > 1)
                 return xstrdup("more than one app reads the standard input");
         if (!launch->label)
@@ -512,5 +529,7 @@ char *launch_parse(struct launch *launch, char *text, size_t size) {
                         return error;
                 words += count_words(words) + 1;
         }
+        if ((error = check_maps(launch)))
+                return error;
         return check_whole(launch);
 }

@@ -52,6 +52,7 @@ struct mount_spec {
         uint64_t attributes;  /* MOUNT_ATTR_… */
         uint64_t propagation; /* MS_PRIVATE, MS_SLAVE, or 0 */
         bool recursive;
+        char *map;   /* the ids of its files one by one, NULL: as the pod's; see make_map() */
         bool mapped; /* its files belong to the pod's ids */
         mode_t mode; /* of a device's node, and whose it is in the pod */
         uid_t uid;

@@ -1,10 +1,12 @@
 #include "listening.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "notify.h"
 #include "util.h"
@@ -81,15 +83,15 @@ static char *app_of(const char *path) {
         return name;
 }
 
-/* The text of the property in the body of a signal about changed properties; NULL if it is not there. */
-static char *status_text(const char *body, size_t size) {
-        static const char key[] = "StatusText";
-        const char *found = memmem(body, size, key, sizeof(key)), *end = body + size, *at;
+/* The text of the property in the body of a signal about changed properties; NULL if it is not there. No
+ * text holds a NUL, so none that an app says can be taken for a property. */
+static char *text_of(const char *key, const char *body, size_t size) {
+        size_t key_size = strlen(key) + 1;
+        const char *found = memmem(body, size, key, key_size), *end = body + size, *at;
 
-        if (!found || (size_t) (end - found) < sizeof(key) + 3 ||
-            memcmp(found + sizeof(key), "\001s", 3) != 0)
+        if (!found || (size_t) (end - found) < key_size + 3 || memcmp(found + key_size, "\001s", 3) != 0)
                 return NULL;
-        at = found + sizeof(key) + 3;
+        at = found + key_size + 3;
         at += (4 - (size_t) (at - body) % 4) % 4;
         if (end - at < 4 || number_at(at) >= (size_t) (end - at) - 4)
                 return NULL;
@@ -112,6 +114,20 @@ static void keep(int status_fd, const char *app, const char *text) {
                 warn("cannot write status/%s: %s", path, strerror(-result));
 }
 
+/* A file says that the app reads its configuration again (RELOADING=1), for as long as it does. */
+static void keep_reloading(int status_fd, const char *app, const char *state) {
+        AUTO_FREE char *path = xasprintf("%s.reloading", app);
+        bool reloading = strcmp(state, "reloading") == 0;
+        int result = 0;
+
+        if (reloading && faccessat(status_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                result = write_file(status_fd, path, "");
+        else if (!reloading && unlinkat(status_fd, path, 0) < 0 && errno != ENOENT)
+                result = -errno;
+        if (result < 0)
+                warn("cannot write status/%s: %s", path, strerror(-result));
+}
+
 static void take_message(int status_fd, const char *header, const char *fields, size_t fields_size,
                          const char *body, size_t body_size) {
         const char *path = memmem(fields, fields_size, UNIT_PREFIX, strlen(UNIT_PREFIX));
@@ -119,9 +135,14 @@ static void take_message(int status_fd, const char *header, const char *fields, 
         if (header[1] != 4 || !path || !memchr(path, '\0', fields_size - (size_t) (path - fields)))
                 return;
         AUTO_FREE char *app = app_of(path + strlen(UNIT_PREFIX));
-        AUTO_FREE char *text = app ? status_text(body, body_size) : NULL;
-        if (text && !strchr(app, '/'))
+        if (!app || strchr(app, '/'))
+                return;
+        AUTO_FREE char *text = text_of("StatusText", body, body_size);
+        AUTO_FREE char *state = text_of("ActiveState", body, body_size);
+        if (text)
                 keep(status_fd, app, text);
+        if (state)
+                keep_reloading(status_fd, app, state);
 }
 
 void listen_to_apps(int status_fd) {

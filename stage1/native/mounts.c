@@ -90,7 +90,12 @@ static bool is_directory(int fd, const char *name) {
 }
 
 static int take_source(const struct stage *stage, const struct mount_spec *spec) {
-        return clone_tree(spec->source, spec, spec->mapped ? stage->userns_fd : -1);
+        if (!spec->map)
+                return clone_tree(spec->source, spec, spec->mapped ? stage->userns_fd : -1);
+        act_as_host_root();
+        AUTO_CLOSE int userns = open_mapped_namespace(spec->map, stage->ids);
+        act_as_pod_root(stage->ids);
+        return clone_tree(spec->source, spec, userns);
 }
 
 static void make_bind(const struct stage *stage, const struct mount_spec *spec) {

@@ -123,3 +123,24 @@ def test_what_an_app_says_of_itself_is_the_status_of_the_units_pod(lab: LabHost,
         return lab.run(["systemctl", "show", "--property=StatusText", "web.service"]).stdout
 
     eventually(lambda: said() == "StatusText=a: 42 clients\n", "the status of the app in the unit's")
+
+
+def test_an_app_that_reads_its_configuration_again_makes_the_unit_one_that_reloads(
+    lab: LabHost, pods: Pods
+) -> None:
+    words = ("notify", "READY=1", "wait-file", "/sign/reload", "notify", "RELOADING=1")
+    words += ("wait-file", "/sign/done", "notify", "READY=1", "pause")
+    sign = ("--mount", "type=empty,source=sign,target=/sign")
+    pods("prepare", "--name", "web", "inspect", *sign, "--ready", "notify", "--", *words)
+    host_units(lab)
+    lab.run(["systemctl", "start", "web.service"])
+
+    def state() -> str:
+        return lab.run(["systemctl", "show", "-P", "ActiveState", "web.service"]).stdout.strip()
+
+    assert state() == "active"
+    signs = pods.directory("web") / "volumes/sign"
+    for sign_file, expected in (("reload", "reloading"), ("done", "active")):
+        (signs / sign_file).touch()
+        eventually(lambda expected=expected: state() == expected, f"the unit {expected}")
+    assert lab.run(["systemctl", "show", "-P", "Result", "web.service"]).stdout == "success\n"

@@ -240,12 +240,14 @@ def test_a_device_belongs_to_the_apps_user(pods: Pods, userns: str) -> None:
     assert others == ["refused"]
 
 
-def test_the_tunnel_device_makes_interfaces_in_the_pods_network(pods: Pods) -> None:
-    if not Path("/dev/net/tun").exists():
-        pytest.skip("this machine has no /dev/net/tun")
-    script = "ls -ln /dev/net/tun; exec 3<> /dev/net/tun && echo open"
-    seen = shell(pods, script, "--device", "/dev/net/tun", "--user", "1000", before=("--net=none",))
-    assert seen[-1] == "open"
+@pytest.mark.parametrize("userns", KINDS)
+@pytest.mark.parametrize("device", ["/dev/net/tun", "/dev/fuse"])
+def test_devices_that_apps_ask_for_can_be_opened(pods: Pods, device: str, userns: str) -> None:
+    if not Path(device).is_char_device():
+        pytest.skip(f"this machine has no {device}")
+    script = f"exec 3<> {device} && echo open"
+    before = ("--net=none", "--userns", userns)
+    assert shell(pods, script, "--device", device, "--user", "1000", before=before) == ["open"]
 
 
 def test_what_is_no_device_is_refused_before_anything_is_made(pods: Pods) -> None:

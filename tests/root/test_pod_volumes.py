@@ -79,6 +79,21 @@ def test_each_mount_has_its_own_options(pods: Pods, source: Path) -> None:
     assert found["/image"] & strict == {"ro", "nosuid", "nodev"}
 
 
+@pytest.mark.parametrize("userns", ["auto", "host"])
+def test_owners_on_disk_are_who_they_are_said_to_be(pods: Pods, source: Path, userns: str) -> None:
+    for name, owner in (("hers", 1000), ("row", 2001), ("others", 7)):
+        (source / name).touch()
+        os.chown(source / name, owner, owner)
+    source.chmod(0o777)
+    script = "cd /v; stat -c '%n %u %g' hers row others; touch mine && echo made"
+    volume = ("--volume", f"{source}:/v:idmap=1000-33#2000-500-5")
+    words = ("--userns", userns, "busybox", *volume, "--user", "33:33", "--", "sh", "-c", script)
+    assert pods.run(*words).lines == ["hers 33 33", "row 501 501", "others 65534 65534", "made"]
+    assert ((source / "mine").stat().st_uid, (source / "mine").stat().st_gid) == (1000, 1000)
+    unmapped = ("--user", "5", "--", "sh", "-c", "touch /v/none 2> /dev/null || echo refused")
+    assert pods.run("--userns", userns, "busybox", *volume, *unmapped).lines == ["refused"]
+
+
 def test_noexec_is_enforced(pods: Pods, source: Path) -> None:
     tool = source / "tool"
     tool.write_text("#!/bin/sh\nexit 0\n")

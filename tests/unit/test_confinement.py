@@ -383,6 +383,8 @@ def test_devices(text: str, device: Device) -> None:
         "/dev/x:/",
         "/dev/../x:/y:r",
         "/dev/x:/a\nb",
+        "/dev/a b",
+        "/srv/null",
     ],
 )
 def test_what_is_no_device_is_refused(text: str) -> None:

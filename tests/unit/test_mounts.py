@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stage0.mounts import MountRequest, parse_mount, parse_tmpfs, parse_volume
-from stage1.contract import Propagation, Tmpfs, UsageError, VolumeKind
+from stage1.contract import IdMap, Propagation, Tmpfs, UsageError, VolumeKind
 
 
 def volume(text: str) -> MountRequest:
@@ -70,6 +70,39 @@ def test_nothing_mounted_in_a_pod_can_reach_the_host(text: str) -> None:
         volume(text)
     with pytest.raises(UsageError, match="never reach the host"):
         mount("source=/s,target=/x,propagation=shared")
+
+
+def test_owners_are_mapped_one_by_one_or_in_rows() -> None:
+    assert parse_volume("/s:/x:ro,idmap=1000-33", directory="/").idmap == (IdMap(1000, 33, 1),)
+    assert mount("source=/s,target=/x,idmap=0-100-5#1000-0").idmap == (IdMap(0, 100, 5), IdMap(1000, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("idmap", "is no map of owners"),
+        ("idmap=", "is no map of owners"),
+        ("idmap=1000", "is no map of owners"),
+        ("idmap=1-2-3-4", "is no map of owners"),
+        ("idmap=a-b", "is no map of owners"),
+        ("idmap=1-2#", "is no map of owners"),
+        ("idmap=1-2-0", "are no 0 ids"),
+        ("idmap=4294967290-0-10", "are no 10 ids"),
+        ("idmap=1-2#1-3", "says twice"),
+        ("idmap=0-0-10#20-9", "says twice"),
+        ("idmap=1-2,idmap=3-4", "says again"),
+        ("idmap=" + "#".join(f"{number}-{number}" for number in range(40)), "more than 32 maps"),
+    ],
+)
+def test_what_is_no_map_of_owners_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_volume(f"/s:/x:{text}", directory="/")
+
+
+def test_memory_and_images_have_no_owners_to_map() -> None:
+    for kind in ("tmpfs,target=/x", "image,source=i,target=/x"):
+        with pytest.raises(UsageError, match="idmap has no meaning"):
+            mount(f"type={kind},idmap=1-2")
 
 
 def test_a_backslash_makes_a_colon_part_of_a_path() -> None:

@@ -70,7 +70,11 @@ records = st.one_of(
     st.tuples(st.just("from-host"), names, names),
     st.tuples(st.just("userns"), st.integers(1, 2**31), st.integers(1, 2**31 - 1)),
     st.tuples(
-        st.just("bind"), paths, paths, st.sampled_from(["private", "rec,slave,noexec,nosuid,nodev"]), paths
+        st.just("bind"),
+        paths,
+        paths,
+        st.sampled_from(["private", "idmap=0-0-1#5-9-2,ro", "rec,slave,noexec,nosuid,nodev"]),
+        paths,
     ),
     st.tuples(st.just("tmpfs"), paths, st.sampled_from(["mode=755", "ro,size=1,uid=0,gid=0,nosuid"]), paths),
     st.tuples(st.just("log-limit"), st.integers(65536, 2**40)),
@@ -170,6 +174,10 @@ def test_a_damaged_file_is_never_more_than_an_error(data: st.DataObject) -> None
         ([["overlay", "t", "-", "l"]], "overlay t: one layer alone is bound, not overlaid"),
         ([["tmpfs", "t", "huge=always", "r"]], "tmpfs option 'huge=always' is not known"),
         ([["tmpfs", "t", "size=1"]], "record 3: 'tmpfs' with 2 words"),
+        ([["bind", "a", "b", "idmap=1-2"]], "bind of a: '1-2' is no map of ids"),
+        ([["bind", "a", "b", "idmap=1-2-0"]], "bind of a: '1-2-0' is no map of ids"),
+        ([["bind", "a", "b", "idmap=1-2-3#"]], "bind of a: '1-2-3#' is no map of ids"),
+        ([["userns", "100000", "10"], ["bind", "a", "b", "idmap=1-9-2"]], "'1-9-2' is no map of ids"),
         ([["bind", "a", "b", "ro,idmap"]], "bind of a: 'idmap' needs a 'userns' record"),
         ([["userns", 0, 65536]], "userns '0 65536' is no range of ids"),
         ([["userns", 1, 0]], "userns '1 0' is no range of ids"),

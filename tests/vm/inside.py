@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import IO
@@ -52,6 +53,8 @@ def main(port: str) -> None:
     """Run the tests with everything required that only this machine has."""
     os.environ["REQUIRE"] = "root,lab,cgroup2"
     os.environ["POD_TEST_SLOWNESS"] = "10"
+    # udev, which does not run there, would do it when the node is opened
+    subprocess.run(["modprobe", "--all", "tun", "fuse", "loop"], check=True)
     with Path(port).open("w") as out:
         reporter = Reporter(out)
         reporter.say(started=os.uname().release)

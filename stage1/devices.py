@@ -1,0 +1,44 @@
+"""PURE. The devices that a pod's processes may use, in words of the host's systemd, which keeps a list of them.
+
+What an app finds is made elsewhere: nodes in its own `/dev`. This is the lock behind that door, for whoever makes or
+finds a node all the same, and the one that keeps root of the pod to the rights that were given: it passes by modes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stage1.contract import PodManifest
+
+_ALL = "rwm"
+
+
+def allowed(pod: PodManifest) -> Mapping[str, str]:
+    """Device and rights, of all apps together; the monitor must be able to make the nodes."""
+    found: dict[str, set[str]] = {}
+    for app in pod.apps:
+        for device in app.confinement.devices:
+            found.setdefault(device.source, {"m"}).update(device.rights)
+    return {source: "".join(right for right in _ALL if right in rights) for source, rights in found.items()}
+
+
+def is_open(pod: PodManifest) -> bool:
+    """Tell whether an app has all devices of the host."""
+    return any(app.confinement.privileged for app in pod.apps)
+
+
+def properties(pod: PodManifest) -> tuple[tuple[str, str], ...]:
+    """For the scope of systemd-nspawn, which closes it by itself; see systemd.resource-control(5)."""
+    if is_open(pod):
+        return (("DevicePolicy", "auto"), ("DeviceAllow", ""))
+    return tuple(("DeviceAllow", f"{source} {rights}") for source, rights in allowed(pod).items())
+
+
+def bus_properties(pod: PodManifest) -> dict[bytes, object]:
+    """For a unit on D-Bus, org.freedesktop.systemd1(5): closed but for `/dev/null` and its like, and for these."""
+    if is_open(pod):
+        return {}
+    listed = [
+        (source.encode(errors="surrogateescape"), rights.encode()) for source, rights in allowed(pod).items()
+    ]
+    return {b"DevicePolicy": b"closed", **({b"DeviceAllow": listed} if listed else {})}
