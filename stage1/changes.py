@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 
-from stage1 import base, host, hostfiles, limit, plan, resources
+from stage1 import base, devices, host, hostfiles, limit, plan, resources
 from stage1.contract import PodDir, PodManifest
 from stage1.limits import has_limits
 from stage1.render import render
@@ -33,7 +33,7 @@ def changes(pod: PodManifest, directory: PodDir) -> str:
 def _planned(pod: PodManifest, directory: PodDir) -> Iterator[tuple[str, str]]:
     """With the host as it is now; whether the pod stays in its unit is taken from the last time."""
     cache = directory.root.cache
-    facts = host.facts(cache)
+    facts = host.facts(cache, devices.allowed(pod))
     limited = limit.limited(pod, facts, own_unit=False) if has_limits(pod) else limit.Limited(pod)
     jobs = plan.jobs(limited.pod, facts, keep_unit="--keep-unit" in _last_argv(directory))
     texts = render(jobs, resources.template_path(), cache / "rendered")

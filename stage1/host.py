@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,17 +19,34 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class HostFacts(NamedTuple):
-    """What the plan needs to know of the host; `cgroups` are hierarchies in which a pod gets a group of its own."""
+    """What the plan needs to know of the host.
+
+    `cgroups` are hierarchies in which a pod gets a group of its own, `devices` those a pod was given: path and number.
+    """
 
     nspawn: str
     systemd: int
     booted: bool
     machined: bool
     cgroups: tuple[str, ...]
+    devices: tuple[tuple[str, str], ...] = ()
 
 
-def facts(cache: Path) -> HostFacts:
-    """The facts, from the cache if this boot and this systemd-nspawn wrote them."""
+def facts(cache: Path, devices: Iterable[str] = ()) -> HostFacts:
+    """The facts, from the cache if this boot and this systemd-nspawn wrote them; numbers of devices are asked anew."""
+    return _lasting(cache)._replace(devices=tuple(_numbers(devices)))
+
+
+def _numbers(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """`char/MAJOR:MINOR` or `block/…` for each path, as below /dev; what is no device is the monitor's to refuse."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found = Path(path).stat()
+            kind = "block" if stat.S_ISBLK(found.st_mode) else "char"
+            yield path, f"{kind}/{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
+
+
+def _lasting(cache: Path) -> HostFacts:
     entry = cache / "host.json"
     stamp = _stamp()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, NoReturn
 
-from stage1 import base, host, hostfiles, limit, plan, resources
+from stage1 import base, devices, host, hostfiles, limit, plan, resources
 from stage1.contract import HostError, PodDir, PodManifest, codec
 from stage1.install import install
 from stage1.limits import has_limits
@@ -39,7 +39,7 @@ def prepare(
     The result is the pod with the limits that this host enforces, and names those that it cannot.
     """
     cache = directory.root.cache
-    facts = host.facts(cache)
+    facts = host.facts(cache, devices.allowed(pod))
     own = keep_unit is None and host.main_process_of_a_unit(dict(os.environ), os.getpid())
     limited = limit.limited(pod, facts, own_unit=own) if has_limits(pod) else limit.Limited(pod)
     wiring = driver(pod.network).wire(pod, directory, start=start)

@@ -83,7 +83,7 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
 
 
 def _app_jobs(app: App, pod: PodManifest, facts: HostFacts) -> Iterator[Job]:
-    unit = units.app_unit(app, pod, facts.systemd)
+    unit = units.app_unit(app, pod, facts.systemd, facts.devices)
     yield Job("pod/app.service.j2", units.service_name(app.name), "app", unit)
     yield Job("pod/reaper.service.j2", f"reaper-{app.name}.service", "app", unit)
     for socket in app.sockets:

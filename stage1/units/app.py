@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from stage1.contract import App, Condition, PodManifest
@@ -54,8 +55,8 @@ class PodUnits(NamedTuple):
     talkers: tuple[Escaped, ...]
 
 
-def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
-    """Every value of app.service for this app; `systemd` is the version that will read it."""
+def app_unit(app: App, pod: PodManifest, systemd: int, devices: Iterable[tuple[str, str]] = ()) -> AppUnit:
+    """Every value of app.service; `systemd` is the version that will read it, `devices` have paths and numbers."""
     run = command(app)
     return AppUnit(
         name=Escaped(app.name),
@@ -74,7 +75,7 @@ def app_unit(app: App, pod: PodManifest, systemd: int) -> AppUnit:
         hooks=hooks(app, run),
         streams=streams(app),
         identity=identity(app),
-        confinement=confinement(app, pod),
+        confinement=confinement(app, pod, dict(devices)),
         files=files(app, run),
         limits=app_limits(app, pod),
         process=process_limits(app, pod),

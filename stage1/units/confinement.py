@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from stage1.contract import App, Device, PodManifest, Stdin, SystemCalls
@@ -22,6 +23,7 @@ class Confinement(NamedTuple):
     filter: Filter
     private_devices: bool
     device_binds: tuple[Escaped, ...]
+    devices: tuple[Escaped, ...]
     hidden: tuple[Escaped, ...]
     shields_sysrq: bool
     apparmor: Escaped
@@ -40,7 +42,7 @@ class Filter(NamedTuple):
     lock_personality: bool
 
 
-def confinement(app: App, pod: PodManifest) -> Confinement:
+def confinement(app: App, pod: PodManifest, numbers: Mapping[str, str]) -> Confinement:
     """What the app may do, in a pod that has ids of its own or has not."""
     wish, tty = app.confinement, app.stdin is Stdin.TTY
     return Confinement(
@@ -51,6 +53,7 @@ def confinement(app: App, pod: PodManifest) -> Confinement:
         filter=system_calls(wish.system_calls),
         private_devices=not tty and not wish.privileged,
         device_binds=_device_binds(app, tty=tty),
+        devices=() if wish.privileged else tuple(_allowed(wish.devices, numbers)),
         hidden=tuple(path_word(f"-+{path}") for path in wish.hidden),
         shields_sysrq=pod.userns is None and app.user.uid == 0 and not wish.privileged,
         apparmor=rest_of_line(wish.apparmor or ""),
@@ -80,6 +83,13 @@ def _device_binds(app: App, *, tty: bool) -> tuple[Escaped, ...]:
     elif tty:
         whole = (Escaped("/dev"),)
     return (*whole, *(_bind(app, number, device) for number, device in enumerate(app.confinement.devices)))
+
+
+def _allowed(devices: Iterable[Device], numbers: Mapping[str, str]) -> Iterator[Escaped]:
+    """By number: the pod's systemd does not see the host's nodes, and takes these names without looking."""
+    for device in devices:
+        if number := numbers.get(device.source):
+            yield Escaped(f"/dev/{number} {device.rights}")
 
 
 def _bind(app: App, number: int, device: Device) -> Escaped:

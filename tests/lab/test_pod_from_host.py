@@ -139,7 +139,7 @@ def test_an_app_that_reads_its_configuration_again_makes_the_unit_one_that_reloa
         return lab.run(["systemctl", "show", "-P", "ActiveState", "web.service"]).stdout.strip()
 
     assert state() == "active"
-    signs = pods.directory("web") / "volumes/sign"
+    signs = pods.directory(pods.status("web")["uuid"]) / "volumes/sign"
     for sign_file, expected in (("reload", "reloading"), ("done", "active")):
         (signs / sign_file).touch()
         eventually(lambda expected=expected: state() == expected, f"the unit {expected}")

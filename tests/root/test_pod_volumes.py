@@ -84,6 +84,7 @@ def test_owners_on_disk_are_who_they_are_said_to_be(pods: Pods, source: Path, us
     for name, owner in (("hers", 1000), ("row", 2001), ("others", 7)):
         (source / name).touch()
         os.chown(source / name, owner, owner)
+    os.chown(source, 1000, 1000)
     source.chmod(0o777)
     script = "cd /v; stat -c '%n %u %g' hers row others; touch mine && echo made"
     volume = ("--volume", f"{source}:/v:idmap=1000-33#2000-500-5")
