@@ -14,9 +14,9 @@ import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from stage1.contract import ConflictError, HostError
+from stage1.contract.values import NamedTuple
 
 _NAMED, _UNIFIED = Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified")
 _ROOT = Path("/sys/fs/cgroup")

@@ -10,7 +10,7 @@ from importlib import import_module
 from stage0 import settings
 from stage1.contract import EXIT_RUNTIME, EXIT_USAGE, PodError, UsageError
 
-TYPE_CHECKING = False  # that of `typing`, which is more than `pod exec` has time for
+TYPE_CHECKING = False  # that of `typing`, which `pod exec` has no time to import
 if TYPE_CHECKING:
     from typing import Any
 

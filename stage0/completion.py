@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from shlex import quote
-from typing import NamedTuple
+
+from stage1.contract.values import NamedTuple
 
 SHELLS = ("bash", "zsh", "fish")
 NOTHING = "nothing"

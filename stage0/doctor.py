@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
 
 from stage0 import features, limits
+from stage1.contract.values import NamedTuple
 
 KERNEL_FLOOR = (5, 15)
 USER_NAMESPACES_OVER_OVERLAYS = (5, 19)

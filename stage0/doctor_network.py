@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
 from stage0.doctor import Finding, Level, install
+from stage1.contract.values import NamedTuple
 
 
 class NetworkFacts(NamedTuple):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from stage1.contract.errors import UsageError
+from stage1.contract.values import NamedTuple
 
-TYPE_CHECKING = False  # that of `typing`, which is more than `pod exec` has time for
+TYPE_CHECKING = False  # that of `typing`, which `pod exec` has no time to import
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 DETACH_KEYS = "ctrl-p,ctrl-q"
 _MOST_KEYS = 16
 
 
-class Option:
+class Option(NamedTuple):
     """One option: its names, the field it sets, the name of its value ("" for none), its help."""
 
-    def __init__(
-        self, flags: tuple[str, ...], field: str, metavar: str, text: str, *, several: bool = False
-    ) -> None:
-        self.flags, self.field, self.metavar, self.help, self.several = flags, field, metavar, text, several
+    flags: tuple[str, ...]
+    field: str
+    metavar: str
+    help: str
+    several: bool = False
 
 
 OPTIONS = (
@@ -58,9 +59,11 @@ OPTIONS = (
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 
 
-class EnterRequest:
-    """What one call asks for, by the fields of its options; `command` empty: a shell."""
+class EnterRequest(NamedTuple):
+    """What one call asks for; `command` empty: a shell."""
 
+    pod: str
+    command: tuple[str, ...]
     interactive: bool = False
     tty: bool = False
     detach: bool = False
@@ -74,20 +77,6 @@ class EnterRequest:
     preserve_fds: str | None = None
     whole_pod: bool = False
     host_tools: bool = False
-
-    def __init__(self, pod: str, command: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401  of any field
-        self.pod, self.command = pod, command
-        vars(self).update(given)
-
-    def but(self, **given: Any) -> EnterRequest:  # noqa: ANN401
-        """The same with other values."""
-        return EnterRequest(**{**vars(self), **given})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, EnterRequest) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((self.pod, self.command))
 
 
 def parse(words: list[str]) -> EnterRequest | None:
@@ -112,7 +101,7 @@ def parse(words: list[str]) -> EnterRequest | None:
     pod, *command = rest
     if command[:1] == ["--"]:
         command.pop(0)
-    return EnterRequest(pod=pod, command=tuple(command), **found)
+    return EnterRequest(pod=pod, command=tuple(command), **found)  # type: ignore[arg-type]  # fields of OPTIONS
 
 
 def _read(word: str, rest: list[str]) -> Iterator[tuple[Option | None, bool | str]]:

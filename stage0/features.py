@@ -6,7 +6,8 @@ A row a feature. What pods as such need is in `stage0.doctor`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from stage1.contract.values import NamedTuple
 
 
 class Versions(NamedTuple):

@@ -12,7 +12,7 @@ from importlib import import_module
 
 from stage1.contract.errors import HostError
 
-TYPE_CHECKING = False  # that of `typing`, which is more than `pod exec` has time for
+TYPE_CHECKING = False  # that of `typing`, which `pod exec` has no time to import
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path

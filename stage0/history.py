@@ -13,11 +13,12 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import lifecycle, moments
 from stage0.lifecycle import Pod
 from stage1.contract import PodDir, State
+from stage1.contract.values import NamedTuple
 
 # More than anybody changes a running pod; a file that grows beyond it is cut in half.
 _MOST = 1 << 20

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage0 import lifecycle
 from stage1.contract import DataRoot
+from stage1.contract.values import NamedTuple
 
 
 class Use(NamedTuple):

@@ -12,12 +12,13 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import finding
 from stage0.finding import listing as listing
 from stage1.contract import ConflictError, DataRoot, PodDir, State
 from stage1.contract.places import is_uuid
+from stage1.contract.values import NamedTuple
 
 _TRIES, _MOMENT = 100, 0.001
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from stage1.contract import UsageError
+from stage1.contract.values import NamedTuple
 
 _HINT = "write SOURCE:TARGET[:OPTIONS], where OPTIONS are ro, rw, rec, joined by commas"
 _OPTIONS = {"ro", "rw", "rec"}

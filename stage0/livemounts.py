@@ -12,12 +12,13 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import command, handoff, lifecycle, results
 from stage0.livemount import LiveMount, mount_table
 from stage0.making import utc_now
 from stage1.contract import ConflictError, HostError, NotFoundError, PodDir, PodError
+from stage1.contract.values import NamedTuple
 
 
 class Record(NamedTuple):

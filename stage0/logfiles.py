@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from heapq import merge
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from stage0 import lifecycle
 from stage1.contract import PodDir
+from stage1.contract.values import NamedTuple
 
 if TYPE_CHECKING:
     from stage0.watching import Watch

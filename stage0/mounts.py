@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import quantities, users
 from stage1.contract import IdMap, Propagation, Tmpfs, UsageError, VolumeKind
+from stage1.contract.values import NamedTuple
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
 _HINT = (

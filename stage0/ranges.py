@@ -11,13 +11,13 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from stage0.lifecycle import listing
 from stage0.plan.userns import SIZE, Taken, accounts, bounds, choose, subordinate
 from stage0.settings import Settings
 from stage1.contract import DataRoot, PodManifest, State, UserNamespace
 from stage1.contract.paths import CLAIMS, claim_of
+from stage1.contract.values import NamedTuple
 
 _ACCOUNTS = (Path("/etc/passwd"), Path("/etc/group"))
 _SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))

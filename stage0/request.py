@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from stage1.contract import Text
+from stage1.contract.values import NamedTuple
 
 # One text, split as a shell would, or the words themselves.
 Command = Text | tuple[Text, ...]

@@ -6,12 +6,13 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import cgroups, lifecycle
 from stage0.cgroups import Groups
 from stage0.lifecycle import Pod
 from stage1.contract import EXIT_RUNTIME, NotFoundError, PodDir
+from stage1.contract.values import NamedTuple
 
 
 class Outcome(NamedTuple):

@@ -10,10 +10,11 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import lifecycle
 from stage1.contract import EXIT_RUNTIME, ConflictError, NotFoundError, PodDir
+from stage1.contract.values import NamedTuple
 
 # To the keeper: kill the command and all of its session (see stage1/contract/README.md).
 _KILL_ALL = signal.SIGRTMIN + 1

@@ -1,10 +1,12 @@
-"""PURE. What one call of the command is told by its environment: read once."""
+"""PURE. What one call of the command is told by its environment: read once, frozen."""
 
 from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False  # that of `typing`, which is more than `pod exec` has time for
+from stage1.contract.values import NamedTuple
+
+TYPE_CHECKING = False  # that of `typing`, which `pod exec` has no time to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -14,18 +16,15 @@ if TYPE_CHECKING:
 DEFAULT_ROOT = "/var/lib/pod"
 
 
-class Settings:
+class Settings(NamedTuple):
     """Where the data lies, and which ids pods may have for their own (`POD_USERNS_RANGE`)."""
 
-    __slots__ = ("place", "userns_range")
-
-    def __init__(self, root: str | Path, userns_range: str = "") -> None:
-        self.place = str(root)
-        self.userns_range = userns_range
+    place: str
+    userns_range: str = ""
 
     @property
     def root(self) -> Path:
-        """The data root."""
+        """The data root as a path."""
         return self.data.path
 
     @property
@@ -42,6 +41,6 @@ def from_environment(environment: Mapping[str, str], directory: str | None) -> S
     """`--dir` wins over `POD_DIR` wins over `/var/lib/pod`."""
     given = directory or environment.get("POD_DIR") or DEFAULT_ROOT
     return Settings(
-        root=os.path.join(os.getcwd(), given),
+        place=os.path.join(os.getcwd(), given),
         userns_range=environment.get("POD_USERNS_RANGE", ""),
     )

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import stat
 import tarfile
-from typing import IO, NamedTuple
+from typing import IO
 
 from stage1.contract import NotFoundError, UsageError
+from stage1.contract.values import NamedTuple
 
 _CHUNK = 1 << 20
 

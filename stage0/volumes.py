@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import lifecycle
 from stage0.image import Entry
@@ -20,6 +20,7 @@ from stage0.image.scratch import remove as remove_tree
 from stage0.mounts import VOLUME_NAME
 from stage0.ownership import give
 from stage1.contract import ConflictError, DataRoot, NotFoundError, State, UsageError, VolumeDir, VolumeKind
+from stage1.contract.values import NamedTuple
 
 _UNFINISHED = "."
 

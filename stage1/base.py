@@ -10,10 +10,10 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from stage1 import resources
 from stage1.contract import DataRoot, HostError
+from stage1.contract.values import NamedTuple
 from stage1.tree import Tree, chosen
 
 _LOADER_CACHE = "/etc/ld.so.cache"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from stage1.contract import App, PodManifest
 from stage1.contract.paths import REAPER
+from stage1.contract.values import NamedTuple
 from stage1.units import service_name
 
 # The unit that stands for an app while its system call filters are read: the same confinement, a program of ours.

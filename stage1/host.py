@@ -9,10 +9,10 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from stage1 import tree
 from stage1.contract import HostError
+from stage1.contract.values import NamedTuple
 
 SYSTEMD_FLOOR = 252
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1.contract import UsageError
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped, Unquotable, assignment, executable, path_word, word
 from stage1.render import Job
 from stage1.units.names import seconds

@@ -8,9 +8,9 @@ harm, and an image needs no /etc. What an app itself wrote there lies above, and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from stage1.contract import HostEntry, Names, PodManifest, Provider
+from stage1.contract.values import NamedTuple
 
 _LOCALHOST = (
     HostEntry("127.0.0.1", ("localhost",)),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from stage1 import base, devices, host, hostfiles, limit, plan, resources
 from stage1.contract import HostError, PodDir, PodManifest, codec
+from stage1.contract.values import NamedTuple
 from stage1.install import install
 from stage1.limits import has_limits
 from stage1.network.drivers import driver

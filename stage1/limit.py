@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1 import limits
 from stage1.contract import HostError, PodManifest, Resources
+from stage1.contract.values import NamedTuple
 from stage1.host import HostFacts
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from stage1.contract import Resources
+from stage1.contract.values import NamedTuple
 from stage1.limits import IO_PROPERTIES, PERIOD, GroupFile, Groups, bus_properties, group_files
 
 _INFINITY = 2**64 - 1  # systemd's word for no limit, and for a weight that was not set

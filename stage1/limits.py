@@ -7,10 +7,10 @@ the host's systemd, as properties of the pod's unit or scope, or by the monitor 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from stage1.contract import App, PodManifest, Resources
 from stage1.contract.paths import OOM_CONTROL
+from stage1.contract.values import NamedTuple
 
 UNIFIED = "/sys/fs/cgroup"
 PERIOD = 100_000  # microseconds, the kernel's default

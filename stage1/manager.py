@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage1.contract import HostError
 from stage1.contract.unitproperties import Property
+from stage1.contract.values import NamedTuple
 
 _SECOND = 1_000_000
 # What the host's manager adds to the pod's own stop times before it loses patience.

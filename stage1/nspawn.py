@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from stage1 import devices, limits
 from stage1.contract import NetworkMode, PodDir, PodManifest, Stdin
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 from stage1.render import Job
 from stage1.units import passed_credentials

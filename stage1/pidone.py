@@ -14,10 +14,11 @@ import socket
 import stat
 import struct
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage1 import dbuswire
 from stage1.contract import ConflictError, HostError, PodError
+from stage1.contract.values import NamedTuple
 from stage1.dbuswire import Message
 
 _MANAGER = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")

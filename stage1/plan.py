@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from stage1 import entering, identity, journal, limits, mounts, nspawn, units
 from stage1.contract import (
@@ -31,6 +30,7 @@ from stage1.contract.paths import (
     claim_of,
 )
 from stage1.contract.places import TWIN_SUFFIX
+from stage1.contract.values import NamedTuple
 from stage1.host import HostFacts
 from stage1.identity import HostFiles
 from stage1.mounts import Record, app_root

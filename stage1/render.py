@@ -13,9 +13,10 @@ import os
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage1.contract import HostError
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 
 

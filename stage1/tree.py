@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from stage1.contract import HostError
+from stage1.contract.values import NamedTuple
 
 VARIABLE = "POD_BASE_TREE"
 SYSTEMD = "/usr/lib/systemd/systemd"

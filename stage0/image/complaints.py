@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from stage0.image.model import ImageError
 from stage1.contract.errors import HostError, NotFoundError, PodError
+from stage1.contract.values import NamedTuple
 
 _MSG = re.compile(r'level=(?:fatal|error) msg="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import NamedTuple
+
+from stage1.contract.values import NamedTuple
 
 
 class Resolved(NamedTuple):

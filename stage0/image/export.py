@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from stage0.command import CommandError, run
 from stage0.image.index import IndexEntry
@@ -20,6 +19,7 @@ from stage0.image.names import MAX_NAME
 from stage0.image.scratch import PREFIX, Batch, remove, sync_file_system
 from stage0.image.shelves import StorePaths
 from stage1.contract.errors import ConflictError, NotFoundError, UsageError
+from stage1.contract.values import NamedTuple
 
 FILES = ("oci-archive", "docker-archive")
 DIRECTORIES = ("oci", "dir")

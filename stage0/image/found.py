@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage0.image.index import IndexEntry
 from stage0.image.manifests import OCI_MANIFEST, Manifest
 from stage0.image.reference import Reference
+from stage1.contract.values import NamedTuple
 
 HINT = "the registry or a mirror on the way is damaged or lies; nothing was kept"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0.image.manifests import OCI_INDEX
 from stage0.image.scratch import replace_file
 from stage0.image.shelves import LIST_DIGEST, REF_NAME, StorePaths, locked, read_index, tag_of
+from stage1.contract.values import NamedTuple
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 

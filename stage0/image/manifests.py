@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0.image.model import ImageConfig, ImageError
 from stage0.image.names import is_digest
 from stage0.image.platforms import Platform
+from stage1.contract.values import NamedTuple
 
 MAX_JSON = 8 << 20
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

@@ -7,9 +7,10 @@ Named tuples, because `pod run` imports this: dataclasses take 10 ms.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage1.contract.errors import PodError
+from stage1.contract.values import NamedTuple
 
 DIGESTED_VERSION = 1
 

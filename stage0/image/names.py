@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 from stage1.contract.errors import UsageError
+from stage1.contract.values import NamedTuple
 
 TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir", "tar")
 FETCHED = ("docker-daemon", "containers-storage")  # by skopeo, as docker:// is

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
 
 from stage1.contract.errors import UsageError
+from stage1.contract.values import NamedTuple
 
 LINUX = "linux"
 _ARCHITECTURES = {

@@ -7,10 +7,11 @@ said there; what is not understood is an error, since a limit that is not heard 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0.image.model import ImageError
 from stage1.contract.errors import UsageError
+from stage1.contract.values import NamedTuple
 
 SYSTEM_FILE = Path("/etc/pod/images.toml")
 FILE = "images.toml"

@@ -7,10 +7,10 @@ it means. containers-registries.conf(5) says it: aliases first, then the registr
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from stage0.image.names import DEFAULT_TAG, REPOSITORY, TAG, is_digest
 from stage1.contract.errors import UsageError
+from stage1.contract.values import NamedTuple
 
 DOCKER = "docker://"
 HUB = "docker.io"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+
+from stage1.contract.values import NamedTuple
 
 Item = tuple[str, str]  # ("blob", digest) or ("layer", diff id)
 

@@ -8,11 +8,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0.image.model import ImageError
 from stage0.image.names import is_digest
 from stage1.contract.errors import HostError
+from stage1.contract.values import NamedTuple
 
 IMPLIED = ".implied"
 REF_NAME = "org.opencontainers.image.ref.name"

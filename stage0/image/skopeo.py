@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from stage0 import command
 from stage0.image.complaints import explain
 from stage0.image.platforms import Platform
 from stage0.image.wish import Wish
+from stage1.contract.values import NamedTuple
 
 # What tells skopeo and the programs it calls where their configuration lies and which way leads to a registry.
 _PASSED_ON = (

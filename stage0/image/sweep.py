@@ -10,7 +10,6 @@ import fcntl
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from stage0.image.index import drop_tags
 from stage0.image.inventory import follow, inventory, layers_of, roots_of, sizes
@@ -19,6 +18,7 @@ from stage0.image.scratch import PREFIX, discard, sweep_scratch
 from stage0.image.selection import Choice, Rules, select
 from stage0.image.shelves import IMPLIED, InUse, Removal, StorePaths, locked
 from stage1.contract.errors import ConflictError
+from stage1.contract.values import NamedTuple
 
 
 class Collected(NamedTuple):

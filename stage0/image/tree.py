@@ -11,9 +11,9 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from stage0.image.model import ImageError
+from stage1.contract.values import NamedTuple
 
 _OPAQUE = "trusted.overlay.opaque"
 _MAX_LINKS = 40

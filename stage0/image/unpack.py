@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from stage0.image.confine import confine, die_with_parent
 from stage0.image.extract import extract
@@ -18,6 +18,7 @@ from stage0.image.pipes import PipeReader, feed
 from stage0.image.policy import Limits
 from stage0.image.tarstream import TarStream
 from stage1.contract.errors import HostError, PodError
+from stage1.contract.values import NamedTuple
 
 _PIPE_SIZE = 1 << 20
 

@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from stage0.image import manifests
 from stage0.image.assemble import assemble
@@ -27,6 +26,7 @@ from stage0.image.shelves import StorePaths, locked
 from stage0.image.streams import Tally, compression_of, decompressed, digest_of, read_chunks, tallied
 from stage0.image.unpack import unpack
 from stage1.contract.errors import HostError
+from stage1.contract.values import NamedTuple
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _SHOWN = 5

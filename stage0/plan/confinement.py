@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from stage0.mounts import is_sayable
 from stage0.plan import capabilities, seccomp
 from stage0.request import AppRequest
 from stage1.contract import Confinement, Device, Tmpfs, UsageError, User
+from stage1.contract.values import NamedTuple
 
 # What tells about the host, or of other pods, and is no business of an app. In a pod with ids of its own the kernel
 # keeps it to itself: the files are the host's root's, show zeros, or only what is the pod's. Each hidden path costs an

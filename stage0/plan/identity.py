@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import HostEntry, Identity, Names, NetworkMode, Provider, UsageError
 
-_NAME = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9._-]{0,251}[a-zA-Z0-9_])?\.?")
-_ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
-_OPTION = re.compile(r"[!-~]+")
+_NAME = r"[a-zA-Z0-9_](?:[a-zA-Z0-9._-]{0,251}[a-zA-Z0-9_])?\.?"
+_ZONE = r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*"
+_OPTION = r"[!-~]+"
 _PROVIDERS = {provider.value for provider in Provider}
 NO_DOMAIN = "."
 
@@ -30,7 +30,7 @@ def _machine_id(text: str | None, uuid: str) -> str | None:
 
 
 def _zone(text: str | None) -> str | None:
-    if text is not None and not _ZONE.fullmatch(text):
+    if text is not None and not re.fullmatch(_ZONE, text):
         raise UsageError(
             f"--timezone={text}: not a time zone", hint="write a name such as Europe/Berlin, or local"
         )
@@ -91,7 +91,7 @@ def _entry(text: str) -> HostEntry:
     """`NAME[;NAME…]:IP`; an address in brackets is the same without."""
     hosts, colon, where = text.partition(":")
     found = tuple(hosts.split(";"))
-    if not colon or any(not _NAME.fullmatch(name) for name in found):
+    if not colon or any(not re.fullmatch(_NAME, name) for name in found):
         raise UsageError(f"--add-host={text}: not a host", hint="write NAME:IP, or NAME;OTHER:IP")
     bare = where[1:-1] if where.startswith("[") and where.endswith("]") else where
     return HostEntry(address=address(bare, "--add-host"), names=found)
@@ -102,13 +102,13 @@ def _search(texts: Sequence[str]) -> Iterator[str]:
     for text in texts:
         if text == NO_DOMAIN:
             continue
-        if not _NAME.fullmatch(text):
+        if not re.fullmatch(_NAME, text):
             raise UsageError(f"--dns-search={text}: not a domain", hint="write a name, or . for none")
         yield text
 
 
 def _option(text: str) -> str:
-    if not _OPTION.fullmatch(text):
+    if not re.fullmatch(_OPTION, text):
         raise UsageError(f"--dns-option={text}: not an option", hint="see resolv.conf(5), such as ndots:2")
     return text
 

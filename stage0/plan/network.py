@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from stage0.plan.ports import published
 from stage0.request import PodRequest
 from stage1.contract import DEFAULT_NETWORK, Interface, NetworkMode, Port, UsageError
+from stage1.contract.values import NamedTuple
 
-NETWORK = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
-_DEVICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_SYSCTL = re.compile(r"net\.[a-zA-Z0-9_./-]+=[ -~]*")
+NETWORK = r"[a-z0-9][a-z0-9-]{0,30}"
+_DEVICE = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}"
+_MAC = r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"
+_SYSCTL = r"net\.[a-zA-Z0-9_./-]+=[ -~]*"
 _KEYS = ("name", "ip", "ip6", "mac", "mtu", "gateway", "gateway6")
 # Words of --net with a meaning of their own; no network can have such a name.
 RESERVED = frozenset({*(mode.value for mode in NetworkMode), "bridge", "all"})
@@ -81,8 +81,8 @@ def _interface(text: str) -> Interface:
         bridge, _, rest = rest.partition(":")
     keys = _keys(text, rest)
     name = DEFAULT_NETWORK if word == NetworkMode.PRIVATE else word
-    if (bridge is None and not NETWORK.fullmatch(name)) or (
-        bridge is not None and not _DEVICE.fullmatch(bridge)
+    if (bridge is None and not re.fullmatch(NETWORK, name)) or (
+        bridge is not None and not re.fullmatch(_DEVICE, bridge)
     ):
         raise UsageError(f"--net={text}: no such network", hint=f"write {_MODES}")
     return Interface(
@@ -140,14 +140,14 @@ def _first(interfaces: Iterator[Interface], request: PodRequest) -> Iterator[Int
 
 def device(name: str) -> str:
     """The name of an interface, or nothing."""
-    if name and (not _DEVICE.fullmatch(name) or name == "lo"):
+    if name and (not re.fullmatch(_DEVICE, name) or name == "lo"):
         raise UsageError(f"{name!r} is no name for an interface", hint="up to 15 letters, digits, . _ and -")
     return name
 
 
 def mac(text: str | None) -> str | None:
     """A hardware address of one interface: not one of a group."""
-    if text is not None and (not _MAC.fullmatch(text.lower()) or int(text[1], 16) & 1):
+    if text is not None and (not re.fullmatch(_MAC, text.lower()) or int(text[1], 16) & 1):
         raise UsageError(f"{text!r} is no hardware address", hint="write it as 02:00:00:00:00:01")
     return text.lower() if text else None
 
@@ -187,7 +187,7 @@ def _example(version: int, *, prefix: bool) -> str:
 
 
 def _sysctl(text: str) -> str:
-    if not _SYSCTL.fullmatch(text) or ".." in text:
+    if not re.fullmatch(_SYSCTL, text) or ".." in text:
         raise UsageError(
             f"--sysctl={text}: only net.* belongs to a network namespace",
             hint="write --sysctl net.NAME=VALUE",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from stage0 import quantities, users
 from stage0.image import Image
@@ -20,6 +19,7 @@ from stage0.plan.streams import check_streams, log, log_rate, streams
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import App, PodManifest, Stdin
 from stage1.contract import Image as AppImage
+from stage1.contract.values import NamedTuple
 
 
 class Circumstances(NamedTuple):

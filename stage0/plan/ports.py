@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from stage0.request import PodRequest
 from stage1.contract import Port, UsageError
 
-_SHAPE = re.compile(
+_SHAPE = (
     r"(?:(?P<address>\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3}):)?"
     r"(?:(?P<host>[0-9-]*):)?(?P<pod>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>[a-z]+))?"
 )
@@ -29,7 +29,7 @@ def published(request: PodRequest, names: Sequence[str]) -> tuple[Port, ...]:
 
 def parse(text: str) -> Iterator[Port]:
     """`[IP:][HOST:]PORT[/PROTOCOL]`, each port of a range by itself."""
-    found = _SHAPE.fullmatch(text)
+    found = re.fullmatch(_SHAPE, text)
     if not found or (found["protocol"] or "tcp") not in _PROTOCOLS:
         raise UsageError(
             f"--publish={text}: not a port", hint="write [IP:][HOST:]PORT[/tcp|udp|sctp], IPv6 as [::1]"
@@ -45,7 +45,7 @@ def parse(text: str) -> Iterator[Port]:
 
 def parse_place(text: str) -> Port:
     """`[IP:]HOST[/PROTOCOL]`: a port of the host, as `pod port ls` shows it."""
-    found = _SHAPE.fullmatch(text.removeprefix("*:"))
+    found = re.fullmatch(_SHAPE, text.removeprefix("*:"))
     if not found or found["host"] is not None or "-" in found["pod"]:
         raise UsageError(f"{text}: not a port of the host", hint="write [IP:]HOST[/tcp|udp|sctp]")
     port = next(parse(text.removeprefix("*:")))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from stage1.contract import App, Mount, PodManifest, Port, Propagation, Volume, VolumeKind
+from stage1.contract.values import NamedTuple
 
 # What is a pod's own and not its manifest's; `etc_is_link` is found out when an app is laid out.
 _OWN = {

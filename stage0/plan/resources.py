@@ -127,7 +127,7 @@ def _number(text: str, where: str, least: int, most: int) -> int:
 def _cpuset(text: str, where: str) -> str:
     """As cpuset(7): ranges are rising."""
     text = text.replace(" ", "")
-    ranges = [part.split("-") for part in text.split(",")] if CPUS.fullmatch(text) else []
+    ranges = [part.split("-") for part in text.split(",")] if re.fullmatch(CPUS, text) else []
     if not ranges or not all(int(part[0]) <= int(part[-1]) < MOST_CPUS for part in ranges):
         raise UsageError(
             f"{where}: {text!r} is no list of processors", hint="write numbers and ranges: 0-3,8"
@@ -141,7 +141,7 @@ def _throttles(texts: Sequence[str]) -> tuple[Throttle, ...]:
     for text in texts:
         where = f"--io-max={text}"
         device, _, words = text.rpartition(":")
-        if not DEVICE.fullmatch(device) or ".." in device.split("/"):
+        if not re.fullmatch(DEVICE, device) or ".." in device.split("/"):
             raise UsageError(
                 f"{where}: {device!r} is no device below /dev", hint="write /dev/NAME:rbps=1M,wiops=100"
             )

@@ -57,7 +57,7 @@ OFF = SystemCalls(architectures=(), namespaces=True)
 _HINT = (
     "default, unconfined, FILE.json, @SET,CALL,… to allow these only, or ~@SET,CALL[:ERRNO],… to forbid them"
 )
-_CALL = re.compile(r"@?[a-z][a-z0-9_-]*")
+_CALL = r"@?[a-z][a-z0-9_-]*"
 
 
 def system_calls(
@@ -105,7 +105,7 @@ def _call(word: str, text: str, known: Collection[str] | None) -> str:
     """A name or set, maybe with the error it ends with: what systemd does not know it would leave out in silence."""
     name, colon, number = word.partition(":")
     unknown = name not in SETS if name.startswith("@") else known is not None and name not in known
-    if not _CALL.fullmatch(name) or unknown:
+    if not re.fullmatch(_CALL, name) or unknown:
         raise UsageError(f"--seccomp={text}: there is no {name!r} here", hint=_HINT)
     return f"{name}:{_errno(number, text)}" if colon else name
 

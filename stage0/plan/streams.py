@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from stage0 import quantities
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import App, Log, LogRate, Output, Restart, Stdin, UsageError
+from stage1.contract.values import NamedTuple
 
 _STDIN = {"null": Stdin.NONE, "stream": Stdin.STREAM, "tty": Stdin.TTY}
 

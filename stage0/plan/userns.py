@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from stage0 import quantities
 from stage1.contract import App, ConflictError, UsageError, UserNamespace
+from stage1.contract.values import NamedTuple
 
 SIZE = 65536
 LARGEST = 2**32 - 2

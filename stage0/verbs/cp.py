@@ -9,13 +9,14 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import copying, handoff, lifecycle, results
 from stage0.copying import Root
 from stage0.settings import Settings
 from stage0.transfer import Place
 from stage1.contract import ConflictError, NotFoundError, UsageError
+from stage1.contract.values import NamedTuple
 
 _HINT = "write POD:/path or POD:APP:/path for an app, /path or ./path for the host, - for a tar stream"
 _ON_HOST = re.compile(r"[./]|[^:]*$")

@@ -30,7 +30,7 @@ def run_words(words: list[str], settings: Settings) -> int | None:
         # the pod's own root has no shell, nor anything else one would want there
         tools = request.host_tools or request.whole_pod
         shell = "/bin/bash" if tools and os.access("/bin/bash", os.X_OK) else "/bin/sh"
-        request = request.but(
+        request = request._replace(
             command=(shell,), interactive=True, tty=request.tty or os.isatty(0), host_tools=tools
         )
     return exec_verb.enter(request, settings)

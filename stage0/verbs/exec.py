@@ -8,7 +8,7 @@ from stage0 import entering
 from stage1.contract.errors import ConflictError, NotFoundError, UsageError
 from stage1.contract.places import ENTER, RUN, TWIN_SUFFIX, pod_directory
 
-TYPE_CHECKING = False  # that of `typing`, which is more than this has time for
+TYPE_CHECKING = False  # that of `typing`, which this has no time to import
 if TYPE_CHECKING:
     import argparse
 

@@ -9,12 +9,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from stage0 import lifecycle, moments, results
 from stage0.logfiles import Follower, Line
 from stage0.settings import Settings
 from stage1.contract import UsageError
+from stage1.contract.values import NamedTuple
 
 
 class Choice(NamedTuple):

@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0 import cgroups, lifecycle, quantities, results, show
 from stage0.cgroups import Usage
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 from stage1.contract import ConflictError, UsageError
+from stage1.contract.values import NamedTuple
 
 _HEADER = ("POD", "APP", "CPU", "CPU TIME", "MEMORY", "LIMIT", "TASKS", "READ", "WRITTEN")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1.contract.text import Text
+from stage1.contract.values import NamedTuple
 
 
 class SystemCalls(NamedTuple):

@@ -12,8 +12,8 @@ ULIMITS = (
     "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
     "rttime", "sigpending", "stack",
 )  # fmt: skip
-DEVICE = re.compile(r"/dev/[a-zA-Z0-9._+-]+(?:/[a-zA-Z0-9._+-]+)*")
-CPUS = re.compile(r"[0-9]{1,4}(?:-[0-9]{1,4})?(?:,[0-9]{1,4}(?:-[0-9]{1,4})?)*")
+DEVICE = r"/dev/[a-zA-Z0-9._+-]+(?:/[a-zA-Z0-9._+-]+)*"
+CPUS = r"[0-9]{1,4}(?:-[0-9]{1,4})?(?:,[0-9]{1,4}(?:-[0-9]{1,4})?)*"
 MOST_BYTES = 2**63 - 1
 MOST_CPUS = 8192
 MOST_PIDS = 2**22  # no kernel has more, proc(5)
@@ -34,7 +34,7 @@ def broken_resources(where: str, found: Resources) -> Iterator[str]:
         yield f"{where}.cpus: {found.cpus[:80]!r} is no list of processors"
     yield from _unique(f"{where}.io_max", (throttle.device for throttle in found.io_max))
     for throttle in found.io_max:
-        if not DEVICE.fullmatch(throttle.device) or ".." in throttle.device.split("/"):
+        if not re.fullmatch(DEVICE, throttle.device) or ".." in throttle.device.split("/"):
             yield f"{where}.io_max: {throttle.device[:80]!r} is no device below /dev"
         for number in throttle[1:]:
             yield from _within(f"{where}.io_max", number, 1, MOST_BYTES)
@@ -58,7 +58,7 @@ def broken_ulimits(where: str, found: tuple[Ulimit, ...]) -> Iterator[str]:
 
 
 def _is_cpus(text: str) -> bool:
-    if not CPUS.fullmatch(text):
+    if not re.fullmatch(CPUS, text):
         return False
     ranges = [[int(number) for number in part.split("-")] for part in text.split(",")]
     return all(part[0] <= part[-1] < MOST_CPUS for part in ranges)

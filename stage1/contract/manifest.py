@@ -2,12 +2,12 @@
 
 Named tuples, because they cost a tenth of what frozen dataclasses do when a module is imported, and pydantic models
 cost more than all the rest of `pod run` before systemd-nspawn; `stage1.contract.codec` makes pydantic models of these
-types where something comes from outside.
+types where something comes from outside. See `values` for what a named tuple is here.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from stage1.contract.confinement import Confinement
 from stage1.contract.credentials import Credential
@@ -20,6 +20,7 @@ from stage1.contract.storage import Mount, Tmpfs, Volume
 from stage1.contract.streams import Log, LogRate, Output, Stdin
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
+from stage1.contract.values import NamedTuple
 
 
 class Image(NamedTuple):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from stage1.contract import places
+from stage1.contract.values import NamedTuple
 
 if TYPE_CHECKING:
     from stage1.contract.userns import UserNamespace

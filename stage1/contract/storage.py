@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from stage1.contract.text import Text
+from stage1.contract.values import NamedTuple
 
 
 class VolumeKind(StrEnum):

@@ -15,7 +15,7 @@ class _AnyBytes:
 
 
 # JSON can write these; only U+DC80 to U+DCFF stand for bytes
-_LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+_LONE_SURROGATE = r"[\ud800-\udc7f\udd00-\udfff]"
 
 Text = Annotated[str, _AnyBytes()]
 
@@ -47,7 +47,7 @@ def _text(value: object) -> str:
         raise ValueError(
             "should be text, or base64 in a table of that name"
         )  # pydantic turns only ValueError into a complaint
-    if _LONE_SURROGATE.search(value):
+    if re.search(_LONE_SURROGATE, value):
         raise ValueError("holds half a character, which no bytes stand for")
     if "\0" in value:
         raise ValueError("holds a NUL byte, which no argument, name or path can")

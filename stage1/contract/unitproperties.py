@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from stage1.contract.errors import UsageError
+from stage1.contract.values import NamedTuple
 
 INFINITY = 2**64 - 1
 _SCALE = 2**32 - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from stage1.contract.values import NamedTuple
 
 
 class UserNamespace(NamedTuple):

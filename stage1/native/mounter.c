@@ -21,6 +21,7 @@
 #include "holding.h"
 #include "idmap.h"
 #include "inroot.h"
+#include "places.h"
 #include "propagating.h"
 #include "subject.h"
 #include "util.h"
@@ -125,7 +126,8 @@ static int make_target(const struct places *places, const struct request *reques
                 die("%s is below a mount of app %s's own, which would hide it", request->target,
                     request->app);
         act_as_pod_root(&places->ids);
-        target = make_in_root(root, request->target, directory);
+        target = make_in_root(root, request->target,
+                              MAKE_ON_ONE_MOUNT | (directory ? MAKE_DIRECTORY : MAKE_FILE));
         int error = errno;
         act_as_host_root();
         errno = error;

@@ -52,7 +52,7 @@ static int open_target(const char *target, bool directory) {
         const char *path = inside ? target + 7 : target;
         AUTO_CLOSE int root = open_root(inside ? "rootfs" : target[0] == '/' ? "/" : ".");
         AUTO_FREE char *real = real_place(root, path);
-        int fd = real ? make_place(root, real, directory) : -1;
+        int fd = real ? make_in_root(root, real, directory ? MAKE_DIRECTORY : MAKE_FILE) : -1;
 
         if (fd < 0)
                 cannot_make(target);
@@ -140,7 +140,8 @@ static int new_tmpfs(const struct stage *stage, const struct mount_spec *spec) {
 static void make_at(const struct stage *stage, const struct mount_spec *spec, int root, const char *real) {
         bool memory = spec->kind == MOUNT_TMPFS;
         AUTO_CLOSE int tree = memory ? new_tmpfs(stage, spec) : take_source(stage, spec);
-        AUTO_CLOSE int target = make_place(root, real, is_directory(tree, spec->target));
+        AUTO_CLOSE int target =
+                make_in_root(root, real, is_directory(tree, spec->target) ? MAKE_DIRECTORY : MAKE_FILE);
 
         if (target < 0)
                 cannot_make(spec->target);
@@ -181,7 +182,7 @@ static size_t first_place(const struct mount_spec *specs, const bool *made, size
 }
 
 /* The mounts of an app, outer ones before those that lie in them, whatever their targets look like. */
-static void make_in_root(const struct stage *stage, const struct mount_spec *specs, size_t count) {
+static void make_inside(const struct stage *stage, const struct mount_spec *specs, size_t count) {
         AUTO_CLOSE int root = open_root(specs[0].root);
         AUTO_FREE bool *made = xalloc(count * sizeof(bool));
         AUTO_FREE char *last = NULL;
@@ -318,7 +319,7 @@ void make_mounts(const struct mount_spec *specs, size_t count, const struct id_r
         for (size_t i = 0, done; i < count; i += done) {
                 done = specs[i].root ? count_same_root(&specs[i], count - i) : 1;
                 if (specs[i].root)
-                        make_in_root(&stage, &specs[i], done);
+                        make_inside(&stage, &specs[i], done);
                 else if (specs[i].kind == MOUNT_OVERLAY)
                         make_overlay(&stage, &specs[i]);
                 else if (specs[i].kind == MOUNT_READ_ONLY)

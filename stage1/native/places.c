@@ -6,12 +6,11 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
+#include "inroot.h"
 #include "util.h"
 
-#define LINKS_MAX       40
-#define RENAMES_OUTWAIT 64
+#define LINKS_MAX 40
 
 /* A path that is being walked: what is behind is real, what is ahead is still text. */
 struct walk {
@@ -21,17 +20,7 @@ struct walk {
 };
 
 int open_place(int root, const char *real, int flags) {
-        struct open_how how = {.flags = (unsigned) (flags | O_CLOEXEC),
-                               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
-        int fd = -1;
-
-        /* EAGAIN: a rename elsewhere made the kernel unsure whether the way still leads inside. */
-        for (int i = 0; i < RENAMES_OUTWAIT; i++) {
-                fd = (int) syscall(SYS_openat2, root, *real ? real : "/", &how, sizeof(how));
-                if (fd >= 0 || errno != EAGAIN)
-                        break;
-        }
-        return fd;
+        return open_resolved(root, *real ? real : "/", flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 }
 
 static int too_long(void) {
@@ -111,27 +100,56 @@ char *real_place(int root, const char *path) {
 static int make_one(int parent, const char *name, bool directory) {
         int made = directory ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0);
 
-        return made < 0 && errno != EEXIST ? -1 : 0;
+        if (made < 0 && errno != EEXIST)
+                return -1;
+        return open_resolved(parent, name, O_PATH | O_NOFOLLOW | (directory ? O_DIRECTORY : 0),
+                             RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
-int make_place(int root, const char *real, bool directory) {
-        AUTO_FREE char *so_far = xstrdup(real);
+/* Whether path leads through no mount but the root's own. */
+static bool stays_on_one_mount(int root, const char *path) {
+        AUTO_CLOSE int fd =
+                open_resolved(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+        return fd >= 0;
+}
+
+/* The next part of a path, made if it is missing; `before` is the path without it. */
+static int step(int root, int parent, const char *so_far, const char *before, enum make what) {
+        const char *name = strrchr(so_far, '/');
+        int fd = open_in_root(root, so_far, O_PATH | (what & MAKE_DIRECTORY ? O_DIRECTORY : 0));
+
+        if (fd >= 0 || errno != ENOENT)
+                return fd;
+        name = name ? name + 1 : so_far;
+        if (strcmp(name, "..") == 0 || strcmp(name, ".") == 0)
+                return -1;
+        if (what & MAKE_ON_ONE_MOUNT && !stays_on_one_mount(root, before)) {
+                errno = EXDEV;
+                return -1;
+        }
+        return make_one(parent, name, what & MAKE_DIRECTORY);
+}
+
+int make_in_root(int root, const char *path, enum make what) {
+        AUTO_FREE char *so_far = xstrdup(path);
+        AUTO_FREE char *before = xstrdup("/");
+        AUTO_CLOSE int parent = open_in_root(root, "/", O_PATH | O_DIRECTORY);
         char *part = so_far + strspn(so_far, "/");
-        int there = open_place(root, real, O_PATH);
+        int there = open_in_root(root, path, O_PATH | (what & MAKE_DIRECTORY ? O_DIRECTORY : 0));
 
         if (there >= 0 || errno != ENOENT)
                 return there;
-        AUTO_CLOSE int parent = open_place(root, "/", O_PATH | O_DIRECTORY);
         while (parent >= 0 && *part) {
                 char *end = part + strcspn(part, "/"), kept = *end;
                 bool last = end[strspn(end, "/")] == '\0';
 
                 *end = '\0';
-                if (make_one(parent, part, !last || directory) < 0)
-                        return -1;
-                close(take_fd(&parent));
-                parent = open_place(root, so_far, O_PATH | (last ? 0 : O_DIRECTORY));
+                int fd = step(root, parent, so_far, before, last ? what : what | MAKE_DIRECTORY);
+                free(before);
+                before = xstrdup(so_far);
                 *end = kept;
+                close(take_fd(&parent));
+                parent = fd;
                 part = end + strspn(end, "/");
         }
         return take_fd(&parent);

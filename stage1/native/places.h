@@ -11,6 +11,14 @@ int open_place(int root, const char *real, int flags);
  * NULL and errno when they lead nowhere (ELOOP) or are too long. */
 char *real_place(int root, const char *path);
 
-/* Opens a real path with O_PATH. What is missing is made: directories, and last a directory or empty file.
+/* What is made where there is nothing: a directory or an empty file; only on the mount of the root itself
+ * where making it below another one would change what that one's source is (EXDEV). */
+enum make {
+        MAKE_FILE = 0,
+        MAKE_DIRECTORY = 1,
+        MAKE_ON_ONE_MOUNT = 2,
+};
+
+/* Makes what is missing at path, and directories on the way there. Its O_PATH descriptor, or -1 and errno.
  */
-int make_place(int root, const char *real, bool directory);
+int make_in_root(int root, const char *path, enum make what);

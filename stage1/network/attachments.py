@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from stage1.contract import Interface, NotFoundError
+from stage1.contract.values import NamedTuple
 from stage1.network import ranges
 from stage1.network.model import FOREIGN, GUARDED, Endpoint, Network
 from stage1.network.registry import is_interface

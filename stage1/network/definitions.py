@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage1.contract import DEFAULT_NETWORK, ConflictError, DataRoot, HostError, NotFoundError
+from stage1.contract.values import NamedTuple
 from stage1.network import filter as packet_filter
 from stage1.network import links, ranges
 from stage1.network.model import Network

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage1.contract import Port
+from stage1.contract.values import NamedTuple
 
 # Interfaces of pods on bridges of ours; the packet filter knows them by these letters.
 GUARDED = "vpod"

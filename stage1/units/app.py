@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from stage1.contract import App, Condition, PodManifest
 from stage1.contract.paths import APP_ROOTS
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped, lossy
 from stage1.units.command import Command, command, unset_variables
 from stage1.units.confinement import Confinement, confinement

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from typing import NamedTuple
 
 from stage1.contract import App
 from stage1.contract.paths import LAUNCHER_IN_APP, WORDS_IN_APP
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped, Unquotable, assignment, executable, rest_of_line, search_paths, words
 
 # What systemd puts into the environment of a service by itself (systemd.exec(5), "Environment variables in

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from stage1.contract import App, Device, PodManifest, Stdin, SystemCalls
 from stage1.contract.paths import DEVICE_NODES, HOST_DEVICES
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped, path_word, rest_of_line
 
 # What an app sees of its pod's devices when it has the host's: terminals and memory are the pod's own.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1.contract import App
 from stage1.contract.paths import LAUNCHER, LAUNCHER_IN_APP, REAPER, REAPER_IN_APP, WORDS, WORDS_IN_APP
+from stage1.contract.values import NamedTuple
 from stage1.mounts import covered
 from stage1.quoting import Escaped, path_word
 from stage1.units.command import Command

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1.contract import App
 from stage1.contract.paths import REAPER, REAPER_IN_APP
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped, Unquotable
 from stage1.units.command import Command, line
 

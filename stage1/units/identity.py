@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1.contract import App
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 
 # A valid name that no image can put into the pod's own passwd: systemd then fails with 217/USER or 216/GROUP.

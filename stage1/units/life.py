@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1.contract import App, Restart
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 from stage1.units.names import seconds
 

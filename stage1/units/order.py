@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from stage1.contract import App, Condition, Dependency, PodManifest
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 from stage1.units.names import await_name, service_name, socket_unit_name
 

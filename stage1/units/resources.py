@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1 import limits
 from stage1.contract import App, PodManifest, Ulimit
 from stage1.contract.paths import DEVICES
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 
 

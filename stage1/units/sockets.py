@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from typing import NamedTuple
 
 from stage1.contract import App, Socket
 from stage1.contract.paths import APP_ROOTS
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped, rest_of_line
 from stage1.units.names import service_name
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from stage1.contract import App, Output, Stdin
 from stage1.contract.paths import STREAMS
+from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 
 

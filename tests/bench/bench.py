@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 from stage0.cli import VERBS
@@ -62,8 +63,12 @@ class Bench:
     def rows(self) -> Iterator[Row]:
         """All lines of the table."""
         yield self.row(
-            "one app that exits 7", 15,
-            pod=self.pod.exit_seven, podman=self.podman.exit_seven, nspawn=self.nspawn.exit_seven,
+            "one app that exits 7", 15, pod=self.pod.exit_seven, podman=self.podman.exit_seven,
+        )  # fmt: skip
+        yield self.row(
+            "the same with the host's ids", 15,
+            pod=partial(self.pod.exit_seven, "--userns=host"), podman=self.podman.exit_seven,
+            nspawn=self.nspawn.exit_seven,
         )  # fmt: skip
         for count, rounds in ((4, 5), (16, 3), (64, 2)):
             yield self.row(
@@ -78,7 +83,7 @@ class Bench:
         yield from self.exec_row()
         yield from self.store_rows()
         yield from self.pull_rows()
-        yield from self.help_rows()
+        yield self.help_row()
         yield self.list_row()
 
     def row(self, name: str, rounds: int, unit: str = "s", **contestants: partial[float] | object) -> Row:
@@ -118,11 +123,14 @@ class Bench:
         yield self.row("pull of 10,000 files, 300 MB", 3, **first)
         yield self.row("second pull of them", 5, **second)
 
-    def help_rows(self) -> Iterator[Row]:
-        """Start every subcommand; the interpreter alone is the floor."""
+    def help_row(self) -> Row:
+        """Start every subcommand, another one in every round; the interpreter alone is the floor."""
+        verbs = cycle(VERBS)
         floor = partial(timed, [sys.executable, "-I", "-S", "-c", ""])
-        for verb in VERBS:
-            yield self.row(f"pod {verb} --help", 5, pod=partial(self.pod.help, verb), python=floor)
+        return self.row(
+            "help of a command (each in turn)", len(VERBS),
+            pod=lambda: self.pod.help(next(verbs)), python=floor,
+        )  # fmt: skip
 
     def list_row(self) -> Row:
         """List many pods. It comes last, since they stay until the end."""

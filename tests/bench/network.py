@@ -240,7 +240,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="network.py", description="Compare networks of pod and podman.")
     parser.add_argument("--rounds", type=int, default=5, help="of each row (default 5)")
     parser.add_argument("--pods", type=int, default=100, help="how many on one bridge (default 100)")
+    parser.add_argument("--quick", action="store_true", help="one round each, few pods: does it work at all")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.pods = 1, 3
     run(["ip", "link", "set", "lo", "up"])
     scratch = Path(tempfile.mkdtemp(prefix="podbench-", dir="/var/tmp"))
     pod, podman = OfPod(scratch), OfPodman(scratch)

@@ -16,6 +16,8 @@ from tests.lab.machine import REPO
 JOIN = REPO / "tests" / "lab" / "join.sh"
 APP = "inspect"
 SLEEP = ("sleep", "100000")
+# A pod as systemd-nspawn alone can start it: what unitpod's monitor adds is left out.
+PLAIN = ("--net=none", "--userns=host")
 
 
 class Pod:
@@ -34,9 +36,9 @@ class Pod:
         """Import the image that the pods are made of."""
         run(self.argv("image", "import", f"oci:{self.images / APP}:latest"))
 
-    def exit_seven(self) -> float:
+    def exit_seven(self, *options: str) -> float:
         """Run a pod of one app from nothing to its exit status."""
-        return timed(self.argv("run", "--rm", "--net=none", APP, "--", "exit", "7"), expect=7)
+        return timed(self.argv("run", "--rm", "--net=none", *options, APP, "--", "exit", "7"), expect=7)
 
     def start(self, count: int) -> float:
         """Run a pod of so many apps until it is ready."""
@@ -90,7 +92,10 @@ class Pod:
 
 
 class RawNspawn:
-    """systemd-nspawn on a pod that `pod` rendered: what no runtime around it could save."""
+    """systemd-nspawn on a pod that `pod` rendered: what no runtime around it could save.
+
+    The pod has the host's ids and no network, since what is made once for it here, off the clock, outlives each run.
+    """
 
     def __init__(self, pod: Pod) -> None:
         self.pod = pod
@@ -102,7 +107,7 @@ class RawNspawn:
 
     def prepare(self) -> None:
         """Do once, and off the clock, all that stands before `exec` in the rendered instructions."""
-        identifier = run(self.pod.argv("prepare", "--net=none", APP, "--", "exit", "7")).strip()
+        identifier = run(self.pod.argv("prepare", *PLAIN, APP, "--", "exit", "7")).strip()
         run(self.pod.argv("render", identifier))
         (self.directory,) = (self.pod.data / "pods").glob(f"*/{identifier}")
         for verb, *words in records(self.directory / "run" / "launch"):

@@ -20,13 +20,13 @@ PLAIN = EnterRequest(pod="web", command=("ls", "-l"))
         (["web", "ls", "-l"], PLAIN),
         (["web", "--", "ls", "-l"], PLAIN),
         (["--", "web", "ls", "-l"], PLAIN),
-        (["-it", "web", "ls", "-l"], PLAIN.but(interactive=True, tty=True)),
-        (["-i", "-t", "-d", "web", "ls", "-l"], PLAIN.but(interactive=True, tty=True, detach=True)),
-        (["-uroot", "web", "ls", "-l"], PLAIN.but(user="root")),
-        (["-itu", "root", "web", "ls", "-l"], PLAIN.but(interactive=True, tty=True, user="root")),
-        (["--user=a:b", "--app", "x", "web", "ls", "-l"], PLAIN.but(user="a:b", app="x")),
-        (["-e", "A=1", "--env", "B=-i", "-eC", "web", "ls", "-l"], PLAIN.but(env=("A=1", "B=-i", "C"))),
-        (["--workdir", "", "web", "ls", "-l"], PLAIN.but(workdir="")),
+        (["-it", "web", "ls", "-l"], PLAIN._replace(interactive=True, tty=True)),
+        (["-i", "-t", "-d", "web", "ls", "-l"], PLAIN._replace(interactive=True, tty=True, detach=True)),
+        (["-uroot", "web", "ls", "-l"], PLAIN._replace(user="root")),
+        (["-itu", "root", "web", "ls", "-l"], PLAIN._replace(interactive=True, tty=True, user="root")),
+        (["--user=a:b", "--app", "x", "web", "ls", "-l"], PLAIN._replace(user="a:b", app="x")),
+        (["-e", "A=1", "--env", "B=-i", "-eC", "web", "ls", "-l"], PLAIN._replace(env=("A=1", "B=-i", "C"))),
+        (["--workdir", "", "web", "ls", "-l"], PLAIN._replace(workdir="")),
         (["web"], EnterRequest(pod="web", command=())),
         (["-h", "web"], None),
         (["-ith", "web"], None),
@@ -85,16 +85,16 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 
 
 def test_the_helper_is_told_what_was_asked_for() -> None:
-    request = PLAIN.but(tty=True, env=("A=1", "TERM", "MISSING"), cap_add=("net_raw",), user="-x")
+    request = PLAIN._replace(tty=True, env=("A=1", "TERM", "MISSING"), cap_add=("net_raw",), user="-x")
     assert helper_options(request, {"TERM": "vt100"}) == [
         "--terminal", "--user=-x", "--env=A=1", "--env=TERM=vt100", "--add-cap=net_raw", "--detach-keys=16,17",
     ]  # fmt: skip
     with pytest.raises(UsageError, match="no name"):
-        helper_options(PLAIN.but(env=("=1",)), {})
+        helper_options(PLAIN._replace(env=("=1",)), {})
 
 
 def test_every_option_reaches_the_request() -> None:
-    assert {option.field for option in entering.OPTIONS} == set(EnterRequest.__annotations__)
+    assert {option.field for option in entering.OPTIONS} == set(EnterRequest._fields) - {"pod", "command"}
 
 
 UNIT = """[Unit]

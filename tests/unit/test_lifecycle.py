@@ -180,7 +180,7 @@ def test_a_damaged_pod_hides_no_other(
     make(root, UUIDS[0], State.RUN).manifest.write_bytes(damage)
     make(root, UUIDS[1], State.RUN, "fine")
     arguments = argparse.Namespace(all=True, quiet=False, json=False)
-    assert ps.run(arguments, Settings(root=root.path)) == 0
+    assert ps.run(arguments, Settings(place=str(root.path))) == 0
     assert "fine" in capsys.readouterr().out
     assert status.status_of(lifecycle.find(root, UUIDS[0]))["apps"] == []
     assert lifecycle.images_in_use(root.path) == {app().image.digest}

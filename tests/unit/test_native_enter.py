@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.root.native import NATIVE, encode_records
@@ -64,7 +64,6 @@ def test_spoilt_options_are_refused(before: list[str], spoilt: str, after: list[
     assert said.count("\n") in {1, 2}
 
 
-@settings(max_examples=200)
 @given(st.lists(st.binary(max_size=20).filter(lambda word: b"\0" not in word), max_size=6))
 def test_any_words_are_an_error_at_most(words: list[bytes]) -> None:
     status, _ = run(*words)
@@ -76,7 +75,6 @@ def test_an_apps_name_is_no_path(app: str) -> None:
     assert run(".", app, "true")[0] in {2, 125}
 
 
-@settings(max_examples=200)
 @given(st.binary(max_size=200))
 @example(b"")
 @example(b"\0\0")
@@ -89,7 +87,6 @@ def test_bytes_that_are_no_records_are_refused_in_one_line(text: bytes) -> None:
     assert said.startswith("pod: run/enter/web: ")
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_damaged_records_are_an_error_at_most(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(GOOD)))

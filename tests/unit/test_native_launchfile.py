@@ -131,7 +131,6 @@ def test_every_file_of_the_contract_is_taken(
     assert check(encode_records([*START, *network, *middle, *found, ["exec", *argv]])) == ""
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=300))
 @example(b"")
 @example(b"\0")
@@ -143,7 +142,6 @@ def test_bytes_that_are_no_file_of_ours_are_refused_in_one_line(text: bytes) -> 
     assert check(text)
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_a_damaged_file_is_never_more_than_an_error(data: st.DataObject) -> None:
     text = encode_records([*START, *data.draw(st.lists(records, max_size=5)), *data.draw(apps), *END])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.root.native import program
@@ -330,7 +330,6 @@ kinds = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     policy=st.sampled_from(POLICIES),
     kinds=st.tuples(kinds, kinds, kinds),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import NamedTuple
 
 from stage0 import cgroups, handoff, history, lifecycle, results
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 from stage1.contract import ConflictError
+from stage1.contract.values import NamedTuple
 
 
 class Chosen(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from stage0 import handoff
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the network's name."""
-    if not NETWORK.fullmatch(args.name) or args.name in RESERVED:
+    if not re.fullmatch(NETWORK, args.name) or args.name in RESERVED:
         raise UsageError(
             f"{args.name!r} is not a name for a network",
             hint=f"lower case letters, digits and -, and none of {', '.join(sorted(RESERVED))}",
