@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from stage0.doctor import Finding, Level, install
 from stage1.contract.values import NamedTuple
+
+# The bridge of the default network; `told` is about that one.
+_BRIDGE = "pod0"
 
 
 class NetworkFacts(NamedTuple):
     """A host as it was found; None: could not be found out."""
 
-    nft: str | None  # what `nft -j list chains` printed
+    nft: str | None  # what `nft -j list ruleset` printed
     said: str  # what it said where it failed
     bridge: str | None  # what was said to a bridge with a packet filter, "" for yes
     bridged6: bool  # br_netfilter shows bridged IPv6 packets to the packet filter
@@ -50,31 +54,60 @@ def _bridges(facts: NetworkFacts) -> Finding:
     )
 
 
-def dropping(text: str) -> list[str]:
-    """Chains of others that drop forwarded packets unless told otherwise, by name."""
+class Firewall(NamedTuple):
+    """Somebody's chain that keeps forwarded packets from passing; `told`: its table knows a bridge of ours."""
+
+    chain: str
+    told: bool
+
+
+def firewalls(text: str) -> list[Firewall]:
+    """Chains of others that drop forwarded packets: by policy (Docker, ufw), or by the last rule (firewalld)."""
     try:
-        chains = [item["chain"] for item in json.loads(text)["nftables"] if "chain" in item]
+        items = [item for item in json.loads(text)["nftables"] if "metainfo" not in item]
+        chains = [item["chain"] for item in items if "chain" in item]
+        rules = [item["rule"] for item in items if "rule" in item]
         return [
-            f"{chain['family']} {chain['table']} {chain['name']}"
+            Firewall(" ".join(_place(chain)), told=any(_names_pods(rule, chain) for rule in rules))
             for chain in chains
-            if chain.get("hook") == "forward"
-            and chain.get("policy") == "drop"
-            and chain["table"] != "unitpod"
+            if chain.get("hook") == "forward" and chain["table"] != "unitpod" and _drops(chain, rules)
         ]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
+def _place(chain: dict[str, Any]) -> tuple[str, str, str]:
+    return chain["family"], chain["table"], chain["name"]
+
+
+def _drops(chain: dict[str, Any], rules: list[dict[str, Any]]) -> bool:
+    """By its policy, or by a last rule without a condition."""
+    own = [rule["expr"] for rule in rules if (rule["family"], rule["table"], rule["chain"]) == _place(chain)]
+    last = {word for part in own[-1] for word in part} if own else set()
+    unconditional = last <= {"counter", "log", "drop", "reject"}
+    return chain.get("policy") == "drop" or (unconditional and bool({"drop", "reject"} & last))
+
+
+def _names_pods(rule: dict[str, Any], chain: dict[str, Any]) -> bool:
+    """An administrator has written a rule about the bridge of a network."""
+    return (rule["family"], rule["table"]) == _place(chain)[:2] and any(
+        part.get("match", {}).get("right") == _BRIDGE for part in rule["expr"]
+    )
+
+
 def _forwarding(facts: NetworkFacts) -> Finding:
-    found = dropping(facts.nft or "")
+    found = firewalls(facts.nft or "")
+    strange = [one.chain for one in found if not one.told]
     if not found:
         return Finding("forwarding", Level.OK, "no firewall drops what pods send and get by default")
+    if not strange:
+        return Finding("forwarding", Level.OK, f"chain {found[0].chain} has rules for pods")
     return Finding(
         "forwarding",
         Level.WARN,
-        f"a firewall drops forwarded packets: chain {', chain '.join(found)}",
+        f"a firewall drops forwarded packets: chain {', chain '.join(strange)}",
         (
-            "let those of pods pass, both ways:",
+            "let those of pods pass, both ways; the same for the bridges of further networks:",
             "Docker: iptables -I DOCKER-USER -i pod0 -j ACCEPT; iptables -I DOCKER-USER -o pod0 -j ACCEPT",
             "ufw: ufw route allow in on pod0; ufw route allow out on pod0",
             "firewalld: firewall-cmd --permanent --zone=trusted --add-interface=pod0; firewall-cmd --reload",

@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -176,6 +178,31 @@ static int connect_udp(char **arguments, int count) {
         return converse("connect-udp", SOCK_DGRAM, arguments);
 }
 
+/* By the kernel's ping sockets, which need no right: it fills in the identifier and the checksum. */
+static int ping(char **arguments, int count) {
+        const struct timeval patience = {.tv_sec = 5};
+        struct icmphdr question = {0}, answer;
+        Address address;
+
+        (void) count;
+        if (!fill_address(&address, arguments[0], 0) && !find_host(&address, arguments[0], 0)) {
+                errno = ENXIO;
+                return complain("ping", arguments[0]);
+        }
+        bool six = address.any.sa_family == AF_INET6;
+        AUTO_CLOSE int fd = socket(address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC,
+                                   six ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+
+        question.type = six ? ICMP6_ECHO_REQUEST : ICMP_ECHO;
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        if (fd < 0 ||
+            sendto(fd, &question, sizeof question, 0, &address.any, address_length(&address)) < 0 ||
+            read(fd, &answer, sizeof answer) < (ssize_t) sizeof answer)
+                return complain("ping", arguments[0]);
+        puts(answer.type == (six ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) ? "echo" : "something else");
+        return 0;
+}
+
 /* The name of the nth passed descriptor; "" where LISTEN_FDNAMES has no more. */
 static char *passed_name(unsigned long number) {
         const char *names = getenv("LISTEN_FDNAMES");
@@ -261,6 +288,7 @@ const Word network_words[] = {
         {"serve-udp", 1, 1, serve_udp, "PORT [TEXT] the same for datagrams"},
         {"connect", 2, 0, connect_tcp, "HOST PORT print what the server says"},
         {"connect-udp", 2, 0, connect_udp, "HOST PORT send a question, print the answer"},
+        {"ping", 1, 0, ping, "HOST say `echo` when an echo comes back"},
         {"accept", 0, 0, accept_once,
          "one connection on the descriptors of LISTEN_FDS, answered with its name"},
         {"listen-fds", 0, 0, listen_fds, "serve on the descriptors of LISTEN_FDS"},

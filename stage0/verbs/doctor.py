@@ -88,7 +88,7 @@ nft 'table bridge x { chain y { type filter hook prerouting priority 0; meta iif
 
 def gather_network() -> doctor_network.NetworkFacts:
     """Look at the host's network; nothing stays changed."""
-    nft, said = _tried(["nft", "-j", "list", "chains"])
+    nft, said = _tried(["nft", "-j", "list", "ruleset"])
     bridge = None
     if os.geteuid() == 0:
         done, why = _tried(["unshare", "--net", "sh", "-c", _TRY_NETWORK])

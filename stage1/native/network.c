@@ -91,7 +91,12 @@ static void make_link(int host, int namespace, const struct link_spec *spec) {
         request_nest_end(&request, peer);
         request_nest_end(&request, data);
         request_nest_end(&request, info);
-        check(request_send(host, &request), "make interface", spec->name);
+        int result = request_send(host, &request);
+
+        if (result == -EOPNOTSUPP)
+                die("cannot make interface %s: %s is no bridge, or the kernel has no veth", spec->name,
+                    spec->bridge);
+        check(result, "make interface", spec->name);
         set_hairpin(host, index_of(host, spec->host_name), spec->name);
 }
 

@@ -6,10 +6,11 @@ Each is a small class behind one interface, as drivers are. What comes of it is 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
-from stage1.contract import Interface, NotFoundError
+from stage1.contract import ConflictError, Interface, NotFoundError
 from stage1.contract.values import NamedTuple
 from stage1.network import ranges
 from stage1.network.model import FOREIGN, GUARDED, Endpoint, Network
@@ -19,8 +20,12 @@ from stage1.network.registry import is_interface
 class Attachment(Protocol):
     """Something that interfaces of pods can be on."""
 
-    def endpoint(self, interface: Interface, taken: list[str]) -> Endpoint:
-        """The interface as it will be; its addresses are none of those `taken` and are added to them."""
+    @property
+    def bridge(self) -> str:
+        """The interface of the host that everybody on it meets at."""
+
+    def endpoint(self, interface: Interface, taken: Collection[str]) -> Endpoint:
+        """The interface as it will be; ConflictError if it wants an address that another pod there has."""
 
 
 class OnNetwork(NamedTuple):
@@ -29,11 +34,15 @@ class OnNetwork(NamedTuple):
     network: Network
     last: str
 
-    def endpoint(self, interface: Interface, taken: list[str]) -> Endpoint:
+    @property
+    def bridge(self) -> str:
+        """See `Attachment`."""
+        return self.network.bridge
+
+    def endpoint(self, interface: Interface, taken: Collection[str]) -> Endpoint:
         """See `Attachment`."""
         network = self.network
         ip4, ip6 = self._addresses(interface, taken)
-        taken += [address for address in (ip4, ip6) if address]
         way = None if network.internal else network
         return Endpoint(
             name=interface.name,
@@ -50,7 +59,7 @@ class OnNetwork(NamedTuple):
             gateway6=way.ip6.gateway if way and way.ip6 else None,
         )
 
-    def _addresses(self, interface: Interface, taken: list[str]) -> tuple[str | None, str | None]:
+    def _addresses(self, interface: Interface, taken: Collection[str]) -> tuple[str | None, str | None]:
         """Those that were asked for, if they can be given, and the next ones free for the rest."""
         network, ip4, ip6 = self.network, interface.ip4, interface.ip6
         if ip4:
@@ -69,12 +78,16 @@ class OnBridge(NamedTuple):
 
     bridge: str
 
-    def endpoint(self, interface: Interface, taken: list[str]) -> Endpoint:  # noqa: ARG002  who is there, nobody knows
+    def endpoint(self, interface: Interface, taken: Collection[str]) -> Endpoint:
         """See `Attachment`."""
         if not is_interface(self.bridge):
             raise NotFoundError(f"no bridge {self.bridge}", hint="`ip link` shows those of this host")
         ip4, _, length4 = (interface.ip4 or "").partition("/")
         ip6, _, length6 = (interface.ip6 or "").partition("/")
+        for address in {ip4, ip6}.intersection(taken):
+            raise ConflictError(
+                f"address {address} on {self.bridge} is another pod's", hint="choose another"
+            )
         return Endpoint(
             name=interface.name,
             host=FOREIGN + os.urandom(4).hex(),

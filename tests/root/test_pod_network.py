@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import needs_program
 from tests.root.lan import FAR4, FAR6, HOST4, HOST6, NEAR4, NEAR6, Lan
 from tests.root.pods import Pods, eventually
 
@@ -75,6 +78,40 @@ def test_datagrams_find_their_way(net: Pods, lan: Lan) -> None:
     )
     for space, host in ((lan.near, HOST4), (lan.far, HOST6), (lan.host, "127.0.0.1"), (lan.host, "::1")):
         assert lan.ask(space, host, 53, "udp", size=1)[1].startswith("dns ")
+
+
+def test_sctp_finds_its_way(net: Pods, lan: Lan) -> None:
+    """By a stack that is a program (libusrsctp), so that the kernel's own need not be there."""
+    needs_program("/usr/lib/usrsctp/echo_server")
+    uuid = net.detach("-p", "7000:7/sctp", "inspect", "--", "pause")
+    leader = (net.directory(uuid) / "run" / "leader").read_text().split()[0]
+    argv = ["nsenter", f"--target={leader}", "--net", "/usr/lib/usrsctp/echo_server"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            for space, host in (
+                (lan.near, HOST4),
+                (lan.far, HOST6),
+                (lan.host, "127.0.0.1"),
+                (lan.host, "::1"),
+            ):
+                assert sctp(space, host, 7000) == b"hello\n", host
+            assert sctp(lan.near, HOST4, 7001) == b""
+        finally:
+            server.kill()
+    for lines in (net("port", "ls", uuid).lines[1], *net("port", "add", uuid, "7:7/sctp").lines):
+        assert "7/sctp" in lines
+
+
+def sctp(space: str, host: str, port: int) -> bytes:
+    """What comes back of a word."""
+    argv = ["nsenter", f"--net=/run/netns/{space}", "/usr/lib/usrsctp/client", host, str(port)]
+    how = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(argv, **how) as client:  # type: ignore[call-overload]
+        client.stdin.write(b"hello\n")
+        client.stdin.flush()
+        ready, _, _ = select.select([client.stdout], [], [], 10 if port == 7000 else 2)
+        client.kill()
+        return bytes(client.stdout.readline()) if ready else b""
 
 
 def test_a_port_of_one_address_is_that_addresss(net: Pods, lan: Lan) -> None:

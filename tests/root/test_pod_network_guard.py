@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +116,49 @@ def test_what_was_killed_half_way_is_tidied_up(net: Pods, lan: Lan) -> None:
         # a pod that was killed while it booted may have lost its signal to stop: gc ends it
         eventually(lambda: net("gc", "-q").status == 0 and not net.all(), "nothing to be there")
         eventually(lambda: not lan.left(), "nothing to be left")
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all below it."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return []
+    return [pid, *(found for child in text.split() for found in descendants(int(child)))]
+
+
+def test_after_kill_9_of_everything_and_a_reboot_nothing_is_taken(net: Pods, lan: Lan) -> None:
+    options = ("--ip", "10.77.9.9", "-p", "8080:80")
+    words = ("inspect", "--", "serve", "80", "web")
+    for rebooted in (False, True):
+        uuids = [net.detach(*options, *words), *(net.detach("inspect", "--", "pause") for _ in range(2))]
+        monitors = [int((net.directory(uuid) / "run" / "monitor").read_text().split()[0]) for uuid in uuids]
+        for pid in [pid for monitor in monitors for pid in descendants(monitor)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for uuid in uuids:
+            eventually(lambda: net.status(uuid)["state"] == "exited", "the pod to be over")  # noqa: B023
+        if rebooted:
+            lan.on(lan.host, "ip", "link", "del", "pod0")
+            lan.on(lan.host, "nft", "flush", "ruleset")
+            shutil.rmtree(f"/run/unitpod/net-{Path(f'/run/netns/{lan.host}').stat().st_ino}")
+        net.detach(*options, *words)
+        assert lan.ask(lan.near, HOST4, 8080)[1].startswith("web ")
+        assert len({element.split(" . ")[0] for element in lan.elements() if "own4" in element}) == 1
+        net("rm", "-f", *net.all())
+
+
+def test_a_bridge_and_tables_that_are_half_made_are_made_whole(net: Pods, lan: Lan) -> None:
+    for words in (
+        "ip link add pod0 type bridge",
+        "nft add table inet unitpod",
+        "nft add table bridge unitpod",
+    ):
+        net("network", "rm", "default")
+        lan.on(lan.host, *words.split())
+        net.detach("--name", "web", "-p", "8080:80", "inspect", "--", "serve", "80", "web")
+        assert lan.ask(lan.near, HOST4, 8080)[1].startswith("web "), words
+        net("rm", "-f", "web")
 
 
 def test_pods_gone_are_no_names_any_more(net: Pods) -> None:

@@ -208,13 +208,45 @@ def test_what_networks_lack_is_named(facts: NetworkFacts, check: str, level: Lev
     assert [one.level for one in doctor_network.judge(facts) if one.check == check] == [level]
 
 
+def forwarding(*items: dict[str, object]) -> doctor.Finding:
+    """What the doctor says of a ruleset."""
+    text = json.dumps({"nftables": [{"metainfo": {}}, *items]})
+    found = doctor_network.judge(GOOD_NETWORK._replace(nft=text))
+    return next(one for one in found if one.check == "forwarding")
+
+
+CHAIN = {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}
+RULE = {"family": "ip", "table": "filter", "chain": "FORWARD"}
+
+
 def test_a_firewall_that_drops_what_is_forwarded_is_named() -> None:
-    chain = {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}
-    ours, open_ = chain | {"table": "unitpod"}, chain | {"policy": "accept", "name": "OPEN"}
-    text = json.dumps({"nftables": [{"metainfo": {}}, {"chain": chain}, {"chain": ours}, {"chain": open_}]})
-    assert doctor_network.dropping(text) == ["ip filter FORWARD"]
-    (found,) = [
-        one for one in doctor_network.judge(GOOD_NETWORK._replace(nft=text)) if one.check == "forwarding"
-    ]
-    assert "chain ip filter FORWARD" in found.found
+    ours, open_ = CHAIN | {"table": "unitpod"}, CHAIN | {"policy": "accept", "name": "OPEN"}
+    found = forwarding({"chain": CHAIN}, {"chain": ours}, {"chain": open_})
+    assert found.level is Level.WARN
+    assert found.found.endswith(": chain ip filter FORWARD")
     assert any("DOCKER-USER" in line for line in found.advice)
+    assert forwarding({"chain": ours}, {"chain": open_}).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("expr", "level"),
+    [
+        ([{"counter": None}, {"reject": {"type": "icmpx"}}], Level.WARN),
+        ([{"drop": None}], Level.WARN),
+        ([{"match": {"left": "x", "right": "lo"}}, {"drop": None}], Level.OK),
+        ([{"xt": {"name": "physdev"}}, {"drop": None}], Level.OK),
+        ([{"accept": None}], Level.OK),
+    ],
+)
+def test_a_last_rule_that_refuses_is_a_firewall_as_well(expr: list[object], level: Level) -> None:
+    """As firewalld has it, whose policy is to accept."""
+    chain = CHAIN | {"policy": "accept"}
+    assert forwarding({"chain": chain}, {"rule": RULE | {"expr": expr}}).level is level
+
+
+def test_a_firewall_that_has_been_told_of_pods_is_no_trouble() -> None:
+    user = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "pod0"}}
+    told = {"rule": RULE | {"chain": "DOCKER-USER", "expr": [user, {"accept": None}]}}
+    assert forwarding({"chain": CHAIN}, told).level is Level.OK
+    other = {"rule": RULE | {"table": "x", "expr": [user, {"accept": None}]}}
+    assert forwarding({"chain": CHAIN}, other).level is Level.WARN

@@ -65,13 +65,13 @@ def _place(
 
 
 def _endpoints(pod: PodManifest, places: Sequence[Attachment], living: Sequence[Entry]) -> list[Endpoint]:
-    taken = [
-        address for entry in living for end in entry.endpoints for address in (end.ip4, end.ip6) if address
-    ]
     used = {end.mac for entry in living for end in entry.endpoints}
     found: list[Endpoint] = []
     for interface, place in zip(pod.interfaces, places, strict=True):
-        end = place.endpoint(interface, taken)
+        there = [end for entry in living for end in entry.endpoints if end.bridge == place.bridge]
+        end = place.endpoint(
+            interface, [address for end in there for address in (end.ip4, end.ip6) if address]
+        )
         if end.mac in used:
             raise ConflictError(f"hardware address {end.mac} is in use", hint="leave out --mac")
         if found:  # the way out is by the first
