@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("status", "how a pod and each of its apps is doing"),
     "inspect": ("inspect", "everything known of a pod, as JSON"),
     "exec": ("exec", "run a command inside an app"),
+    "attach": ("attach", "the streams or the terminal of a running app"),
     "enter": ("enter", "a shell inside an app or the pod itself"),
     "session": ("session", "commands that `pod exec` left running"),
     "limit": ("limit", "show or change what pods and apps may use"),

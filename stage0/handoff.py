@@ -169,6 +169,12 @@ def change(pod: PodDir, what: str, app: str, leader: int) -> Any:  # noqa: ANN40
     return getattr(_stage1("change"), what)(pod, leader, app)
 
 
+def ask(pod: PodDir, *words: str, descriptors: list[int]) -> str:
+    """What the monitor of a running pod answers."""
+    answer: str = _stage1("control").ask(pod, *words, descriptors=descriptors)
+    return answer
+
+
 def changing(pod: PodDir) -> Any:  # noqa: ANN401  a context manager
     """Whoever else wants to change this pod waits until we are done."""
     return _stage1("change").changing(pod)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # The end of a pod is an unlock, which no directory tells of: looked at once in a while beside the watching.
 _LOOK = 0.5
+_BLOCK = 1 << 16
 
 
 class Line(NamedTuple):
@@ -99,3 +100,32 @@ class Tail:
             fields = line[:-1].split(b" ", 3)
             if not self._rest and len(fields) == 4:
                 yield Line(fields[0], self._app, fields[1], fields[2] == b"F", fields[3])
+
+
+def last(path: Path, size: int, inode: int, count: int) -> list[Line]:
+    """The last lines of an app's log as it was when its file had this inode and size; it may have been rotated."""
+    older = path.with_name(path.name + ".1")
+    found: list[Line] = []
+    for place in (path, older):
+        if len(found) >= count:
+            break
+        try:
+            with place.open("rb") as file:
+                here = os.fstat(file.fileno()).st_ino == inode
+                if here or place is older:
+                    end = size if here else file.seek(0, os.SEEK_END)
+                    found = [*_end_of(file, end, count - len(found)), *found]
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _end_of(file: BinaryIO, end: int, count: int) -> list[Line]:
+    """Read backwards: a log may be large."""
+    start, text = end, b""
+    while start > 0 and text.count(b"\n") <= count:
+        start = max(0, start - _BLOCK)
+        file.seek(start)
+        text = file.read(end - start)
+    fields = [line.split(b" ", 3) for line in text.split(b"\n")[:-1][-count:]]
+    return [Line(one[0], "", one[1], one[2] == b"F", one[3]) for one in fields if len(one) == 4]

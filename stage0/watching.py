@@ -32,6 +32,10 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
+    def fileno(self) -> int:
+        """For who waits for other things as well; `wait(0)` then tells what has changed."""
+        return int(self._descriptor)
+
     def add(self, *paths: Path) -> None:
         """Watch these directories too; one that is not there (yet) is left out, one that is watched stays so."""
         for path in paths:

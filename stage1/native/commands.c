@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "apps.h"
+#include "attach.h"
 #include "journal.h"
 #include "util.h"
 
@@ -26,9 +27,15 @@ static char *close_app(void *owner, struct control_request *request) {
         return NULL;
 }
 
+/* attach NAME, with a socket: see attach.h. */
+static char *attach_to_app(void *owner, struct control_request *request) {
+        return attach_client(owner, request);
+}
+
 const struct control_verb commands[] = {
         {"open", 4, 6, open_app},
         {"journal", 2, SIZE_MAX, send_app},
+        {"attach", 1, 1, attach_to_app},
         {"close", 1, 1, close_app},
         {},
 };

@@ -19,7 +19,7 @@ static void input_ended(struct input *input);
 static void update(struct input *input) {
         bool waiting = input->end > input->start;
 
-        input->sink.events = waiting ? POLLOUT : 0;
+        input->sink.events = waiting || input->others ? POLLOUT : 0;
         input->user.events = waiting || input->ended ? 0 : POLLIN;
         if (input->ended && !waiting)
                 input_ended(input);
@@ -61,12 +61,38 @@ static void sink_ready(struct source *source, short events) {
         struct input *input = source->owner;
 
         (void) events;
-        input->start += (size_t) push(input, input->pending + input->start, input->end - input->start);
+        if (input->end > input->start)
+                input->start +=
+                        (size_t) push(input, input->pending + input->start, input->end - input->start);
+        else if (input->others) {
+                input->others = false;
+                input->resume(input);
+        }
         update(input);
 }
 
-static void start_copying(struct input *input, int sink) {
-        input->user = (struct source){.fd = STDIN_FILENO, .ready = user_ready, .owner = input};
+size_t input_offer(struct input *input, const char *data, size_t size) {
+        size_t done = input->end > input->start ? 0 : (size_t) push(input, data, size);
+
+        if (done < size)
+                input->others = true;
+        update(input);
+        return done;
+}
+
+void input_end(struct input *input) {
+        if (!input->app)
+                return;
+        input->ended = true;
+        update(input);
+}
+
+bool input_is_closed(const struct input *input) {
+        return input->ended && input->app;
+}
+
+static void start_copying(struct input *input, int sink, int user) {
+        input->user = (struct source){.fd = user, .ready = user_ready, .owner = input};
         input->sink = (struct source){.fd = sink, .ready = sink_ready, .owner = input};
         input->watch = (struct source){.fd = -1};
         add_source(&input->user);
@@ -74,18 +100,18 @@ static void start_copying(struct input *input, int sink) {
         update(input);
 }
 
-void input_to_fifo(struct input *input, const struct app_spec *app) {
+void input_to_fifo(struct input *input, const struct app_spec *app, int user) {
         int fifo = open_fifo(app, "in");
 
         if (fifo < 0)
                 die_errno("cannot make the input of app %s", app->name);
         *input = (struct input){.app = app};
-        start_copying(input, fifo);
+        start_copying(input, fifo, user);
 }
 
-void input_to_terminal(struct input *input, int master) {
+void input_to_terminal(struct input *input, int master, int user) {
         *input = (struct input){};
-        start_copying(input, master);
+        start_copying(input, master, user);
 }
 
 void input_stop(struct input *input) {

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "apps.h"
+#include "attach.h"
 #include "cgroups.h"
 #include "commands.h"
 #include "display.h"
@@ -294,12 +295,15 @@ static void open_displays(struct monitor *monitor) {
 static void open_terminal(struct monitor *monitor, struct app *app) {
         terminal_open(&monitor->terminal);
         app_use_terminal(app, monitor->terminal.master);
-        if (!isatty(STDIN_FILENO))
+        app->input = &monitor->input;
+        if (monitor->options.quiet || !isatty(STDIN_FILENO)) {
+                input_to_terminal(&monitor->input, monitor->terminal.master, -1);
                 return;
+        }
         terminal_make_raw();
         monitor->out.raw = monitor->out.terminal;
         monitor->err.raw = monitor->err.terminal;
-        input_to_terminal(&monitor->input, monitor->terminal.master);
+        input_to_terminal(&monitor->input, monitor->terminal.master, STDIN_FILENO);
 }
 
 static void open_streams(struct monitor *monitor) {
@@ -311,8 +315,10 @@ static void open_streams(struct monitor *monitor) {
                 struct app *app = monitor->apps.all[i];
                 if (app->spec->stdin_kind == STDIN_TTY)
                         open_terminal(monitor, app);
-                else if (app->spec->stdin_kind == STDIN_STREAM)
-                        input_to_fifo(&monitor->input, app->spec);
+                else if (app->spec->stdin_kind == STDIN_STREAM) {
+                        app->input = &monitor->input;
+                        input_to_fifo(&monitor->input, app->spec, quiet ? -1 : STDIN_FILENO);
+                }
         }
 }
 
@@ -328,6 +334,7 @@ static int turn(struct monitor *monitor, int timeout_ms) {
         }
         timeout_ms = earlier(timeout_ms, journal_check());
         apps_update(&monitor->apps);
+        attached_update();
         return serve_sources(timeout_ms);
 }
 
@@ -438,6 +445,7 @@ static int finish(struct monitor *monitor) {
 
         launch->n_cgroups = more_cgroups("run/groups", &launch->cgroups, launch->n_cgroups);
         drain(monitor);
+        attached_finish();
         outcome_decide(&monitor->outcome, monitor->launch.label);
         rules_remove_finish(&monitor->launch, rules);
         outcome_write(&monitor->outcome);

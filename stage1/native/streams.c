@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "attach.h"
 #include "util.h"
 
 #define CHUNK_MAX     ((size_t) 32 << 10)
@@ -91,6 +92,7 @@ static void split_lines(struct stream *stream, const char *text, size_t size) {
 }
 
 static void take_output(struct stream *stream, const char *text, size_t size) {
+        attached_output(stream, text, size);
         if (stream->display && !stream->prefix)
                 display_bytes(stream->display, text, size);
         if (!stream->log)
@@ -214,6 +216,10 @@ bool app_is_drained(const struct app *app) {
         return stream_is_drained(&app->out) && stream_is_drained(&app->err);
 }
 
+bool app_is_empty(const struct app *app) {
+        return bytes_waiting(&app->out) == 0 && bytes_waiting(&app->err) == 0;
+}
+
 static void stream_finish(struct stream *stream) {
         if (stream->partial_size == 0)
                 return;
@@ -248,6 +254,7 @@ void app_close(struct app *app) {
         stream_empty(&app->out);
         stream_empty(&app->err);
         app_finish(app);
+        attached_forget(app);
         stream_close(&app->out, app->spec, "out");
         stream_close(&app->err, app->spec, "err");
         log_close(&app->log);

@@ -24,10 +24,13 @@ struct stream {
         size_t remaining; /* while draining: what was there when the supervisor had ended */
 };
 
+struct input;
+
 struct app {
         const struct app_spec *spec;
         struct log log;
         struct stream out, err;
+        struct input *input; /* NULL: it reads nothing */
 };
 
 /* How an app's lines look; displays NULL: nobody looks. */
@@ -55,6 +58,9 @@ void app_update(struct app *app);
 /* After the supervisor's end: fixes what is still to be read; true when all of it has been. */
 void app_begin_drain(struct app *app);
 bool app_is_drained(const struct app *app);
+
+/* True if nothing that it wrote waits to be read. */
+bool app_is_empty(const struct app *app);
 
 /* Writes lines that have no end as if they had one. */
 void app_finish(struct app *app);

@@ -235,8 +235,8 @@ def test_a_detached_pod_with_a_terminal_runs_without_one_here(pods: Pods) -> Non
     pods("stop", "--time", "1", uuid)
 
 
-def test_a_detached_pod_has_no_input(pods: Pods) -> None:
-    uuid = pods.detach("-i", "inspect", "--", "stdin", "exit", "0")
+def test_a_detached_pod_without_input_finds_its_end(pods: Pods) -> None:
+    uuid = pods.detach("inspect", "--", "stdin", "exit", "0")
     eventually(lambda: pods.status(uuid)["state"] == "exited", "the end of the pod")
     assert pods.log(uuid) == ["eof"]
 

@@ -1,0 +1,183 @@
+"""EFFECT. The client's side of `pod attach`: a terminal or streams on one side, the pod's monitor on the other.
+
+The packets are those of stage1/native/attach.h. The monitor waits for nobody, so it is we who may be slow: what we
+did not take in time we are told the size of, and say so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NamedTuple
+
+from stage0.detachkeys import DetachKeys
+from stage0.watching import Watch
+
+_PIECE = 16384
+_ROOM = 65536
+DETACHED = "detached"
+
+
+class Streams(NamedTuple):
+    """Ours: whether input goes to the app, and what ends it; a terminal to hand over; the keys to get it back."""
+
+    takes_input: bool
+    raw: bool
+    keys: DetachKeys
+    end: bytes = b""
+
+
+class Attachment:
+    """An attached client; `ended` looks whether the app has ended for good."""
+
+    def __init__(self, client: socket.socket, streams: Streams, watch: Watch) -> None:
+        self._client = client
+        self._streams = streams
+        self._watch = watch
+        self._reads = streams.takes_input
+        self._may_send = True
+        self._at_end = False
+        self._asked = False
+        self._poll = select.poll()
+        self._poll.register(client, select.POLLIN)
+        self._poll.register(watch.fileno(), select.POLLIN)
+
+    def run(self, ended: Any) -> str:  # noqa: ANN401  a function without arguments
+        """Until the keys were pressed (`detached`), the app has ended (`ended`), or the monitor is gone (`gone`)."""
+        with _wake_up_on(signal.SIGWINCH) as woken:
+            self._poll.register(woken, select.POLLIN)
+            self._tell_size()
+            while True:
+                if not self._asked and ended():
+                    self._send(b"f")
+                    self._asked = True
+                self._choose_input()
+                for descriptor, _ in self._poll.poll():
+                    if done := self._serve(descriptor, woken):
+                        return done
+
+    def _choose_input(self) -> None:
+        """Input is read only while the app takes some: what is not read stays the next program's."""
+        if self._reads and self._may_send:
+            self._poll.register(0, select.POLLIN)
+        else:
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(0)
+
+    def _serve(self, descriptor: int, woken: int) -> str | None:
+        if descriptor == self._client.fileno():
+            return self._take(self._client.recv(_ROOM))
+        if descriptor == self._watch.fileno():
+            self._watch.wait(0)
+        elif descriptor == woken:
+            os.read(woken, 512)
+            self._tell_size()
+        elif descriptor == 0 and self._read():
+            return DETACHED
+        return None
+
+    def _take(self, packet: bytes) -> str | None:
+        kind, data = packet[:1], packet[1:]
+        match kind:
+            case b"":
+                return "gone"
+            case b"o" | b"e":
+                _write(1 if kind == b"o" else 2, data)
+            case b"d":
+                self.note(f"{data.decode(errors='replace')} bytes are not shown; see `pod logs`")
+            case b"a":
+                self._may_send = True
+                self._end_input()
+            case b"c":
+                self._reads = False
+            case b"f":
+                return "ended"
+            case _:
+                pass
+        return None
+
+    def _read(self) -> bool:
+        """True if it was the keys that detach."""
+        data = os.read(0, _PIECE - 64)  # what the keys held back comes on top
+        if not data:
+            self._reads, self._at_end = False, True
+            self._end_input()
+            return False
+        data, found = self._streams.keys.typed(data) if self._streams.raw else (data, False)
+        if data:
+            self._send(b"i" + data)
+            self._may_send = False
+        return found
+
+    def _end_input(self) -> None:
+        """The app's input ends where ours does, if that is wished: after the last piece has gone."""
+        if self._at_end and self._may_send and self._streams.end:
+            self._send(self._streams.end)
+            self._at_end = False
+
+    def _tell_size(self) -> None:
+        if self._streams.raw:
+            with contextlib.suppress(OSError):
+                size = os.get_terminal_size(0)
+                self._send(f"s{size.columns}x{size.lines}".encode())
+
+    def _send(self, packet: bytes) -> None:
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # its end is read where it is waited for
+            self._client.send(packet)
+
+    def note(self, text: str) -> None:
+        """Something about the attachment itself, on a line of its own."""
+        end = b"\r\n" if self._streams.raw else b"\n"
+        _write(2, end * self._streams.raw + f"pod: {text}".encode() + end)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+@contextlib.contextmanager
+def _wake_up_on(number: int) -> Iterator[int]:
+    """A descriptor that can be read when the signal came: a sleep would otherwise just go on."""
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    before = signal.set_wakeup_fd(theirs)
+    handler = signal.signal(number, lambda *_: None)
+    try:
+        yield ours
+    finally:
+        signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        os.close(ours)
+        os.close(theirs)
+
+
+@contextlib.contextmanager
+def raw_terminal(wanted: bool) -> Iterator[None]:
+    """Every key goes to the app; whatever happens, the terminal is as it was afterwards."""
+    if not wanted:
+        yield
+        return
+    saved = termios.tcgetattr(0)
+    handlers = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        tty.setraw(0, termios.TCSADRAIN)
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, saved)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)
