@@ -23,6 +23,7 @@ from stage0.watching import Watch
 
 _PIECE = 16384
 _ROOM = 65536
+_NUMBERS = {b"o": 1, b"e": 2}
 DETACHED = "detached"
 
 
@@ -44,6 +45,7 @@ class Attachment:
         self._watch = watch
         self._reads = streams.takes_input
         self._may_send = True
+        self._inside = dict.fromkeys(_NUMBERS, False)
         self._at_end = False
         self._asked = False
         self._poll = select.poll()
@@ -90,8 +92,10 @@ class Attachment:
             case b"":
                 return "gone"
             case b"o" | b"e":
-                _write(1 if kind == b"o" else 2, data)
+                _write(_NUMBERS[kind], data)
+                self._inside[kind] = not data.endswith(b"\n")
             case b"d":
+                self._end_lines()
                 self.note(f"{data.decode(errors='replace')} bytes are not shown; see `pod logs`")
             case b"a":
                 self._may_send = True
@@ -103,6 +107,13 @@ class Attachment:
             case _:
                 pass
         return None
+
+    def _end_lines(self) -> None:
+        """A line whose rest is missing must not run into the next."""
+        for kind, inside in self._inside.items():
+            if inside and not self._streams.raw:
+                _write(_NUMBERS[kind], b"\n")
+                self._inside[kind] = False
 
     def _read(self) -> bool:
         """True if it was the keys that detach."""

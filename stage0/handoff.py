@@ -50,9 +50,18 @@ def changes(pod: PodManifest, directory: PodDir) -> str:
 
 
 def foreground(
-    pod: PodManifest, directory: PodDir, lock: int, warn: Warn, *, ready: int | None = None
+    pod: PodManifest,
+    directory: PodDir,
+    lock: int,
+    warn: Warn,
+    *,
+    detach_keys: tuple[int, ...] = (),
+    ready: int | None = None,
 ) -> NoReturn:
-    """Become the pod's monitor; this process ends with the pod's status. `ready`: told when the pod is."""
+    """Become the pod's monitor; this process ends with the pod's status, or with 0 when the keys are pressed.
+
+    `ready`: told when the pod is.
+    """
     launch = _stage1("launch")
     scoped = _wants_scope(pod)
     limited = launch.prepare(pod, directory, keep_unit=True if scoped else None)
@@ -60,7 +69,8 @@ def foreground(
     if scoped:
         _stage1("manager").enter_scope(_wish(limited.pod, "scope"), os.getpid())
     sys.stdout.flush()
-    launch.become_monitor(directory, launch.MonitorOptions(lock=lock, ready=ready))
+    options = launch.MonitorOptions(lock=lock, ready=ready, detach_keys=detach_keys)
+    launch.become_monitor(directory, options)
     raise AssertionError("execv returned")
 
 

@@ -20,6 +20,7 @@ class MonitorOptions(NamedTuple):
     lock: int | None = None
     ready: int | None = None
     quiet: bool = False
+    detach_keys: tuple[int, ...] = ()
 
 
 def load(directory: PodDir) -> PodManifest:
@@ -66,6 +67,8 @@ def monitor_argv(directory: PodDir, options: MonitorOptions) -> list[str]:
         argv += ["--ready-fd", str(options.ready)]
     if options.quiet:
         argv += ["--quiet"]
+    if options.detach_keys:
+        argv += ["--detach-keys", ",".join(map(str, options.detach_keys))]
     return [*argv, str(directory.path)]
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 
-from stage0 import handoff, lifecycle, ranges
+from stage0 import entering, handoff, lifecycle, ranges
 from stage0.arguments import add_pod_options, request_of
 from stage0.image import Store
 from stage0.making import making, planned
@@ -38,13 +38,25 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "-t", "--tty", action="store_true", help="give the only app a terminal (else: --stdin)"
     )
+    add_detach_keys(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the pod's manifest and make nothing")
     add_pod_options(parser)
+
+
+def add_detach_keys(parser: argparse.ArgumentParser) -> None:
+    """The option of all that take a terminal and may give it back."""
+    parser.add_argument(
+        "--detach-keys",
+        metavar="KEYS",
+        default=entering.DETACH_KEYS,
+        help=f"keys that give the terminal back while the pod goes on ({entering.DETACH_KEYS}); empty: none",
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """In the foreground this process becomes the pod's monitor and ends with the pod's status."""
     request = request_of(arguments, os.environ, settings.data.cache)
+    keys = entering.key_codes(arguments.detach_keys)
     if arguments.dry_run:
         pod = planned(request, Store(settings.root), quiet=arguments.quiet)
         sys.stdout.write(codec.encode(ranges.foreseen(pod, settings)).decode())
@@ -55,7 +67,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         handoff.require_native(preparing)
         directory = lifecycle.move(preparing, State.RUN)
         if not arguments.detach:
-            handoff.foreground(pod, directory, lock, warn)
+            handoff.foreground(pod, directory, lock, warn, detach_keys=keys)
         ready = handoff.detached(pod, directory, lock, warn)
     return announce(pod, lock, settings, ready=ready)
 

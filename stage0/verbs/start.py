@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from stage0 import handoff, lifecycle, ranges
+from stage0 import entering, handoff, lifecycle, ranges
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
-from stage0.verbs.run import announce, warn
+from stage0.verbs.run import add_detach_keys, announce, warn
 from stage1.contract import ConflictError, PodDir, PodManifest, State, codec
 
 STARTABLE = {State.PREPARED, State.RUN, State.EXITED}
@@ -26,17 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="write the word ready to this descriptor when the pod is, for programs that start pods",
     )
+    add_detach_keys(parser)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """An ended pod starts with the files it left; results and logs of the last time make room."""
+    keys = entering.key_codes(arguments.detach_keys)
     found = lifecycle.find(settings.data, arguments.pod)
     pod = manifest_of(found)
     handoff.require_native(found.directory)
     directory, lock = claim(found)
     ranges.claimed(pod, settings)
     if not arguments.detach:
-        handoff.foreground(pod, directory, lock, warn, ready=arguments.ready_fd)
+        handoff.foreground(pod, directory, lock, warn, detach_keys=keys, ready=arguments.ready_fd)
     return announce(pod, lock, settings, ready=handoff.detached(pod, directory, lock, warn))
 
 

@@ -59,6 +59,12 @@ void display_close(struct display *display) {
         forget_pending(display);
 }
 
+void display_release(struct display *display) {
+        display_close(display);
+        if (display->way == WRITE_NONBLOCKING)
+                close(take_fd(&display->source.fd));
+}
+
 bool display_is_blocked(const struct display *display) {
         return display->end > display->start;
 }

@@ -33,6 +33,9 @@ struct display {
 void display_open(struct display *display, int fd);
 void display_close(struct display *display);
 
+/* Also gives up what was opened for it. */
+void display_release(struct display *display);
+
 /* True while streams that print here must wait. */
 bool display_is_blocked(const struct display *display);
 

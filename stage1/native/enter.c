@@ -13,7 +13,7 @@
 #include "confine.h"
 #include "enterfile.h"
 #include "execute.h"
-#include "keeping.h"
+#include "front.h"
 #include "sealed.h"
 #include "session.h"
 #include "tools.h"
@@ -111,7 +111,7 @@ static int enter(const struct enter_options *options) {
         struct filters filters;
         struct rights rights;
 
-        if (options->detach || (options->terminal && options->n_detach_keys > 0))
+        if (options->detach || (options->terminal && options->keys.count > 0))
                 session.front = split_front();
         if (options->app)
                 read_entry(&entry, options->app);

@@ -32,19 +32,6 @@ static void add_capability(struct enter_options *options, const char *name) {
         options->added_capabilities |= CAPABILITY(number);
 }
 
-/* Bytes as numbers joined by commas: 16,17 is Ctrl-P Ctrl-Q. */
-static void set_detach_keys(struct enter_options *options, char *text) {
-        char *rest = text;
-        uint64_t key;
-
-        options->n_detach_keys = 0;
-        for (char *word; *text && (word = strsep(&rest, ","));) {
-                if (options->n_detach_keys == DETACH_KEYS_MAX || !parse_number(word, UINT8_MAX, &key))
-                        die("detach keys are up to %d numbers below 256", DETACH_KEYS_MAX);
-                options->detach_keys[options->n_detach_keys++] = (unsigned char) key;
-        }
-}
-
 /* Each must be there: what is opened later would take the place of one that is not. */
 static void set_preserved(struct enter_options *options, const char *text) {
         uint64_t count;
@@ -89,7 +76,8 @@ static void take_option(struct enter_options *options, int option) {
                 options->capture = optarg;
                 break;
         case 'k':
-                set_detach_keys(options, optarg);
+                if (!parse_keys(&options->keys, optarg))
+                        die("detach keys are up to %d numbers below 256", DETACH_KEYS_MAX);
                 break;
         case 'n':
                 set_preserved(options, optarg);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DETACH_KEYS_MAX 16
+#include "keys.h"
 
 struct enter_options {
         const char *directory, *app; /* the pod's; app NULL: its PID 1 */
@@ -16,8 +16,7 @@ struct enter_options {
         uint64_t added_capabilities;
         int preserved; /* descriptors from 3 on that go along */
         bool terminal, input, detach, privileged, host_tools;
-        unsigned char detach_keys[DETACH_KEYS_MAX];
-        size_t n_detach_keys;
+        struct detach_keys keys;
 };
 
 struct enter_options parse_enter_options(int argc, char **argv);

@@ -90,33 +90,10 @@ size_t flow_turn(struct flow *flow) {
         return flow->end;
 }
 
-/* Bytes that may still become the sequence are held back; if they do not, they go on before what follows. */
 bool flow_find_keys(struct flow *flow, struct detach_keys *keys) {
-        char *in = xalloc(flow->end), *out = flow->data;
-        size_t size = flow->end;
-        bool found = false;
+        bool found;
 
-        memcpy(in, flow->data, size);
-        /* What is held back plus what was read must fit. */
-        if (size + keys->count > FLOW_MAX)
-                flow->data = out = xrealloc(flow->data, FLOW_MAX + keys->count);
-        for (size_t i = 0; i < size && !found; i++) {
-                unsigned char key = (unsigned char) in[i];
-                while (keys->matched > 0 && key != keys->keys[keys->matched]) {
-                        /* The longest end of what was pressed that begins the sequence as well. */
-                        size_t before = keys->matched, kept = before - 1;
-                        while (kept > 0 && memcmp(keys->keys + before - kept, keys->keys, kept) != 0)
-                                kept--;
-                        memcpy(out, keys->keys, before - kept);
-                        out += before - kept;
-                        keys->matched = kept;
-                }
-                if (key == keys->keys[keys->matched])
-                        found = ++keys->matched == keys->count;
-                else
-                        *out++ = (char) key;
-        }
-        flow->end = (size_t) (out - flow->data);
-        free(in);
+        flow->data = xrealloc(flow->data, FLOW_MAX + DETACH_KEYS_MAX);
+        flow->end = find_keys(keys, flow->data, flow->end, &found);
         return found;
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "keys.h"
+
 #define FLOW_MAX ((size_t) 32 << 10)
 
 struct flow {
@@ -26,12 +28,6 @@ size_t flow_turn(struct flow *flow);
 /* Whether bytes wait for a slow reader. */
 bool flow_is_pending(const struct flow *flow);
 void flow_close(struct flow *flow);
-
-/* The keys that detach, as far as they were pressed. */
-struct detach_keys {
-        const unsigned char *keys;
-        size_t count, matched;
-};
 
 /* Takes detach keys out of what was just read; true when the last of them was pressed. */
 bool flow_find_keys(struct flow *flow, struct detach_keys *keys);

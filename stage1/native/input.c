@@ -37,8 +37,9 @@ static ssize_t push(struct input *input, const char *data, size_t size) {
 
 static void user_ready(struct source *source, short events) {
         struct input *input = source->owner;
-        char data[PIECE_MAX];
-        ssize_t got = read(source->fd, data, sizeof(data));
+        char data[PIECE_MAX + DETACH_KEYS_MAX];
+        ssize_t got = read(source->fd, data, PIECE_MAX);
+        bool leaves = false;
 
         (void) events;
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -46,7 +47,9 @@ static void user_ready(struct source *source, short events) {
         if (got <= 0)
                 input->ended = true;
         else {
-                size_t size = (size_t) got, done = (size_t) push(input, data, size);
+                size_t size =
+                        input->detach ? find_keys(&input->keys, data, (size_t) got, &leaves) : (size_t) got;
+                size_t done = size > 0 ? (size_t) push(input, data, size) : 0;
                 if (done < size) {
                         input->pending = xrealloc(input->pending, size - done);
                         memcpy(input->pending, data + done, size - done);
@@ -55,6 +58,8 @@ static void user_ready(struct source *source, short events) {
                 }
         }
         update(input);
+        if (leaves)
+                input->detach(input->owner);
 }
 
 static void sink_ready(struct source *source, short events) {
@@ -69,6 +74,11 @@ static void sink_ready(struct source *source, short events) {
                 input->resume(input);
         }
         update(input);
+}
+
+void input_forget_user(struct input *input) {
+        input->user.fd = -1;
+        input->user.events = 0;
 }
 
 size_t input_offer(struct input *input, const char *data, size_t size) {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "events.h"
+#include "keys.h"
 #include "launchfile.h"
 
 struct input {
@@ -16,6 +17,9 @@ struct input {
         bool ended;
         bool others;                               /* wait for the sink to take something */
         void (*resume)(const struct input *input); /* tells them when it does */
+        struct detach_keys keys;
+        void (*detach)(void *owner); /* when the user has pressed them; NULL: they are keys as others */
+        void *owner;
         struct source watch; /* who opens and reads the FIFO, once all of the input is in it */
 };
 
@@ -24,6 +28,9 @@ struct input {
 void input_to_fifo(struct input *input, const struct app_spec *app, int user);
 
 void input_to_terminal(struct input *input, int master, int user);
+
+/* The user goes; others may still come. */
+void input_forget_user(struct input *input);
 
 /* Somebody else's bytes: how many the app's side took. Where it was not all, `resume` says when to go on. */
 size_t input_offer(struct input *input, const char *data, size_t size);

@@ -10,16 +10,9 @@ struct session;
 /* To the process that keeps a command: kill it and all of its session. */
 #define KILL_ALL_SIGNAL (SIGRTMIN + 1)
 
-/* Forks: the caller goes on in the child, with the descriptor it announces through. The parent waits, passes
- * signals on, and leaves with the child's status, or with 0 once the command is detached. */
-int split_front(void);
-
 /* Makes the record; its name. */
 const char *keep_session(const struct session *session);
 void keep_result(const char *record, int status);
-
-/* Tells the front the record's name. */
-void announce(int front, const char *record);
 
 /* The size that somebody wrote into the record. */
 int read_size(const char *record, struct winsize *size);

@@ -503,6 +503,13 @@ static char *check_whole(const struct launch *launch) {
         return NULL;
 }
 
+bool launch_has_terminal(const struct launch *launch) {
+        for (size_t i = 0; i < launch->n_apps; i++)
+                if (launch->apps[i].stdin_kind == STDIN_TTY)
+                        return true;
+        return false;
+}
+
 char *launch_parse(struct launch *launch, char *text, size_t size) {
         char *error;
 

@@ -124,6 +124,9 @@ struct launch {
 #define LOG_LIMIT_DEFAULT (UINT64_C(64) << 20)
 #define LOG_LIMIT_MIN     (UINT64_C(64) << 10)
 
+/* Whether one of the apps has a terminal. */
+bool launch_has_terminal(const struct launch *launch);
+
 /* Takes text apart in place; both stay for the monitor's life. Returns NULL, or what is wrong. */
 char *launch_parse(struct launch *launch, char *text, size_t size);
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 #include "commands.h"
 #include "display.h"
 #include "events.h"
+#include "front.h"
 #include "input.h"
 #include "journal.h"
 #include "launchfile.h"
@@ -57,6 +59,7 @@ struct monitor {
         unsigned stops;
         int listeners;     /* sockets of the host for the pod */
         bool halt_pending; /* the pod's PID 1 may have been too young for the signal */
+        int front;         /* to the process the user waits for, or -1 */
         bool ended;
         struct outcome outcome;
 };
@@ -292,6 +295,42 @@ static void open_displays(struct monitor *monitor) {
         monitor->err_display = &monitor->err;
 }
 
+/* The user's terminal goes back and the pod goes on: who waits for us leaves, and nothing of it stays ours.
+ */
+static void detach(void *owner) {
+        struct monitor *monitor = owner;
+        const char *label = monitor->launch.label;
+        AUTO_CLOSE int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+        AUTO_FREE char *line = xasprintf("\npod: %s goes on; `pod attach %s` comes back", label, label);
+
+        terminal_restore();
+        input_forget_user(&monitor->input);
+        display_release(&monitor->out);
+        if (monitor->err_display == &monitor->err)
+                display_release(&monitor->err);
+        monitor->options.quiet = true;
+        (void) prctl(PR_SET_PDEATHSIG, 0);
+        (void) setsid();
+        for (int i = 0; nothing >= 0 && i <= STDERR_FILENO; i++)
+                (void) dup2(nothing, i);
+        announce(take_fd(&monitor->front), line);
+}
+
+/* With a terminal of the user's that can be given back another process is waited for than the one that
+ * works. Not in a unit: its main process is the one that was started. */
+static void split(struct monitor *monitor) {
+        pid_t user = getpid();
+
+        monitor->front = -1;
+        if (monitor->options.quiet || monitor->options.keys.count == 0 || getenv("NOTIFY_SOCKET") ||
+            !launch_has_terminal(&monitor->launch) || !isatty(STDIN_FILENO))
+                return;
+        monitor->front = split_front();
+        /* as if the monitor itself was killed: the pod ends in order */
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != user)
+                die("who waited for the pod is gone");
+}
+
 static void open_terminal(struct monitor *monitor, struct app *app) {
         terminal_open(&monitor->terminal);
         app_use_terminal(app, monitor->terminal.master);
@@ -304,6 +343,9 @@ static void open_terminal(struct monitor *monitor, struct app *app) {
         monitor->out.raw = monitor->out.terminal;
         monitor->err.raw = monitor->err.terminal;
         input_to_terminal(&monitor->input, monitor->terminal.master, STDIN_FILENO);
+        monitor->input.keys = monitor->options.keys;
+        monitor->input.owner = monitor;
+        monitor->input.detach = monitor->front >= 0 ? detach : NULL;
 }
 
 static void open_streams(struct monitor *monitor) {
@@ -481,6 +523,7 @@ int main(int argc, char **argv) {
         take_lock(&monitor.options);
         read_launch(&monitor.launch);
         take_listeners(&monitor);
+        split(&monitor);
         catch_signals(&monitor);
         make_run_directories();
         say_who_we_are();

@@ -14,7 +14,8 @@ static int parse_fd(const char *text) {
 }
 
 struct options parse_options(int argc, char **argv) {
-        static const struct option known[] = {{"lock-fd", required_argument, NULL, 'l'},
+        static const struct option known[] = {{"detach-keys", required_argument, NULL, 'k'},
+                                              {"lock-fd", required_argument, NULL, 'l'},
                                               {"ready-fd", required_argument, NULL, 'r'},
                                               {"quiet", no_argument, NULL, 'q'},
                                               {"check", no_argument, NULL, 'c'},
@@ -31,10 +32,13 @@ struct options parse_options(int argc, char **argv) {
                         options.quiet = true;
                 else if (option == 'c')
                         options.check = true;
-                else
+                else if (option != 'k')
                         exit(2);
+                else if (!parse_keys(&options.keys, optarg))
+                        die("detach keys are up to %d numbers below 256", DETACH_KEYS_MAX);
         if (optind != argc - 1) {
-                warn("usage: monitor [--lock-fd N] [--ready-fd N] [--quiet] [--check] DIR");
+                warn("usage: monitor [--lock-fd N] [--ready-fd N] [--quiet] [--detach-keys LIST] [--check] "
+                     "DIR");
                 exit(2);
         }
         options.directory = argv[optind];

@@ -3,11 +3,14 @@
 
 #include <stdbool.h>
 
+#include "keys.h"
+
 struct options {
         int lock_fd;  /* the locked pod directory, or -1: the monitor takes the lock itself */
         int ready_fd; /* told when the pod is ready, or -1 */
         bool quiet;
-        bool check; /* only judge run/launch */
+        bool check;              /* only judge run/launch */
+        struct detach_keys keys; /* that give the user's terminal back while the pod goes on */
         const char *directory;
 };
 

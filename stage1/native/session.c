@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
+#include "front.h"
 #include "inroot.h"
 #include "keeping.h"
 #include "terminal.h"
@@ -108,8 +109,7 @@ static void copy_size(const struct session *session) {
 }
 
 static void begin(struct session *session) {
-        session->keys = (struct detach_keys){.keys = session->options->detach_keys,
-                                             .count = session->options->n_detach_keys};
+        session->keys = session->options->keys;
         session->child_fd = pidfd_open(session->child, 0);
         session->child_start = process_start_time(session->child);
         if (session->child_fd < 0)

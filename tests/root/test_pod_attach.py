@@ -25,7 +25,8 @@ ECHO = (
     "-c",
     "while read x; do test $x = quit && exit 7; echo got $x; done; echo end",
 )
-# Counts its attached clients by what they made it print.
+
+LINE = b"0123456789012345678901234567890123456789012345678"
 GO = "until [ -e /go ]; do sleep 0.02; done"
 
 
@@ -37,13 +38,18 @@ def go(pods: Pods) -> None:
     pods("exec", "it", "touch", "/go")
 
 
+def begin_on_a_terminal(pods: Pods, *words: str) -> tuple[subprocess.Popen[bytes], int]:
+    """`pod WORDS`, a session of its own on a terminal of its own; the terminal's other side."""
+    master, slave = open_terminal(Path("/dev/pts/ptmx"))
+    argv = ["setsid", "--ctty", "--wait", *pods.argv(*words, env={"TERM": "vt100"})]
+    process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    return process, master
+
+
 @contextmanager
 def on_a_terminal(pods: Pods, *words: str) -> Iterator[Terminal]:
-    master, slave = open_terminal(Path("/dev/pts/ptmx"))
-    process = subprocess.Popen(
-        pods.argv("attach", *words), stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-    )
-    os.close(slave)
+    process, master = begin_on_a_terminal(pods, *words)
     with Terminal(process=process, master=master) as screen:
         yield screen
 
@@ -153,7 +159,7 @@ def test_nothing_goes_to_an_app_that_reads_nothing_or_from_who_only_looks(pods: 
 
 
 def test_a_client_that_takes_nothing_holds_up_nobody_and_is_told_what_it_missed(pods: Pods) -> None:
-    script = f"{GO}; yes 0123456789012345678901234567890123456789012345678 | head -n 200000; exit 3"
+    script = f"{GO}; yes {LINE.decode()} | head -n 200000; exit 3"
     pods.detach("--name", "it", "busybox", "--", "sh", "-c", script)
     ours, theirs = os.pipe()
     slow = attached(pods, "it", stdout=theirs)
@@ -165,8 +171,10 @@ def test_a_client_that_takes_nothing_holds_up_nobody_and_is_told_what_it_missed(
     with os.fdopen(ours, "rb") as file:
         taken = file.read()
     missed = int(slow.done(3).err.split()[1])
-    assert len(taken) + missed == 10_000_000
-    assert set(taken.splitlines()) == {b"0123456789012345678901234567890123456789012345678"}
+    *whole, cut = taken.splitlines()
+    assert set(whole) == {LINE}
+    assert LINE.startswith(cut)
+    assert len(taken) + missed == 10_000_000 + (cut != LINE)  # a line that is cut short ends all the same
 
 
 def test_clients_that_stop_or_die_in_the_middle_are_let_go(pods: Pods) -> None:
@@ -199,13 +207,16 @@ def test_more_than_there_is_room_for_are_refused(pods: Pods) -> None:
 @pytest.mark.parametrize("userns", ["auto", "host"])
 def test_a_terminal_is_shared_resized_and_left_by_its_keys(pods: Pods, userns: str) -> None:
     pods.detach("--name", "it", "--userns", userns, "-t", "busybox", "--", "sh")
-    with on_a_terminal(pods, "it") as one, on_a_terminal(pods, "it", "--detach-keys", "ctrl-a,d") as two:
+    with (
+        on_a_terminal(pods, "attach", "it") as one,
+        on_a_terminal(pods, "attach", "it", "--detach-keys", "ctrl-a,d") as two,
+    ):
         one.read_until("# ")
         two.read_until("# ")
         one.resize(33, 99)
-        one.send("stty size; echo o''ne\r")
+        one.send("until stty size | grep '33 99'; do sleep 0.1; done; echo o''ne\r")
         for screen in (one, two):
-            assert "33 99" in screen.read_until("one\r")
+            screen.read_until("one\r")
         two.send("\x10\x11\x01")  # the usual keys are not those of this one
         two.send("d")
         assert two.process.wait(20) == 0
@@ -215,9 +226,52 @@ def test_a_terminal_is_shared_resized_and_left_by_its_keys(pods: Pods, userns: s
         assert one.process.wait(20) == 0
         assert saved[3] & termios.ICANON == 0
     assert pods.status("it")["state"] == "running"
-    with on_a_terminal(pods, "it") as again:
-        again.send("exit 9\r")
+    with on_a_terminal(pods, "attach", "it") as again:
+        again.send("\x15exit 9\r")
         assert again.process.wait(20) == 9
+
+
+def test_the_keys_give_the_terminal_of_a_foreground_pod_back_and_it_goes_on(pods: Pods) -> None:
+    process, master = begin_on_a_terminal(pods, "run", "-t", "--name", "it", "busybox", "--", "sh")
+    with Terminal(process=process, master=master) as screen:
+        screen.read_until("# ")
+        screen.send("\x10x\x10")
+        screen.send("\x11")
+        screen.read_until("it goes on")
+        assert process.wait(20) == 0
+    assert pods.status("it")["state"] == "running"  # the terminal has hung up
+    monitor = int((pods.directory(pods.status("it")["uuid"]) / "run/monitor").read_text().split()[0])
+    assert os.getsid(monitor) == monitor
+    with on_a_terminal(pods, "attach", "it") as again:
+        again.read_until("x")  # what was typed before the keys, or between them, is the shell's
+        again.send("\x15exit 6\r")
+        assert again.process.wait(20) == 6
+    pods("wait", "it", status=6)
+
+
+def test_without_keys_a_foreground_pod_keeps_its_terminal_and_its_status(pods: Pods) -> None:
+    words = ("run", "-t", "--detach-keys", "", "--name", "it", "busybox", "--", "sh")
+    process, master = begin_on_a_terminal(pods, *words)
+    with Terminal(process=process, master=master) as screen:
+        screen.read_until("# ")
+        screen.send("\x10\x11\x15exit 6\r")
+        assert process.wait(20) == 6
+
+
+def test_who_waits_passes_signals_on_and_the_pod_ends_with_it(pods: Pods) -> None:
+    for number, reason in ((signal.SIGTERM, "stopped"), (signal.SIGKILL, "stopped")):
+        process, master = begin_on_a_terminal(
+            pods, "run", "-t", "--name", "it", "busybox", "--stop-time", "1s", "--", "sh"
+        )
+        with Terminal(process=process, master=master) as screen:
+            screen.read_until("# ")
+            monitor = int((pods.directory(pods.status("it")["uuid"]) / "run/monitor").read_text().split()[0])
+            front = int(Path(f"/proc/{monitor}/stat").read_text().rpartition(")")[2].split()[1])
+            os.kill(front, number)
+            process.wait(20)
+        pods("wait", "it", status=None)
+        assert pods.status("it")["reason"] == reason
+        pods("rm", "it")
 
 
 def test_a_terminal_is_as_it_was_whatever_happens(pods: Pods) -> None:
