@@ -11,7 +11,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import termios
 import tty
 from collections.abc import Iterator
@@ -191,4 +190,4 @@ def raw_terminal(wanted: bool) -> Iterator[None]:
 
 
 def _leave(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)
+    raise SystemExit(128 + number)

@@ -136,7 +136,8 @@ def test_attaching_sees_what_an_app_of_a_unit_says_and_its_end(pods: Pods) -> No
     client = pods.beside("attach", "--tail", "1", "talker")
     pods("exec", "talker", "touch", "/go")
     client.prints("hello")
-    second = pods.beside("attach", "talker", stdin=pods.there(pods.write("word", "word\n")).open())
+    with pods.there(pods.write("word", "word\n")).open() as word:
+        second = pods.beside("attach", "talker", stdin=word)
     assert "got word" in second.done(4).out
     client.done(4)
     eventually(lambda: pods.status("talker")["state"] == "exited", "the end of the pod")

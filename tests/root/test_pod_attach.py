@@ -227,6 +227,7 @@ def test_a_terminal_is_shared_resized_and_left_by_its_keys(pods: Pods, userns: s
         assert saved[3] & termios.ICANON == 0
     assert pods.status("it")["state"] == "running"
     with on_a_terminal(pods, "attach", "it") as again:
+        again.read_until("# ")
         again.send("\x15exit 9\r")
         assert again.process.wait(20) == 9
 
