@@ -15,7 +15,7 @@ from pathlib import Path
 from stage0.lifecycle import listing
 from stage0.plan.userns import SIZE, Taken, accounts, bounds, choose, subordinate
 from stage0.settings import Settings
-from stage1.contract import DataRoot, PodManifest, State, UserNamespace
+from stage1.contract import DataRoot, PodError, PodManifest, State, UserNamespace
 from stage1.contract.paths import CLAIMS, claim_of
 from stage1.contract.values import NamedTuple
 
@@ -64,6 +64,15 @@ def claimed(pod: PodManifest, settings: Settings) -> PodManifest:
         claim = Claim(found, settings.data, pod.uuid)
         claim.link.symlink_to(claim.text)
     return pod._replace(userns=found)
+
+
+def complaint(settings: Settings) -> str:
+    """Why the next pod would get no range of its own, empty if it would."""
+    try:
+        choose(UserNamespace(0, SIZE), _taken(), bounds(settings.userns_range))
+    except PodError as error:
+        return error.message
+    return ""
 
 
 def release(root: DataRoot, uuid: str) -> None:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import select
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 _EVENT = struct.Struct("iIII")
@@ -23,6 +24,7 @@ class Watch:
         if self._descriptor < 0:
             raise OSError(ctypes.get_errno(), f"inotify: {os.strerror(ctypes.get_errno())}")
         self._paths: dict[int, Path] = {}
+        self._ends: list[int] = []
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLIN)
 
@@ -30,7 +32,8 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        for descriptor in (self._descriptor, *self._ends):
+            os.close(descriptor)
 
     def fileno(self) -> int:
         """For who waits for other things as well; `wait(0)` then tells what has changed."""
@@ -43,13 +46,35 @@ class Watch:
             if number >= 0:
                 self._paths[number] = path
 
+    def add_file(self, path: Path) -> None:
+        """Wake up as well when this file of the kernel says something new; one that is not there is left out."""
+        _libc.inotify_add_watch(self._descriptor, os.fsencode(path), _MODIFY)
+
+    def also_call(self, call: Callable[[], object]) -> None:
+        """Wake up as well when this call returns, which sleeps in the kernel: for flock(2) nothing can be polled."""
+        import threading  # noqa: PLC0415  few who watch need it
+
+        ours, theirs = os.pipe2(os.O_CLOEXEC)
+        self._ends.append(ours)
+        self.also(ours)
+
+        def run() -> None:
+            try:
+                call()
+            finally:
+                os.close(theirs)
+
+        threading.Thread(target=run, daemon=True).start()
+
     def also(self, descriptor: int) -> None:
         """Wake up as well when this descriptor can be read or has ended."""
         self._poll.register(descriptor, select.POLLIN)
 
     def wait(self, seconds: float | None = None) -> frozenset[Path]:
         """The directories in which something has changed since the last call; sleeps until there is one."""
-        self._poll.poll(None if seconds is None else seconds * 1000)
+        for descriptor, _ in self._poll.poll(None if seconds is None else seconds * 1000):
+            if descriptor in self._ends:  # it has said all it has to say
+                self._poll.unregister(descriptor)
         try:
             data = os.read(self._descriptor, 65536)
         except BlockingIOError:

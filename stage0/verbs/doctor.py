@@ -12,8 +12,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from stage0 import doctor, doctor_network, show
+from stage0 import doctor, ranges, show
 from stage0.command import run as run_command
+from stage0.doctor import network as doctor_network
 from stage0.settings import Settings
 from stage1 import contract
 from stage1.contract import HostError, PodError
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """0 if everything pods need is there, 1 if something is missing."""
-    findings = (*doctor.judge(gather(settings.root)), *doctor_network.judge(gather_network()))
+    findings = (*doctor.judge(gather(settings)), *doctor_network.judge(gather_network()))
     good = doctor.has_all(findings)
     if arguments.json:
         sys.stdout.write(show.as_json({"ok": good, "checks": [finding._asdict() for finding in findings]}))
@@ -47,8 +48,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0 if good else 1
 
 
-def gather(root: Path) -> doctor.Facts:
+def gather(settings: Settings) -> doctor.Facts:
     """Look at this host; nothing stays changed."""
+    root = settings.root
     place = _existing(root)
     mode, hierarchies = _cgroups()
     booted = Path("/run/systemd/system").is_dir()
@@ -76,6 +78,9 @@ def gather(root: Path) -> doctor.Facts:
         programs=tuple(name for name in doctor.PROGRAMS if shutil.which(name) is None),
         skopeo=_said(["skopeo", "--version"]),
         image_policy=any(path.exists() for path in _policies()),
+        inotify=_kernel_number("/proc/sys/fs/inotify/max_user_instances"),
+        no_range=ranges.complaint(settings),
+        bus=Path("/run/dbus/system_bus_socket").exists(),
     )
 
 
@@ -229,7 +234,11 @@ def _controllers() -> tuple[str, ...]:
 
 
 def _allows_user_namespaces() -> bool:
+    return (_kernel_number("/proc/sys/user/max_user_namespaces") or 0) > 0
+
+
+def _kernel_number(path: str) -> int | None:
     try:
-        return int(Path("/proc/sys/user/max_user_namespaces").read_text()) > 0
+        return int(Path(path).read_text())
     except (OSError, ValueError):
-        return False
+        return None

@@ -6,14 +6,13 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from stage0 import history, lifecycle, quantities, results
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 from stage1.contract import ConflictError, NotFoundError, PodDir, PodError, State, UsageError
 
-# A pod's end is an unlock, and a pause a word in a cgroup: no directory tells of them, so a look in between.
-_LOOK = 0.2
 TIMED_OUT = 124
 
 
@@ -113,6 +112,7 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
 
     with Watch() as watch:
         watch.add(*history.places(settings.root), *history.watched(pod.directory))
+        ending = False
         while True:
             try:
                 pod = lifecycle.find(settings.data, pod.uuid)
@@ -129,7 +129,12 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                     hint=f"see `pod status {pod.uuid[:8]}`",
                 )
             watch.add(*history.watched(pod.directory))
-            watch.wait(_LOOK)
+            if pod.running and not ending:
+                ending = True
+                watch.also_call(partial(lifecycle.wait_for_end, pod.directory))
+            if (groups := results.groups(pod)) and groups.unified:
+                watch.add_file(groups.unified / "cgroup.events")  # in which a pause is told
+            watch.wait(None if limit is None else max(0.0, limit - time.monotonic()))
 
 
 def _await_end(directory: PodDir) -> int:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0 import cli, doctor, doctor_network, features
+from stage0 import cli, doctor, features
 from stage0.doctor import Cgroups, Facts, Finding, Level
-from stage0.doctor_network import NetworkFacts
+from stage0.doctor import network as doctor_network
+from stage0.doctor.network import NetworkFacts
 
 GOOD = Facts(
     root=True,
@@ -36,6 +37,7 @@ GOOD = Facts(
     programs=(),
     skopeo="skopeo version 1.9.3",
     image_policy=True,
+    inotify=1024,
 )
 ANY = st.builds(
     Facts,
@@ -91,6 +93,7 @@ def test_every_host_gets_the_same_checks_and_what_is_missing_comes_with_advice(f
         ("Python packages", {"modules": ("jinja2",)}),
         ("Python packages", {"modules": ("pystemd",)}),
         ("programs", {"programs": ("ldd",)}),
+        ("D-Bus", {"bus": False}),
     ],
 )
 def test_without_this_no_pod_can_run(check: str, change: dict[str, object]) -> None:
@@ -115,6 +118,9 @@ def test_without_this_no_pod_can_run(check: str, change: dict[str, object]) -> N
         ("user namespaces", {"user_namespaces": False, "mapped": "no"}),
         ("user namespaces", {"kernel": "5.15.0", "mapped": None}),
         ("user namespaces", {"mapped": "its file system (nfs) has no mapped mounts"}),
+        ("inotify instances", {"inotify": 128}),
+        ("inotify instances", {"inotify": None}),
+        ("ranges of ids", {"no_range": "no 65536 ids are free"}),
         ("skopeo", {"skopeo": None}),
         ("skopeo", {"skopeo": "skopeo version 1.4.1"}),
         ("skopeo", {"image_policy": False}),

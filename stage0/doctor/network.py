@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stage0.doctor import Finding, Level, install
+from stage0.doctor.finding import Finding, Level, install
 from stage1.contract.values import NamedTuple
 
 # The bridge of the default network; `told` is about that one.
