@@ -20,6 +20,7 @@ class SocketUnit(NamedTuple):
     listen: Escaped
     kind: Escaped
     path: bool
+    from_host: bool
     mode: Escaped
     user: Escaped
     group: Escaped
@@ -34,6 +35,7 @@ def socket_unit(app: App, socket: Socket) -> SocketUnit:
         listen=rest_of_line(place(app, socket)),
         kind=Escaped(socket.kind.value),
         path=socket.listen.startswith("/") and not socket.from_host,
+        from_host=socket.from_host,
         mode=Escaped("" if socket.mode is None else f"0{socket.mode:o}"),
         user=Escaped("" if socket.uid is None else str(socket.uid)),
         group=Escaped("" if socket.gid is None else str(socket.gid)),
