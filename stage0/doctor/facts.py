@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+
 from stage1.contract.values import NamedTuple
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+
 from stage1.contract.values import NamedTuple
 
 
