@@ -232,8 +232,9 @@ def _start_again(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> 
 
 def _own_network() -> dict[bytes, object]:
     """Whoever is in another network namespace than the host's systemd (`ip netns exec`) means that one for the pod."""
-    ours, theirs = (Path(f"/proc/{process}/ns/net") for process in (os.getpid(), 1))
-    return {} if ours.samefile(theirs) else {b"NetworkNamespacePath": os.fsencode(ours)}
+    ours, theirs = (f"/proc/{process}/ns/net" for process in (os.getpid(), 1))
+    same = os.path.samefile(ours, theirs)
+    return {} if same else {b"NetworkNamespacePath": os.fsencode(ours)}
 
 
 def _fork_monitor(directory: PodDir, lock: int, ready: int) -> None:
