@@ -80,6 +80,10 @@ __pod_volumes() {
         command pod "${dir[@]}" volume ls --quiet 2> /dev/null
 }
 
+__pod_networks() {
+        command pod "${dir[@]}" network ls --quiet 2> /dev/null
+}
+
 # lines, of which those count that begin as the last word does
 __pod_add() {
         local word
@@ -116,6 +120,11 @@ __pod_offer() {
         running) __pod_add "$(__pod_pods)" ;;
         images) __pod_add "$(__pod_images)" ;;
         volumes) __pod_add "$(__pod_volumes)" ;;
+        networks) __pod_add "$(__pod_networks)" ;;
+        nets)
+                __pod_add $'private\nhost\nnone\npod:\nns:\nbridge:'
+                __pod_add "$(__pod_networks)"
+                ;;
         sources) __pod_add_sources ;;
         run)
                 __pod_add "$(__pod_images)"

@@ -73,6 +73,11 @@ function __pod_volumes
     command pod $read[2..-1] volume ls --quiet 2>/dev/null
 end
 
+function __pod_networks
+    set -l read (__pod_read)
+    command pod $read[2..-1] network ls --quiet 2>/dev/null
+end
+
 function __pod_sources
     set -l found (string match -r '^(oci|oci-archive|docker-archive|dir|tar):(.*)$' -- (commandline -ct))
     if test -n "$found[2]"
@@ -98,6 +103,11 @@ function __pod_offer
             __pod_images
         case volumes
             __pod_volumes
+        case networks
+            __pod_networks
+        case nets
+            printf '%s\n' private host none pod: ns: bridge:
+            __pod_networks
         case sources
             __pod_sources
         case run

@@ -22,7 +22,7 @@ _BY_OPTION = {
     "--platform": "words linux/amd64 linux/arm64 linux/arm/v7 linux/riscv64 linux/s390x linux/ppc64le",
     "--tls-verify": "words true false",
     "--creds": NOTHING,
-    "--net": "words private host none pod: ns: bridge:",
+    "--net": "nets",
     "--hosts": "words host pod image none",
     "--dns": "words host image none",
     "--machine-id": "words image",
@@ -44,6 +44,7 @@ _BY_METAVAR = {
     "IMAGE": "images",
     "NAME[:TAG]": "images",
     "VOLUME": "volumes",
+    "NETWORK": "networks",
     "SOURCE": "sources",
     "NAME|SOURCE": "run",
 }

@@ -64,6 +64,11 @@ __pod_volumes() {
         compadd -a found
 }
 
+__pod_networks() {
+        local -a found=(${(f)"$(command pod $dir network ls --quiet 2> /dev/null)"})
+        compadd -a found
+}
+
 __pod_sources() {
         if compset -P '(oci|oci-archive|docker-archive|dir|tar):'; then
                 _files
@@ -86,6 +91,12 @@ __pod_offer() {
         (running) __pod_pods ;;
         (images) __pod_images ;;
         (volumes) __pod_volumes ;;
+        (networks) __pod_networks ;;
+        (nets)
+                compadd -S '' -- pod: ns: bridge:
+                compadd -- private host none
+                __pod_networks
+                ;;
         (sources) __pod_sources ;;
         (run)
                 __pod_images

@@ -20,11 +20,12 @@ class NetworkFacts(NamedTuple):
     bridge: str | None  # what was said to a bridge with a packet filter, "" for yes
     bridged6: bool  # br_netfilter shows bridged IPv6 packets to the packet filter
     ipv6: bool
+    clashes: tuple[str, ...] = ()  # ranges of networks that are routed elsewhere as well
 
 
 def judge(facts: NetworkFacts) -> tuple[Finding, ...]:
     """The packet filter, bridges, what other firewalls do with forwarded packets, and ::1."""
-    return (_filter(facts), _bridges(facts), _forwarding(facts), _loopback(facts))
+    return (_filter(facts), _bridges(facts), _forwarding(facts), _ranges(facts), _loopback(facts))
 
 
 def _filter(facts: NetworkFacts) -> Finding:
@@ -112,6 +113,17 @@ def _forwarding(facts: NetworkFacts) -> Finding:
             "ufw: ufw route allow in on pod0; ufw route allow out on pod0",
             "firewalld: firewall-cmd --permanent --zone=trusted --add-interface=pod0; firewall-cmd --reload",
         ),
+    )
+
+
+def _ranges(facts: NetworkFacts) -> Finding:
+    if not facts.clashes:
+        return Finding("ranges", Level.OK, "nobody else has those of networks of pods")
+    return Finding(
+        "ranges",
+        Level.WARN,
+        "; ".join(facts.clashes),
+        ("choose another: pod network rm NAME, then pod network create --ipv4 RANGE --ipv6 RANGE NAME",),
     )
 
 

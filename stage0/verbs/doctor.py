@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from stage0 import doctor, ranges, show
+from stage0 import doctor, handoff, ranges, show
 from stage0.command import run as run_command
 from stage0.doctor import network as doctor_network
 from stage0.settings import Settings
@@ -105,7 +105,15 @@ def gather_network() -> doctor_network.NetworkFacts:
         bridge=bridge,
         bridged6=bridged6.exists() and bridged6.read_text().strip() != "0",
         ipv6=Path("/proc/sys/net/ipv6/conf/all").is_dir(),
+        clashes=_clashes(),
     )
+
+
+def _clashes() -> tuple[str, ...]:
+    try:
+        return tuple(handoff.networks().clashes())
+    except PodError:
+        return ()  # without what it takes to look, there are no networks either
 
 
 def _tried(argv: list[str]) -> tuple[str | None, str]:

@@ -136,6 +136,18 @@ def facts(root: DataRoot, name: str) -> dict[str, Any]:
     }
 
 
+def clashes() -> list[str]:
+    """Ranges of networks that are up, and that the host has come to route elsewhere since, in words."""
+    found = Registry().all_networks()
+    routed = links.routed() if found else []
+    return [
+        f"network {network.name} has {subnet.range}, and {there}"
+        for network in found
+        for subnet in (network.ip4, network.ip6)
+        if subnet and (there := ranges.conflict(subnet.range, routed, network.bridge))
+    ]
+
+
 def _range(network: Network | None, kind: str) -> str | None:
     subnet = getattr(network, kind) if network else None
     return subnet.range if subnet else None

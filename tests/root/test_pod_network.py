@@ -349,6 +349,17 @@ def test_ranges_in_use_are_named(net: Pods) -> None:
     assert "no IPv4 range" in net("network", "create", "--ipv4", "10.0.0.1", "x", status=2).err
 
 
+def test_a_range_that_is_routed_elsewhere_later_is_named(net: Pods, lan: Lan) -> None:
+    """As when a VPN comes up."""
+    net.run("inspect", "--", "exit", "0")
+    lan.on(lan.host, "ip", "route", "add", "10.77.8.0/24", "dev", "wan0")
+    try:
+        said = net("doctor", status=None).out
+        assert "network default has 10.77.0.0/16, and 10.77.8.0/24 is routed by wan0" in said
+    finally:
+        lan.on(lan.host, "ip", "route", "del", "10.77.8.0/24")
+
+
 def test_br_netfilter_does_not_break_what_pods_see(net: Pods, lan: Lan) -> None:
     lan.bridged(1)
     net("network", "rm", "default")

@@ -37,6 +37,8 @@ def root(tmp_path: Path) -> Path:
         (directory / "pod.json").write_text(json.dumps({"uuid": uuid, "name": name, "apps": []}))
     (data / "names").mkdir()
     (data / "names" / "shop").symlink_to(UUID)
+    (data / "networks").mkdir()
+    (data / "networks" / "blue.json").write_text(json.dumps({"name": "blue", "bridge": "pod-blue"}))
     return data
 
 
@@ -181,7 +183,9 @@ def test_after_the_image_they_are_those_of_the_app(ask: Ask) -> None:
 
 
 def test_a_value_of_a_known_few_is_offered(ask: Ask) -> None:
-    assert ask("pod run --net ") == {"private", "host", "none", "pod:", "ns:", "bridge:"}
+    words = {"private", "host", "none", "pod:", "ns:", "bridge:"}
+    assert ask("pod run --net ") == {*words, "blue", "default"}
+    assert ask("pod network rm ") == {"blue", "default"}
     assert ask("pod completion ") == set(completion.SHELLS)
 
 

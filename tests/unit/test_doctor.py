@@ -206,6 +206,7 @@ def test_whatever_is_found_of_the_network_becomes_words(facts: NetworkFacts) -> 
         (GOOD_NETWORK._replace(nft=None, said="no nft"), "packet filter", Level.MISSING),
         (GOOD_NETWORK._replace(bridge="Operation not supported"), "bridges", Level.MISSING),
         (GOOD_NETWORK._replace(bridge=None), "bridges", Level.WARN),
+        (GOOD_NETWORK._replace(clashes=("network default has",)), "ranges", Level.WARN),
         (GOOD_NETWORK._replace(bridged6=True), "published on ::1", Level.WARN),
         (GOOD_NETWORK._replace(ipv6=False), "published on ::1", Level.WARN),
     ],

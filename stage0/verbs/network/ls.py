@@ -12,12 +12,17 @@ from stage0.show import as_json, table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("--json", action="store_true", help="write JSON")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="write JSON")
+    how.add_argument("-q", "--quiet", action="store_true", help="names only")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """List every network."""
     found = handoff.networks().all_facts(settings.data)
+    if args.quiet:
+        sys.stdout.write("".join(f"{one['name']}\n" for one in found))
+        return 0
     rows = [
         (
             one["name"],
