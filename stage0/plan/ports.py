@@ -27,18 +27,17 @@ def published(request: PodRequest, names: Sequence[str]) -> tuple[Port, ...]:
     return tuple(ports)
 
 
-def parse(text: str) -> Iterator[Port]:
-    """`[IP:][HOST:]PORT[/PROTOCOL]`, each port of a range by itself."""
+def parse(text: str, option: str = "--publish=") -> Iterator[Port]:
+    """`[IP:][HOST:]PORT[/PROTOCOL]`, each port of a range by itself; `option` is what the text followed."""
+    whole = f"{option}{text}"
     found = re.fullmatch(_SHAPE, text)
     if not found or (found["protocol"] or "tcp") not in _PROTOCOLS:
-        raise UsageError(
-            f"--publish={text}: not a port", hint="write [IP:][HOST:]PORT[/tcp|udp|sctp], IPv6 as [::1]"
-        )
-    inside = _range(found["pod"], text)
-    outside = _range(found["host"], text) if found["host"] else (0,) * len(inside)
+        raise UsageError(f"{whole}: not a port", hint="write [IP:][HOST:]PORT[/tcp|udp|sctp], IPv6 as [::1]")
+    inside = _range(found["pod"], whole)
+    outside = _range(found["host"], whole) if found["host"] else (0,) * len(inside)
     if len(outside) != len(inside):
-        raise UsageError(f"--publish={text}: ranges of different length", hint="make both the same length")
-    where = _address(found["address"], text)
+        raise UsageError(f"{whole}: ranges of different length", hint="make both the same length")
+    where = _address(found["address"], whole)
     for host, pod in zip(outside, inside, strict=True):
         yield Port(pod=pod, host=host, address=where, protocol=found["protocol"] or "tcp")
 
@@ -48,7 +47,7 @@ def parse_place(text: str) -> Port:
     found = re.fullmatch(_SHAPE, text.removeprefix("*:"))
     if not found or found["host"] is not None or "-" in found["pod"]:
         raise UsageError(f"{text}: not a port of the host", hint="write [IP:]HOST[/tcp|udp|sctp]")
-    port = next(parse(text.removeprefix("*:")))
+    port = next(parse(text.removeprefix("*:"), ""))
     return port._replace(pod=0, host=port.pod)
 
 
@@ -56,7 +55,7 @@ def _range(text: str, whole: str) -> Sequence[int]:
     first, dash, last = text.partition("-")
     ends = [int(number) if number.isdigit() and len(number) < 6 else 0 for number in (first, last or first)]
     if not 1 <= ends[0] <= ends[1] <= 65535 or (dash and not last):
-        raise UsageError(f"--publish={whole}: {text!r} is no port", hint="ports are 1 to 65535, ranges A-B")
+        raise UsageError(f"{whole}: {text!r} is no port", hint="ports are 1 to 65535, ranges A-B")
     return range(ends[0], ends[1] + 1)
 
 
@@ -69,7 +68,7 @@ def _address(text: str | None, whole: str) -> str:
     try:
         found = ipaddress.ip_address(text.strip("[]"))
     except ValueError:
-        raise UsageError(f"--publish={whole}: {text} is no address", hint="IPv6 is written [::1]") from None
+        raise UsageError(f"{whole}: {text} is no address", hint="IPv6 is written [::1]") from None
     return str(found)
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from stage0 import lifecycle, limits, results, show
+from stage0 import lifecycle, limits, reach, results, show
 from stage0.settings import Settings
 
 
@@ -41,6 +41,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
         "created": manifest.get("created"),
         "started_at": ended.started_at if ended else None,
         "ended_at": ended.ended_at if ended else None,
+        "network": reach.reach(pod),
         "limits": limits.limits_of(manifest),
         "unenforced": results.unenforced(pod.directory),
         "apps": [
@@ -67,6 +68,7 @@ def _text(facts: dict[str, Any]) -> str:
             f"status   {facts['status']} ({facts['reason']}{' by ' + facts['by'] if facts['by'] else ''})"
         )
     lines.append(f"created  {facts['created']}")
+    lines += reach.sentences(facts["network"])
     lines += _limits(facts)
     rows = [
         (app["name"], app["state"], _words(app), str(app["pid"] or "-"), app["image"])

@@ -227,7 +227,7 @@ def _living(registry: Registry, directory: PodDir) -> Entry:
     if entry is None:
         raise NotFoundError(
             f"pod {directory.uuid} has no network of its own",
-            hint="with --net=host its ports are the host's",
+            hint="only pods on networks of `pod` publish ports; those of --net=host are the host's",
         )
     return entry
 

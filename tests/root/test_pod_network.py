@@ -248,7 +248,11 @@ def test_rules_of_others_stay_as_they_are(net: Pods, lan: Lan) -> None:
 def test_ports_of_a_running_pod_come_and_go(net: Pods, lan: Lan) -> None:
     uuid = serve(net, "web", "-p", "8080:80")
     assert net("port", "add", "web", "127.0.0.1:9000:80", "80").lines[0] == "80/tcp 127.0.0.1:9000"
+    status = net("status", "web").out
+    assert f"network  default: eth0 {address(net, uuid)}, {address(net, uuid, 'ip6')}\n" in status
+    assert "ports    *:8080 to 80/tcp, 127.0.0.1:9000 to 80/tcp, " in status
     found = json.loads(net("port", "ls", "--json", "web").out)
+    assert net.status("web")["network"]["ports"] == found
     assert [port["pod"] for port in found] == [80, 80, 80]
     assert facts(net, uuid)["ports"] == found
     chosen = found[2]["host"]
@@ -347,6 +351,59 @@ def test_ranges_in_use_are_named(net: Pods) -> None:
         "10.5.0.0/24 is routed by" in net("network", "create", "--ipv4", "10.5.0.0/16", "x", status=125).err
     )
     assert "no IPv4 range" in net("network", "create", "--ipv4", "10.0.0.1", "x", status=2).err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("network inspect nowhere", "no network 'nowhere'"),
+        ("network rm nowhere", "no network 'nowhere'"),
+        ("network create Bad", "'Bad' is not a name for a network"),
+        ("network create host", "'host' is not a name for a network"),
+        ("network create --bridge wan0 x", "wan0 is there and no bridge"),
+        ("network create --bridge pod0 x", "pod0 is the bridge of network default"),
+        (
+            "network create a-very-long-network-name",
+            "a bridge cannot be called pod-a-very-long-network-name",
+        ),
+        ("network create --ipv4 none --ipv6 none x", "a network needs addresses"),
+        ("network create --ipv4 198.51.100.0/33 x", "is no IPv4 range"),
+        ("run --net nowhere inspect", "no network 'nowhere'"),
+        ("run --net private:ip=10.77.0.1 inspect", "10.77.0.1 is not for pods"),
+        ("run --net private:ip6=2001:db8::1 inspect", "2001:db8::1 is not in the network default"),
+        ("run -p 192.0.2.77:80:80 inspect", "192.0.2.77 is no address of this host"),
+        ("port ls nobody", "no pod 'nobody'"),
+        ("port add nobody 80 1:2:3", "1:2:3: not a port"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(net: Pods, words: str, said: str) -> None:
+    done = net(*words.split(), status=None)
+    assert done.status in {2, 125}
+    what, hint = done.err.splitlines()[:2]
+    assert said in what
+    assert hint.strip()
+
+
+def test_ports_belong_to_pods_on_networks_of_ours(net: Pods) -> None:
+    serve(net, "web")
+    net.detach("--name", "guest", "--net", "pod:web", "inspect", "--", "pause")
+    assert "publish at the pod that has it" in net("port", "add", "guest", "80", status=125).err
+    net.detach("--name", "alone", "--net", "none", "inspect", "--", "pause")
+    for words in ("port ls alone", "port add alone 80"):
+        assert "has no network of its own" in net(*words.split(), status=125).err
+    assert "is used by web" in net("network", "rm", "default", status=125).err
+
+
+def test_the_default_network_has_the_ranges_that_were_asked_for(net: Pods, lan: Lan) -> None:
+    net("network", "rm", "default")
+    net("network", "create", "--ipv4", "10.99.0.0/16", "--ipv6", "fd99::/64", "default")
+    try:
+        uuid = serve(net, "web", "-p", "8000-8001:80-81")
+        assert (address(net, uuid), address(net, uuid, "ip6")) == ("10.99.0.3", "fd99::3")
+        assert lan.ask(lan.near, HOST6, 8000)[1].startswith("web ")
+    finally:
+        net.clear()
+        net("network", "rm", "default")
 
 
 def test_a_range_that_is_routed_elsewhere_later_is_named(net: Pods, lan: Lan) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import handoff, lifecycle
+from stage0 import handoff, lifecycle, reach
 from stage0.settings import Settings
 from stage0.show import as_json, table
 from stage1.contract import ConflictError, PodDir, Port
@@ -37,6 +37,5 @@ def running(reference: str, settings: Settings) -> PodDir:
 
 
 def place(port: Port) -> str:
-    """Where on the host a port is, as `--publish` has it; `*` for all addresses."""
-    where = f"[{port.address}]" if ":" in port.address else port.address or "*"
-    return f"{where}:{port.host}"
+    """Where on the host a port is."""
+    return reach.place(port.address, port.host)
