@@ -21,12 +21,15 @@ static const struct failure {
         {216, "no-such-group"},
         {217, "no-such-user"},
         {226, "no-rootfs"},
+        {229, "no-label"}, /* SELinux */
+        {231, "no-label"}, /* AppArmor */
 };
 
 static const char *const reasons[] = {
-        "exited",    "signal",     "core-dump",  "oom-kill",       "timeout",      "stop-timeout",
-        "watchdog",  "stopped",    "not-found",  "cannot-execute", "no-such-user", "no-such-group",
-        "no-rootfs", "no-workdir", "dependency", "start-limit",    "hook-failed",  "failed",
+        "exited",       "signal",        "core-dump",   "oom-kill",   "timeout",
+        "stop-timeout", "watchdog",      "stopped",     "not-found",  "cannot-execute",
+        "no-such-user", "no-such-group", "no-rootfs",   "no-workdir", "no-label",
+        "dependency",   "start-limit",   "hook-failed", "failed",
 };
 
 static int signal_number(const char *name) {
@@ -175,6 +178,7 @@ static const struct {
         {"no-such-group", "its group does not exist"},
         {"no-rootfs", "its root file system could not be set up"},
         {"no-workdir", "its working directory cannot be entered"},
+        {"no-label", "the host does not know its security label"},
         {"dependency", "not started, because an app it requires failed"},
         {"start-limit", "started too often"},
         {"hook-failed", "a command before or after its start failed"},

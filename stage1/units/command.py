@@ -12,8 +12,8 @@ from stage1.quoting import Escaped, Unquotable, assignment, executable, rest_of_
 # What systemd puts into the environment of a service by itself (systemd.exec(5), "Environment variables in
 # spawned processes"). NOTIFY_SOCKET, LISTEN_* and WATCHDOG_* stay: an app that gets them asked for them.
 SYSTEMD_VARIABLES = (
-    "HOME", "INVOCATION_ID", "JOURNAL_STREAM", "LANG", "LOGNAME", "MANAGERPID", "PATH", "SHELL", "SYSTEMD_EXEC_PID",
-    "TERM", "USER",
+    "HOME", "INVOCATION_ID", "JOURNAL_STREAM", "LANG", "LOGNAME", "MANAGERPID", "MANAGERPIDFDID",
+    "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "PATH", "SHELL", "SYSTEMD_EXEC_PID", "TERM", "USER",
 )  # fmt: skip
 
 

@@ -51,3 +51,9 @@ def test_the_exposure_of_a_default_unit_stays_under_its_bound(
     plain = samples.app()
     confinement = plain.confinement._replace(no_new_privileges=user.uid != 0)
     assert exposure(unit_of(plain._replace(user=user, confinement=confinement), tmp_path)) <= bound
+
+
+def test_it_is_better_than_what_podman_writes(tmp_path: Path) -> None:
+    needs_program("systemd-analyze")
+    written = Path(__file__).parents[1] / "bench" / "quadlet.service"
+    assert exposure(unit_of(samples.app(), tmp_path)) < exposure(written)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import needs_program
 from tests.root.pods import Pods
 
 pytestmark = pytest.mark.root
@@ -294,3 +296,26 @@ def test_a_label_is_refused_where_the_host_has_none(pods: Pods) -> None:
         pytest.skip("this machine has AppArmor")
     refused = pods.run("busybox", "--security-label", "apparmor:web", "--", "true", status=2)
     assert "this host has no AppArmor" in refused.err
+
+
+PROFILE = """
+profile podtest flags=(attach_disconnected,mediate_deleted) {
+    file,
+    capability,
+    signal,
+    deny /etc/group r,
+}
+"""
+
+
+@pytest.mark.parametrize("userns", KINDS)
+def test_an_app_has_the_apparmor_profile_that_it_was_given(pods: Pods, userns: str) -> None:
+    if not Path("/sys/kernel/security/apparmor/profiles").exists():
+        pytest.skip("this machine has no AppArmor")
+    needs_program("apparmor_parser")
+    subprocess.run(["apparmor_parser", "--replace"], input=PROFILE, text=True, check=True)
+    script = "cat /proc/self/attr/current; cat /etc/group 2> /dev/null || echo refused"
+    words = ("--userns", userns, "busybox", "--security-label", "apparmor:podtest", "--", "sh", "-c", script)
+    assert pods.run(*words, status=0).lines == ["podtest (enforce)", "refused"]
+    unknown = ("busybox", "--security-label", "apparmor:no-such-profile", "--", "true")
+    assert pods.endings(pods.run(*unknown, status=125).uuid) == {"busybox": "no-label"}

@@ -19,9 +19,34 @@ PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "mke2fs")
 # An emulated machine is twenty times slower than a real one, so it runs what only it can tell: everything that needs
 # cgroup v2, and from each kind of the others what a newer systemd and that hierarchy could break.
 SELECTION = (
+    # what the host's ids, BPF and a label of AppArmor make of an app
+    "tests/root/test_pod_confinement.py::test_devices_that_apps_ask_for_can_be_opened",
+    "tests/root/test_pod_confinement.py::test_an_app_has_the_apparmor_profile_that_it_was_given",
+    "tests/root/test_pod_confinement.py::test_root_has_at_most_fourteen_capabilities_and_none_over_the_host",
+    # acting on a running pod
+    "tests/root/test_pod_exec_rights.py::test_an_entered_process_has_what_the_app_has[root-auto]",
+    "tests/root/test_pod_exec_rights.py::test_an_entered_process_has_what_the_app_has[user-host]",
+    "tests/root/test_pod_exec_rights.py::test_the_cgroup_is_the_apps",
+    "tests/root/test_pod_mount.py::test_a_directory_is_there_at_once_with_its_owners_and_goes_again",
+    "tests/root/test_pod_cp.py::test_a_tree_comes_out_as_it_is",
+    "tests/root/test_pod_cp.py::test_a_tree_goes_in_with_its_owners",
+    # limits, and the end of who exceeds them
     "tests/root/test_pod_limits.py",
+    # freezing
+    "tests/root/test_pod_look.py::test_a_paused_pod_does_nothing_until_it_goes_on",
+    "tests/root/test_pod_look.py::test_pausing_one_app_leaves_the_others",
+    "tests/root/test_pod_look.py::test_a_paused_pod_can_be_stopped_in_order",
+    "tests/root/test_pod_look.py::test_a_paused_pod_can_be_killed",
+    "tests/root/test_pod_exec.py::test_an_app_that_is_paused_is_not_waited_for",
+    # a life
     "tests/root/test_pod_life.py::test_a_prepared_pod_can_be_started_and_started_again_with_the_files_it_left",
+    "tests/root/test_pod_order.py::test_an_app_that_gives_no_sign_of_life_has_failed",
+    "tests/root/test_pod_order.py::test_what_an_app_says_of_itself_is_in_its_status",
+    "tests/root/test_pod_order.py::test_the_first_connection_starts_an_activated_app",
     "tests/root/test_pod_results.py::test_an_app_that_ignores_its_stop_signal_is_told_by_its_stop_time",
+    # a part of the host
+    "tests/lab/test_pod_devices.py::test_a_device_is_open_as_far_as_it_was_given_even_for_root",
+    "tests/lab/test_host_units.py::test_limits_of_a_drop_in_bind_the_apps",
     "tests/lab/test_host_integration.py::test_a_detached_pod_is_a_machine_and_a_unit",
     "tests/lab/test_host_integration.py::test_a_pod_in_the_foreground_is_a_machine_too",
     "tests/lab/test_host_integration.py::test_machinectl_ends_a_pod_in_order[poweroff]",
@@ -30,9 +55,7 @@ SELECTION = (
     "tests/lab/test_pod_host.py::test_a_unit_whose_monitor_is_killed_stops_its_pod_in_order",
     "tests/lab/test_pod_host.py::test_a_pod_is_the_main_process_of_a_unit_of_the_users_own",
     "tests/lab/test_pod_policies.py::test_by_default_the_first_failure_ends_the_pod_with_its_status",
-    "tests/lab/test_pod_policies.py::test_all_waits_for_all_and_takes_the_worst_status",
     "tests/lab/test_pod_policies.py::test_a_restarted_app_is_counted_and_its_last_failure_ends_the_pod",
-    "tests/lab/test_pod_policies.py::test_a_limit_of_always_ends_the_pod",
 )
 NO_TESTS = 5  # pytest's exit status
 
