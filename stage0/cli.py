@@ -120,9 +120,21 @@ def _main(argv: list[str]) -> int:
     except SystemExit as done:  # --help
         return int(done.code or 0)
     _need_root(verb, rest[0])
-    status = verb.run(arguments, chosen)
+    try:
+        status = verb.run(arguments, chosen)
+    except UsageError as error:
+        raise _of_file(error, getattr(arguments, "file", None)) from None
     sys.stdout.flush()
     return status or 0
+
+
+def _of_file(error: UsageError, file: object) -> UsageError:
+    """A mistake in a manifest, with the manifest's name."""
+    if not isinstance(file, str) or file in error.message:
+        return error
+    from stage0.requestfile import in_words_of_a_file  # noqa: PLC0415  a file, and something wrong with it
+
+    return in_words_of_a_file(error, file)
 
 
 def _run_words(verb: Any, rest: list[str], chosen: settings.Settings) -> int | None:  # noqa: ANN401  a module

@@ -21,8 +21,9 @@ def whole(text: str, largest: int) -> int | None:
     return number if number <= largest else None
 
 
-def seconds(text: str, *, where: str) -> float:
-    """`90`, `1.5s`, `500ms`, `2m`, `1h`, `1d`."""
+def seconds(given: str | float, *, where: str) -> float:
+    """`90`, `1.5s`, `500ms`, `2m`, `1h`, `1d`; a manifest may have a number."""
+    text = str(given)
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", text.strip())
     if not found or found[2] not in _SECONDS or (value := float(found[1]) * _SECONDS[found[2]]) > _LONGEST:
         raise UsageError(

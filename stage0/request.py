@@ -18,7 +18,7 @@ class AppRequest(NamedTuple):
 
     image: Text
     name: str | None = None
-    exec: Text | None = None
+    exec: Text | tuple[Text, ...] | None = None
     args: tuple[Text, ...] | None = None
     user: Text | None = None
     group: Text | None = None
@@ -29,14 +29,14 @@ class AppRequest(NamedTuple):
     wants: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     ready: str | None = None
-    start_time: str | None = None
-    run_time: str | None = None
+    start_time: Quantity | None = None
+    run_time: Quantity | None = None
     restart: str = "no"
-    restart_delay: str = "1s"
-    restart_max_delay: str | None = None
-    watchdog: str | None = None
+    restart_delay: Quantity = "1s"
+    restart_max_delay: Quantity | None = None
+    watchdog: Quantity | None = None
     stop_signal: str | None = None
-    stop_time: str = "10s"
+    stop_time: Quantity = "10s"
     kill_mode: str = "mixed"
     pre_start: tuple[Command, ...] = ()
     post_start: tuple[Command, ...] = ()
@@ -102,7 +102,7 @@ class PodRequest(NamedTuple):
     sysctl: tuple[str, ...] = ()
     exit_policy: str = "any-failure"
     volume: tuple[Text, ...] = ()
-    log_size: str = "64M"
+    log_size: Quantity = "64M"
     log: str = "both"
     log_rate: str = "10000/30s"
     interactive: bool = False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from stage0 import requestcache
-from stage0.request import PodRequest
+from stage0.request import AppRequest, PodRequest
 from stage1.contract import PodError, UsageError
 from stage1.contract.codec import validate
 
@@ -69,7 +70,15 @@ def _parse(name: str, data: bytes) -> Any:  # noqa: ANN401
 
 
 def _json(text: str) -> Any:  # noqa: ANN401
-    return json.loads(text)
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table; the last of two keys would silently win."""
+    names = [name for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"key {twice[0]!r} stands twice in one table")
+    return dict(pairs)
 
 
 def _toml(text: str) -> Any:  # noqa: ANN401
@@ -84,7 +93,39 @@ def _yaml(text: str) -> Any:  # noqa: ANN401
     except ImportError:
         raise PodError("PyYAML is not installed", hint="install it, or write the manifest in TOML") from None
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_loader())  # noqa: S506  a kind of SafeLoader
     except (yaml.YAMLError, LookupError, AttributeError, TypeError) as error:
         # PyYAML's own constructors stumble over tags on the wrong values, such as !!int ""
-        raise ValueError(" ".join(f"not YAML: {error}".split())) from None
+        said = " ".join(f"not YAML: {error}".split())
+        raise ValueError(said.replace('in "<unicode string>", ', "at ")) from None
+
+
+def _loader() -> Any:  # noqa: ANN401  a class of PyYAML, imported late
+    import yaml  # noqa: PLC0415
+
+    class Once(yaml.SafeLoader):
+        """As YAML demands and PyYAML does not: no key twice in one table."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: ANN401
+            seen: set[str] = set()
+            for key, _ in getattr(node, "value", ()):
+                if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {key.value!r} stands twice in one table", key.start_mark
+                    )
+                seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
+            return super().construct_mapping(node, deep=deep)
+
+    return Once
+
+
+def in_words_of_a_file(error: UsageError, name: str) -> UsageError:
+    """The same complaint about the file: where the command line says `--stop-time`, it says `stop_time`."""
+    known = {*PodRequest._fields, *AppRequest._fields}
+
+    def key(found: re.Match[str]) -> str:
+        word = found[1].replace("-", "_")
+        return word if word in known else found[0]
+
+    message, hint = (re.sub(r"--([a-z][a-z0-9-]*)", key, text) for text in (error.message, error.hint))
+    return UsageError(f"{name}: {message}", hint=hint)

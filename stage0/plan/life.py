@@ -95,7 +95,7 @@ def kill_mode(text: str) -> KillMode:
         ) from None
 
 
-def bound(text: str | None, option: str) -> float | None:
+def bound(text: str | float | None, option: str) -> float | None:
     """A time that is not nothing, if one was given."""
     if text is None:
         return None

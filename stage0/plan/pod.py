@@ -17,7 +17,7 @@ from stage0.plan.sockets import sockets
 from stage0.plan.storage import VolumeBook
 from stage0.plan.streams import check_streams, log, log_rate, streams
 from stage0.request import AppRequest, PodRequest
-from stage1.contract import App, PodManifest, Stdin
+from stage1.contract import App, PodManifest, Stdin, UsageError
 from stage1.contract import Image as AppImage
 from stage1.contract.values import NamedTuple
 
@@ -48,7 +48,7 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
     volumes = VolumeBook(now.images)
     hostname = request.hostname or request.name or f"pod-{now.uuid[:8]}"
     apps = tuple(
-        _app(request, identity.with_owner(wish, index, now.owners), image, name, volumes, now)
+        _named(request, identity.with_owner(wish, index, now.owners), image, name, volumes, now)
         for index, (wish, image, name) in enumerate(zip(request.app, images, names, strict=True))
     )
     check_order(apps)
@@ -74,7 +74,7 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         identity=identity.identity(request, now.uuid),
         exit_policy=life.exit_policy(request.exit_policy, apps),
         remove=request.rm,
-        log_limit=max(65536, quantities.size(request.log_size, where="--log-size")),
+        log_limit=max(65536, quantities.size(str(request.log_size), where="--log-size")),
         log=log(request.log),
         log_rate=log_rate(request.log_rate),
         resources=resources.resources(request, now.memory),
@@ -82,6 +82,18 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         slice=hostunit.checked_slice(request.slice),
         unit_properties=hostunit.properties(request),
     )
+
+
+def _named(
+    pod: PodRequest, wish: AppRequest, image: Image, name: str, book: VolumeBook, now: Circumstances
+) -> App:
+    """Every complaint names the app it is about."""
+    try:
+        return _app(pod, wish, image, name, book, now)
+    except UsageError as error:
+        if len(pod.app) == 1 or f"app {name}" in error.message:
+            raise
+        raise UsageError(f"app {name}: {error.message}", hint=error.hint) from None
 
 
 def _app(

@@ -15,7 +15,8 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def argv(wish: AppRequest, image: Image, name: str) -> tuple[str, ...]:
     """The program and its arguments: the wish over the image's entry point and command."""
     if wish.exec is not None:
-        words = (wish.exec, *(wish.args or ()))
+        program = wish.exec if isinstance(wish.exec, tuple) else (wish.exec,)
+        words = (*program, *(wish.args or ()))
     else:
         words = (*image.config.entrypoint, *(wish.args if wish.args is not None else image.config.cmd))
     if not words or not words[0]:

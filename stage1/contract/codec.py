@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable
 from enum import Enum
 from functools import cache
@@ -132,12 +133,46 @@ def _built(hint: Any, value: Any) -> Any:  # noqa: ANN401
     return value
 
 
+# pydantic's kinds of errors in the words of who writes a document: it knows no tuples, models and inputs.
+_WORDS = {
+    "extra_forbidden": "there is no such key",
+    "missing": "is missing",
+    "tuple_type": "should be a list",
+    "string_type": "should be text",
+    "int_type": "should be a number",
+    "float_type": "should be a number",
+    "bool_type": "should be true or false",
+    "bool_parsing": "should be true or false",
+    "dict_type": "should be a table",
+    "model_type": "should be a table",
+    "model_attributes_type": "should be a table",
+}
+
+
 def complaints(error: ValidationError) -> str:
     """Each bad field by its path, in one line whatever its keys are."""
+    found: dict[str, list[str]] = {}
+    for item in error.errors():
+        words = _WORDS.get(item["type"], item["msg"].lower().removeprefix("value error, "))
+        said = found.setdefault(_path(item["loc"], item["type"]), [])
+        said += [words] if words not in said else []
+    # where a value may be of several kinds, what is wrong in it says more than that it is not of the other kind
+    deepest = [path for path in found if not any(other.startswith(f"{path}.") for other in found)]
     return "; ".join(
-        f"{'.'.join(_shown(str(part)) for part in item['loc']) or 'document'}: {_shown(item['msg'].lower())}"
-        for item in error.errors()
+        f"{_shown(path)}: {_shown(' or '.join(found[path]).replace(' or should be', ' or'))}"
+        for path in deepest
     )
+
+
+def _path(parts: tuple[int | str, ...], kind: str) -> str:
+    """Without pydantic's names for the branches of a union."""
+    if kind.endswith(("_type", "_parsing")) and parts and parts[-1] in {"str", "int", "float"}:
+        parts = parts[:-1]
+    kept = [str(part) for part in parts if not _BRANCH.match(str(part))]
+    return ".".join(kept) or "document"
+
+
+_BRANCH = re.compile(r"(dict|tuple|function-plain|lax-or-strict)\[")
 
 
 def _shown(text: str) -> str:

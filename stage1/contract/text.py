@@ -44,9 +44,13 @@ def _text(value: object) -> str:
 
         value = base64.b64decode(value["base64"], validate=True).decode(errors="surrogateescape")
     if not isinstance(value, str):
+        quoted = isinstance(value, int | float)
+        # pydantic turns only ValueError into a complaint
         raise ValueError(
-            "should be text, or base64 in a table of that name"
-        )  # pydantic turns only ValueError into a complaint
+            "should be text: put it in quotes"
+            if quoted
+            else "should be text, or base64 in a table of that name"
+        )
     if re.search(_LONE_SURROGATE, value):
         raise ValueError("holds half a character, which no bytes stand for")
     if "\0" in value:

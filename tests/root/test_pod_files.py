@@ -131,7 +131,11 @@ BAD: list[tuple[Any, str]] = [
     ({}, "app"),
     ([], "not a table"),
     ({"app": [{"image": "inspect", "args": ["a\0b"]}]}, "app[0].args"),
-    ({"app": [{"image": "inspect", "restart": "sometimes"}]}, "sometimes"),
+    ({"app": [{"image": "inspect", "restart": "sometimes"}]}, "bad.json: restart=sometimes"),
+    (
+        {"app": [{"image": "inspect", "stop_time": "soon"}, {"image": "inspect", "name": "b"}]},
+        "bad.json: app inspect: stop_time: 'soon'",
+    ),
     ({"app": [{"image": "inspect", "name": "a b"}]}, "a b"),
     ({"net": 5, "app": [{"image": "inspect"}]}, "net"),
 ]

@@ -264,3 +264,51 @@ def test_a_bad_manifest_is_refused_each_time(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(UsageError):
             requestfile.read(str(tmp_path / "pod.toml"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("app", "said"),
+    [
+        ({"memroy": "1G"}, "app.0.memroy: there is no such key"),
+        ({"volume": "/a:/b"}, "app.0.volume: should be a list"),
+        ({"env": {"PORT": 80}}, "app.0.env.PORT: should be text: put it in quotes"),
+        ({"memory": [1]}, "app.0.memory: should be text or a number"),
+        ({"init": "maybe"}, "app.0.init: should be true or false"),
+        ({"pre_start": [[1]]}, "app.0.pre_start.0.0: should be text: put it in quotes"),
+        ({"image": None}, "app.0.image: should be text, or base64 in a table of that name"),
+    ],
+)
+def test_one_mistake_is_one_complaint_in_the_words_of_a_file(
+    app: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    document = {"app": [{"image": "web"} | app]}
+    assert refused(json.dumps(document), "pod.json", tmp_path).endswith(f"pod.json: {said}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pod.json", '{"app": [{"image": "a", "image": "b"}]}'),
+        ("pod.yaml", "app:\n- image: a\n  image: b\n"),
+        ("pod.toml", '[[app]]\nimage = "a"\nimage = "b"\n'),
+    ],
+)
+def test_no_key_counts_twice(name: str, text: str, tmp_path: Path) -> None:
+    message = refused(text, name, tmp_path)
+    assert "image" in message or "line 3" in message
+    assert "unicode string" not in message
+
+
+def test_times_and_sizes_may_be_numbers(tmp_path: Path) -> None:
+    times = {"stop_time": 5, "start_time": 1.5, "run_time": 60, "watchdog": 2, "restart_delay": 0.5}
+    path = tmp_path / "pod.json"
+    path.write_text(json.dumps({"log_size": 100000, "app": [{"image": "web"} | times]}))
+    (app,) = requestfile.read(str(path)).app
+    assert {name: getattr(app, name) for name in times} == times
+
+
+def test_what_a_plan_complains_of_has_the_files_name_and_words() -> None:
+    error = UsageError("app web: --stop-time: 'x' is not a time", hint="see --stop-time or --help")
+    told = requestfile.in_words_of_a_file(error, "shop.toml")
+    assert told.message == "shop.toml: app web: stop_time: 'x' is not a time"
+    assert told.hint == "see stop_time or --help"
