@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Hashable
 from enum import Enum
 from functools import cache
@@ -168,11 +167,8 @@ def _path(parts: tuple[int | str, ...], kind: str) -> str:
     """Without pydantic's names for the branches of a union."""
     if kind.endswith(("_type", "_parsing")) and parts and parts[-1] in {"str", "int", "float"}:
         parts = parts[:-1]
-    kept = [str(part) for part in parts if not _BRANCH.match(str(part))]
+    kept = [str(part) for part in parts if not str(part).startswith(("dict[", "tuple[", "function-plain["))]
     return ".".join(kept) or "document"
-
-
-_BRANCH = re.compile(r"(dict|tuple|function-plain|lax-or-strict)\[")
 
 
 def _shown(text: str) -> str:
