@@ -15,10 +15,11 @@ import termios
 import tty
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 from stage0.detachkeys import DetachKeys
 from stage0.watching import Watch
+from stage1.contract.values import NamedTuple
 
 _PIECE = 16384
 _ROOM = 65536

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.bench.images import write_layout
 from tests.bench.measure import BenchError, Result, Row, as_json, rotated, run_row, table
-from tests.bench.pod import records
+from tests.bench.pod import FOLLOWED, OF_THE_MONITOR, records
 
 RESULT = Result(name="start", unit="s", samples={"pod": (0.1, 0.3, 0.2), "podman": (0.4,)}, failures={})
 
@@ -60,3 +60,9 @@ def test_a_written_image_is_an_oci_layout(tmp_path: Path) -> None:
     blob = tmp_path / "blobs" / "sha256" / entry["digest"].removeprefix("sha256:")
     assert blob.stat().st_size == entry["size"]
     assert json.loads(blob.read_text())["layers"][0]["mediaType"] == "application/vnd.oci.image.layer.v1.tar"
+
+
+def test_raw_nspawn_knows_every_record_of_a_plain_pod() -> None:
+    golden = Path(__file__).parents[1] / "golden/one-app/expected/launch.json"
+    verbs = {json.loads(line)[0] for line in golden.read_text().splitlines()}
+    assert verbs <= FOLLOWED | OF_THE_MONITOR

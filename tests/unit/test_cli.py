@@ -396,7 +396,7 @@ def test_exec_imports_next_to_nothing(root: DataRoot) -> None:
     os.close(lock)
     found = set(done.stderr.split())
     assert {name for name in found if not name.startswith("stage")} <= {
-        "__future__", "_collections", "errno", "fcntl", "importlib", "importlib._bootstrap",
+        "__future__", "_collections", "errno", "fcntl", "gc", "importlib", "importlib._bootstrap",
         "importlib._bootstrap_external",
         "warnings",
     }  # fmt: skip
