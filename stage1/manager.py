@@ -15,6 +15,8 @@ _SECOND = 1_000_000
 # What the host's manager adds to the pod's own stop times before it loses patience.
 _PATIENCE = 15.0
 _PAUSE = 0.05
+# A pod that was told to reboot ends so (native/result.c).
+_REBOOT = 133
 _BUS = b"org.freedesktop.systemd1"
 
 
@@ -55,6 +57,7 @@ def start_again_and_again(
         **_service(wish, argv),
         b"Environment": [word.encode() for word in environment],
         b"StandardInputFileDescriptor": ready,
+        b"RestartForceExitStatus": ([_REBOOT], []),
         b"StandardOutput": b"journal",  # else it would be where standard input comes from
     }
     _start(wish, properties)

@@ -40,13 +40,15 @@ from stage1.quoting import Unquotable
 from stage1.render import Job
 
 # Units without a value of their own.
-STATIC_UNITS = ("exit.target", "halt.target", "pod-stop.service", "shutdown.target", "systemd-exit.service")
+STATIC_UNITS = (
+    "exit.target", "halt.target", "pod-reboot.service", "pod-stop.service", "reboot.target", "shutdown.target",
+    "systemd-exit.service",
+)  # fmt: skip
 # What a signal to the pod's PID 1 starts (systemd(1), "Signals"): systemd-nspawn and machined ask for the first three;
 # kexec.target is asked for by the reaper only, when the mark that the pod is being stopped has been made.
 ALIASES = {
     "poweroff.target": "halt.target",
-    "reboot.target": "halt.target",
-    "ctrl-alt-del.target": "halt.target",
+    "ctrl-alt-del.target": "reboot.target",
     "kexec.target": "exit.target",
 }
 

@@ -10,7 +10,8 @@
 
 #include "util.h"
 
-#define RECORD_MAX 65536
+#define RECORD_MAX  65536
+#define EXIT_REBOOT 133 /* as systemd-nspawn ends: RestartForceExitStatus= of units */
 
 void record_stopping(const char *who) {
         AUTO_FREE char *text = xasprintf("%s\n", who);
@@ -90,6 +91,12 @@ static void set_outcome(struct outcome *outcome, int status, const char *reason)
         outcome->reason = reason;
 }
 
+/* Who marked the pod as being stopped says so (pod-reboot.service). */
+static bool is_reboot(void) {
+        AUTO_FREE char *who = read_file(AT_FDCWD, "run/status/stopping", NULL, RECORD_MAX);
+        return who && strcmp(who, "reboot\n") == 0;
+}
+
 /* The records are the truth: systemd-nspawn turns some exit statuses into others. */
 void outcome_decide(struct outcome *outcome, const char *label) {
         if (outcome->start_error) {
@@ -99,6 +106,8 @@ void outcome_decide(struct outcome *outcome, const char *label) {
                 return;
         else if (outcome->killed)
                 set_outcome(outcome, 128 + SIGKILL, "killed");
+        else if (is_reboot())
+                set_outcome(outcome, EXIT_REBOOT, "reboot");
         else if (access("run/status/stopping", F_OK) == 0)
                 set_outcome(outcome, 0, "stopped");
         else if (outcome->supervisor != 0) {

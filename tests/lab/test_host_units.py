@@ -62,6 +62,19 @@ def test_a_unit_for_a_pod_is_started_stopped_and_started_again(lab: LabHost, pod
     assert "hello" in log_of(lab, "pod-web.service")
 
 
+def test_a_machine_that_is_rebooted_is_the_same_pod_again(lab: LabHost, pods: Pods) -> None:
+    pods("prepare", "--name", "web", *WORDS)
+    pods("unit", "--install", "--restart", "no", "web")
+    lab.run(["systemctl", "start", "pod-web.service"])
+    lab.run(["machinectl", "reboot", "web"])
+    eventually(lambda: shown(lab, "pod-web.service", "NRestarts") == "1", "another start")
+    eventually(lambda: shown(lab, "pod-web.service", "ActiveState") == "active", "the pod")
+    assert pods.status("web")["ready"] is True
+    assert len(pods.all()) == 1
+    lab.run(["systemctl", "stop", "pod-web.service"])
+    assert shown(lab, "pod-web.service", "Result") == "success"
+
+
 def test_a_pod_that_fails_is_started_again(lab: LabHost, pods: Pods) -> None:
     pods("prepare", "--name", "bad", "inspect", "--", "sleep", "0.2", "exit", "3")
     pods("unit", "--install", "bad")
