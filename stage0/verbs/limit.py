@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
-from collections.abc import Iterator
 from typing import Any
 
-from stage0 import cgroups, handoff, history, layout, lifecycle, limits, results, show
+from stage0 import cgroups, lifecycle, limiting, limits, results, show
 from stage0.lifecycle import Pod
 from stage0.options import resources
 from stage0.plan import limitchange
 from stage0.request import PodRequest
 from stage0.settings import Settings
-from stage1.contract import ConflictError, PodDir, PodManifest, codec
 
 _LISTS = ("io_max", "hugepages")
 
@@ -35,9 +31,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         results.require_app(pod, arguments.app)
     wish = _wish(arguments)
     if wish == PodRequest(app=()):
+        limiting.settle(pod)
         _show(pod, arguments.app, as_json=arguments.json)
         return 0
-    _change(pod, arguments.app, wish, best_effort=arguments.best_effort)
+    for reason in limiting.change(pod, arguments.app, wish, best_effort=arguments.best_effort):
+        sys.stderr.write(f"pod: not enforced here: {reason}\n")
     if arguments.json:
         _show(pod, arguments.app, as_json=True)
     return 0
@@ -47,60 +45,6 @@ def _wish(arguments: argparse.Namespace) -> PodRequest:
     said = {name: getattr(arguments, name) for name in limitchange.OPTIONS}
     said |= {name: tuple(said[name] or ()) for name in _LISTS}
     return PodRequest(app=(), **said)
-
-
-def _change(pod: Pod, app: str | None, wish: PodRequest, *, best_effort: bool) -> None:
-    with _locked(pod):
-        old = codec.decode(pod.directory.manifest.read_bytes(), where=str(pod.directory.manifest))
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        found = limitchange.limits_after(limitchange.resources_of(old, app), wish, memory)
-        new = limitchange.with_resources(old, app, found, best_effort=best_effort)
-        if pod.running:
-            _apply(pod.directory, old, new, app)
-        layout.rewrite(new, pod.directory)
-        if pod.running:
-            history.note(pod.directory, "limit", app, limits=limits.limits_of(_plain(new, app)))
-
-
-@contextlib.contextmanager
-def _locked(pod: Pod) -> Iterator[None]:
-    """A running pod is changed by one at a time; one that does not run is kept from starting."""
-    if pod.running:
-        with handoff.changing(pod.directory):
-            yield
-        return
-    lock = lifecycle.lock_exclusive(pod.directory)
-    if lock is None:
-        raise ConflictError(f"pod {pod.uuid} is just being started or removed", hint="try again")
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def _apply(directory: PodDir, old: PodManifest, new: PodManifest, app: str | None) -> None:
-    leader = results.live_process(directory.leader)
-    if leader is None:
-        raise ConflictError(f"pod {directory.uuid} is starting or ending", hint="try again")
-    refused = handoff.limit(old, new, directory, leader, app, best_effort=new.best_effort)
-    for reason in refused:
-        sys.stderr.write(f"pod: not enforced here: {reason}\n")
-    _note_unenforced(directory, app, refused)
-
-
-def _note_unenforced(directory: PodDir, app: str | None, refused: list[str]) -> None:
-    """What is said of this app, or of the pod, makes room for what is true now."""
-    others = [line for line in results.unenforced(directory) if _owner(line) != app]
-    directory.unenforced.write_text("".join(f"{line}\n" for line in (*others, *refused)))
-
-
-def _owner(reason: str) -> str | None:
-    return reason.split()[1] if reason.startswith("app ") else None
-
-
-def _plain(pod: PodManifest, app: str | None) -> dict[str, Any]:
-    facts: dict[str, Any] = codec.plain(pod)
-    return facts if app is None else next(one for one in facts["apps"] if one["name"] == app)
 
 
 def _show(pod: Pod, app: str | None, *, as_json: bool) -> None:

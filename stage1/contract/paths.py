@@ -286,6 +286,11 @@ class PodDir(NamedTuple):
         return self.run / "changing"
 
     @property
+    def limiting(self) -> Path:
+        """Limits that are just being changed; left by a call that was killed."""
+        return self.run / "limiting.json"
+
+    @property
     def groups(self) -> Path:
         """Control groups that were made for the running pod later than it, one a line."""
         return self.run / "groups"

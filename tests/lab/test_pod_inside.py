@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.host import LabHost
 from tests.lab.pods import pods_of
-from tests.root.pods import Pods, eventually
+from tests.root.pods import POD, Pods, eventually
 
 pytestmark = pytest.mark.lab
 
@@ -92,6 +92,30 @@ def test_the_propagation_directory_does_the_same_without_a_user_namespace(pods: 
     assert inside(pods, "host", "ls /propagated") == ""
     assert list(pods.there(Path("/run/systemd/nspawn/propagate/host")).iterdir()) == []
     assert "user namespace" in pods("mount", "add", "--propagate", "own", f"{one}:/etc/one", status=125).err
+
+
+def test_where_the_kernel_or_a_filter_refuses_open_tree_it_is_the_propagation_directory(
+    lab: LabHost, pods: Pods
+) -> None:
+    """A unit with a filter: the same as a kernel before 5.2, or a container that forbids the call."""
+    pods.write("without-open-tree", "of the host\n")
+    unit = ["systemd-run", "--quiet", "--wait", "--pipe", "-p", "SystemCallFilter=~open_tree",
+            "-p", "SystemCallErrorNumber=ENOSYS"]  # fmt: skip
+
+    def add(pod: str, status: int) -> str:
+        words = pods.argv("mount", "add", pod, f"{pods.scratch}:/fallen-back:ro")
+        place = next(index for index, word in enumerate(words) if word == str(POD))
+        done = lab.run([*unit, *words[place:]], check=False)
+        assert done.returncode == status, done.stderr
+        return str(done.stdout.strip() or done.stderr)
+
+    name = add("host", 0)
+    assert (
+        inside(pods, "host", "cat /fallen-back/without-open-tree; touch /fallen-back/x", 1)
+        == "of the host\n"
+    )
+    pods("mount", "rm", "host", name)
+    assert "needs open_tree(2)" in add("own", 125)
 
 
 def test_machinectl_binds_where_a_pod_has_the_hosts_ids_and_nowhere_else(lab: LabHost, pods: Pods) -> None:

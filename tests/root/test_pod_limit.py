@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -124,6 +128,24 @@ def test_changes_at_the_same_time_are_all_kept(pods: Pods) -> None:
     for thread in threads:
         thread.join()
     assert limits(pods) == {"memory_max": 400 << 20, "pids_max": 90, "cpu_weight": 50, "cpu_quota": 1500}
+
+
+def test_a_call_that_is_killed_leaves_what_was_or_what_was_asked_for(pods: Pods) -> None:
+    uuid = pods.detach("--name", "it", "--memory", "300M", "--pids-limit", "80", *SLEEP)
+    sides = (("300M", "80"), ("200M", "70"))
+    for turn in range(10):
+        memory_, pids = sides[1 - turn % 2]
+        process = subprocess.Popen(
+            pods.argv("limit", "it", "--memory", memory_, "--pids-limit", pids), start_new_session=True
+        )
+        time.sleep(0.25 + turn * 0.03)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        found = limits(pods)  # the next look
+        assert (found["memory_max"] >> 20, found["pids_max"]) in {(300, 80), (200, 70)}
+        assert memory(pods) == str(found["memory_max"])
+        assert group_value(pods, "it", "pids", "pids.max", "pids.max") == str(found["pids_max"])
+        assert not (pods.directory(uuid) / "run/limiting.json").exists()
 
 
 @pytest.mark.skipif(UNIFIED, reason="with cgroup v2 apps have limits")
