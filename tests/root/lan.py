@@ -81,14 +81,13 @@ class Lan:
         self.on(other, "ip", "link", "set", far, "up")
 
     def remove(self) -> None:
-        """All of it, and what unitpod noted of the host."""
-        inode = (
-            Path(f"/run/netns/{self.host}").stat().st_ino if Path(f"/run/netns/{self.host}").exists() else 0
-        )
+        """All of it, and what unitpod noted of the hosts."""
         for space in (self.host, self.near, self.far):
+            place = Path(f"/run/netns/{space}")
+            inode = place.stat().st_ino if place.exists() else 0
             with contextlib.suppress(subprocess.CalledProcessError):
                 self.ip("netns", "del", space)
-        subprocess.run(["rm", "-rf", f"/run/unitpod/net-{inode}"], check=True)
+            subprocess.run(["rm", "-rf", f"/run/unitpod/net-{inode}"], check=True)
 
     @staticmethod
     def ip(*words: str) -> str:

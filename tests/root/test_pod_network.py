@@ -8,11 +8,12 @@ import select
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.conftest import needs_program
-from tests.root.lan import FAR4, FAR6, HOST4, HOST6, NEAR4, NEAR6, Lan
+from tests.root.lan import FAR4, FAR6, HOST4, HOST6, NEAR4, NEAR6, Lan, OnHost
 from tests.root.pods import Pods, eventually
 
 pytestmark = pytest.mark.root
@@ -162,6 +163,18 @@ def test_a_pod_reaches_other_hosts_by_the_address_of_its_own(net: Pods, lan: Lan
             assert (
                 net.run("--net", "private", "inspect", "--", "connect", address, "7000").out == f"{host}\n"
             )
+
+
+def test_pods_of_two_hosts_reach_each_other_although_their_ranges_are_the_same(net: Pods, lan: Lan) -> None:
+    uuid = serve(net, "web", "-p", "8080:80")
+    other = replace(net, place=OnHost(lan.near), running=[])
+    try:
+        words = ("inspect", "--", "connect", HOST4, "8080", "connect", HOST6, "8080")
+        four, six = other.run("--net", "private", "--ip", address(net, uuid), *words).lines
+        assert four.startswith(f"web {NEAR4}:")
+        assert six.startswith(f"web [{NEAR6}]:")
+    finally:
+        other("network", "rm", "default")
 
 
 def test_addresses_can_be_chosen_and_are_never_given_twice(net: Pods) -> None:
