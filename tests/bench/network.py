@@ -217,6 +217,18 @@ def rows(contestants: dict[str, Contestant], away: str, rounds: int) -> Iterator
         )
 
 
+@contextlib.contextmanager
+def room_for(pods: int) -> Iterator[None]:
+    """The systemd of each pod takes three inotify instances, and most hosts allow root 128."""
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    before = limit.read_text()
+    limit.write_text(str(max(int(before), 3 * pods + 128)))
+    try:
+        yield
+    finally:
+        limit.write_text(before)
+
+
 def many(pod: OfPod, count: int) -> str:
     """Start so many pods on one bridge; how long the first and the last ten took, and a connection to each."""
     times = []
@@ -260,7 +272,8 @@ def main() -> int:
             progress("")
             sys.stdout.write(table(results) + "\n")
             if options.pods:
-                sys.stdout.write(many(pod, options.pods) + "\n")
+                with room_for(options.pods):
+                    sys.stdout.write(many(pod, options.pods) + "\n")
     finally:
         run(pod.argv("gc", "-q"), expect=None)
         podman.podman.close()
