@@ -69,7 +69,9 @@ def foreground(
     if scoped:
         _stage1("manager").enter_scope(_wish(limited.pod, "scope"), os.getpid())
     sys.stdout.flush()
-    options = launch.MonitorOptions(lock=lock, ready=ready, detach_keys=detach_keys)
+    # a pod that is told to reboot is started again by its unit, if it has one, and by its monitor elsewhere
+    again = not _stage1("host").main_process_of_a_unit(dict(os.environ), os.getpid())
+    options = launch.MonitorOptions(lock=lock, ready=ready, detach_keys=detach_keys, again=again)
     launch.become_monitor(directory, options)
     raise AssertionError("execv returned")
 
@@ -205,7 +207,7 @@ def limit(
 
 def _start_unit(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> None:
     launch = _stage1("launch")
-    argv = launch.monitor_argv(directory, launch.MonitorOptions(lock=0, ready=1, quiet=True))
+    argv = launch.monitor_argv(directory, launch.MonitorOptions(lock=0, ready=1, quiet=True, again=True))
     _stage1("manager").start_monitor(_wish(pod, "service"), argv, lock=lock, ready=ready)
 
 
@@ -246,7 +248,8 @@ def _fork_monitor(directory: PodDir, lock: int, ready: int) -> None:
             if os.fork() == 0:
                 _without_streams()
                 launch = _stage1("launch")
-                launch.become_monitor(directory, launch.MonitorOptions(lock=lock, ready=ready, quiet=True))
+                options = launch.MonitorOptions(lock=lock, ready=ready, quiet=True, again=True)
+                launch.become_monitor(directory, options)
         finally:
             os._exit(125)
     os.waitpid(child, 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from typing import NoReturn
 
 from stage1 import base, devices, host, hostfiles, limit, plan, resources
@@ -15,12 +17,13 @@ from stage1.render import render
 
 
 class MonitorOptions(NamedTuple):
-    """What the monitor is told on its command line: inherited descriptors, and whether to print."""
+    """What the monitor is told on its command line: inherited descriptors, whether to print, to start again."""
 
     lock: int | None = None
     ready: int | None = None
     quiet: bool = False
     detach_keys: tuple[int, ...] = ()
+    again: bool = False
 
 
 def load(directory: PodDir) -> PodManifest:
@@ -69,6 +72,8 @@ def monitor_argv(directory: PodDir, options: MonitorOptions) -> list[str]:
         argv += ["--quiet"]
     if options.detach_keys:
         argv += ["--detach-keys", ",".join(map(str, options.detach_keys))]
+    if options.again and sys.executable:
+        argv += ["--python", sys.executable]
     return [*argv, str(directory.path)]
 
 
@@ -84,3 +89,13 @@ def become_monitor(directory: PodDir, options: MonitorOptions) -> NoReturn:
         raise HostError(
             f"cannot run {argv[0]}: {error.strerror}", hint="build it with `make native`"
         ) from None
+
+
+def again(directory: PodDir, options: MonitorOptions) -> NoReturn:
+    """Start a pod once more whose monitor this process was: under the same lock, in the same unit."""
+    prepare(
+        load(directory),
+        directory,
+        keep_unit="--keep-unit" in json.loads(directory.nspawn.read_bytes())["argv"],
+    )
+    become_monitor(directory, options)

@@ -1,4 +1,4 @@
-/* monitor [--lock-fd N] [--ready-fd N] [--quiet] [--check] DIR
+/* monitor [--lock-fd N] [--ready-fd N] [--quiet] [--check] [--python PATH] DIR
  *
  * What `pod run` becomes: the parent of systemd-nspawn for a pod's whole life. It makes the pod's cgroups,
  * FIFOs and mounts as run/launch says, starts the supervisor, carries the apps' streams, passes signals on,
@@ -44,6 +44,7 @@
 #define HALT_RETRY_MS    10
 #define IDLE_MS          500 /* nothing for so long: memory goes back */
 #define TERMINAL_WAIT_MS 1000
+#define WHO_MAX          4096
 
 struct monitor {
         struct options options;
@@ -113,6 +114,13 @@ static void pod_is_ready(struct monitor *monitor) {
         forget_code(); /* the start is over, and a pod that talks all the time is never idle */
 }
 
+/* By pod-reboot.service. */
+static bool wants_reboot(void) {
+        AUTO_FREE char *who = read_file(AT_FDCWD, "run/status/stopping", NULL, WHO_MAX);
+
+        return who && strcmp(who, "reboot\n") == 0;
+}
+
 static void notices_ready(struct source *source, short events) {
         struct monitor *monitor = source->owner;
         struct notice notice;
@@ -129,7 +137,7 @@ static void notices_ready(struct source *source, short events) {
                 }
                 if (notice.ready)
                         pod_is_ready(monitor);
-                if (notice.stopping)
+                if (notice.stopping && !(monitor->options.python && wants_reboot()))
                         notify_send("STOPPING=1");
         }
 }
@@ -481,6 +489,50 @@ static void say_outcome(struct monitor *monitor) {
         print_rest(monitor);
 }
 
+static void fill_standard_descriptors(void) {
+        int fd;
+
+        /* A descriptor of ours must never become 0, 1 or 2. */
+        while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+                ;
+        if (fd > STDERR_FILENO)
+                close(fd);
+}
+
+/* Python wants no directory for its standard input, which the lock of a pod in a transient unit is. */
+static char *pass_on(int fd) {
+        int passed = fd < 0 ? -1 : fcntl(fd, F_DUPFD, STDERR_FILENO + 1);
+
+        if (fd >= 0 && fd <= STDERR_FILENO)
+                close(fd);
+        return passed < 0 ? xstrdup("-") : xasprintf("%d", passed);
+}
+
+/* A pod that asked for a reboot is rendered and started anew, as by `pod start`, in this process and under
+ * this lock: for machined it goes and comes, for the service manager nothing has happened. Returns the
+ * status if that fails. */
+static int start_again(struct monitor *monitor) {
+        struct options *options = &monitor->options;
+        AUTO_FREE char *lock = pass_on(options->lock_fd);
+        AUTO_FREE char *ready = pass_on(options->ready_fd);
+        char *argv[] = {(char *) (uintptr_t) options->python,
+                        "-P",
+                        "-m",
+                        "stage1",
+                        "again",
+                        lock,
+                        ready,
+                        options->quiet ? "quiet" : "-",
+                        (char *) (uintptr_t) (options->keys_text ? options->keys_text : "-"),
+                        ".",
+                        NULL};
+
+        fill_standard_descriptors(); /* one of them may have told that the pod was ready */
+        (void) execv(argv[0], argv);
+        warn("pod %s cannot be started again: %s: %s", monitor->launch.label, argv[0], strerror(errno));
+        return EXIT_RUNTIME;
+}
+
 static int finish(struct monitor *monitor) {
         struct launch *launch = &monitor->launch;
         pid_t rules = rules_remove_begin(launch);
@@ -494,19 +546,12 @@ static int finish(struct monitor *monitor) {
         remove_cgroups(monitor->launch.cgroups, monitor->launch.n_cgroups);
         say_outcome(monitor);
         terminal_restore();
+        if (wants_reboot() && monitor->stops == 0 && !monitor->outcome.killed && monitor->options.python &&
+            monitor->launch.from_host == 0)
+                return start_again(monitor);
         if (monitor->launch.links)
                 remove_pod(monitor->launch.links);
         return monitor->outcome.status;
-}
-
-static void fill_standard_descriptors(void) {
-        int fd;
-
-        /* A descriptor of ours must never become 0, 1 or 2. */
-        while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
-                ;
-        if (fd > STDERR_FILENO)
-                close(fd);
 }
 
 int main(int argc, char **argv) {

@@ -19,6 +19,7 @@ struct options parse_options(int argc, char **argv) {
                                               {"ready-fd", required_argument, NULL, 'r'},
                                               {"quiet", no_argument, NULL, 'q'},
                                               {"check", no_argument, NULL, 'c'},
+                                              {"python", required_argument, NULL, 'p'},
                                               {}};
         struct options options = {.lock_fd = -1, .ready_fd = -1};
         int option;
@@ -30,15 +31,17 @@ struct options parse_options(int argc, char **argv) {
                         options.ready_fd = parse_fd(optarg);
                 else if (option == 'q')
                         options.quiet = true;
+                else if (option == 'p')
+                        options.python = optarg;
                 else if (option == 'c')
                         options.check = true;
                 else if (option != 'k')
                         exit(2);
-                else if (!parse_keys(&options.keys, optarg))
+                else if (options.keys_text = xstrdup(optarg), !parse_keys(&options.keys, optarg))
                         die("detach keys are up to %d numbers below 256", DETACH_KEYS_MAX);
         if (optind != argc - 1) {
                 warn("usage: monitor [--lock-fd N] [--ready-fd N] [--quiet] [--detach-keys LIST] [--check] "
-                     "DIR");
+                     "[--python PATH] DIR");
                 exit(2);
         }
         options.directory = argv[optind];

@@ -464,7 +464,8 @@ int main(int argc, char **argv) {
                         return verbs[i].run(&reaper, argv + optind + 1);
         }
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
-             "[--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | "
+             "[--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready "
+             "tcp:PORT [SECONDS] | "
              "await STATE APP | hold | listen");
         return 2;
 }
