@@ -25,6 +25,7 @@ from stage1.contract import (
     codec,
 )
 from stage1.contract.identity import LOCAL_TIME
+from stage1.contract.paths import JOURNAL_SOCKETS
 
 _ZONES = "/usr/share/zoneinfo"
 
@@ -85,9 +86,13 @@ def lay_out(pod: PodManifest, directory: PodDir) -> PodManifest:
     for path in (directory.rootfs, directory.base / "upper", directory.base / "work"):
         path.mkdir(parents=True)
     directory.rootfs.chmod(0o755)
+    if pod.journal:
+        _journal(directory)
     (directory.base / "upper").chmod(0o755)
     trees = {app.name: _tree(app.layers, app.image.name, directory) for app in pod.apps}
-    pod = pod._replace(apps=tuple(_app(app, trees[app.name], directory) for app in pod.apps))
+    pod = pod._replace(
+        apps=tuple(_app(app, trees[app.name], directory, journal=pod.journal) for app in pod.apps)
+    )
     for volume in pod.volumes:
         match volume.kind:
             case VolumeKind.EMPTY | VolumeKind.IMPLICIT:
@@ -112,7 +117,18 @@ def rewrite(pod: PodManifest, directory: PodDir) -> None:
     beside.replace(directory.manifest)
 
 
-def _app(app: App, tree: MergedTree, directory: PodDir) -> App:
+def _journal(directory: PodDir) -> None:
+    """Where the pod's own journal lies, and the way to it that `journalctl -M` takes on the host.
+
+    The pod's root is mounted in its own mount namespace only; on the host its directory holds nothing but this link.
+    """
+    directory.journal.mkdir(mode=0o755)
+    link = directory.rootfs / "var/log/journal"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../../journal")
+
+
+def _app(app: App, tree: MergedTree, directory: PodDir, *, journal: bool) -> App:
     upper = directory.app(app.name) / "upper"
     upper.mkdir(parents=True)
     (directory.app(app.name) / "work").mkdir()
@@ -122,6 +138,8 @@ def _app(app: App, tree: MergedTree, directory: PodDir) -> App:
     if app.confinement.read_only:
         for path in _KERNEL_DIRECTORIES:  # systemd can make no place for them in a root that is read-only
             _missing_directories(tree, upper, path)
+    if journal:
+        _missing_directories(tree, upper, JOURNAL_SOCKETS)
     etc = tree.lookup("/etc", follow=False)
     if etc is None:
         return app

@@ -105,6 +105,8 @@ class PodRequest(NamedTuple):
     log_size: Quantity = "64M"
     log: str = "both"
     log_rate: str = "10000/30s"
+    journal: bool = False
+    bus: bool = False
     interactive: bool = False
     tty: bool = False
     rm: bool = False

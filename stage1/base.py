@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stage1 import resources
-from stage1.contract import DataRoot, HostError
+from stage1.contract import DataRoot, HostError, PodManifest
 from stage1.contract.values import NamedTuple
 from stage1.tree import Tree, chosen
 
@@ -28,11 +28,17 @@ class Entry(NamedTuple):
     words: tuple[str, ...]
 
 
-def ensure(root: DataRoot) -> Path:
-    """The base root for this host as it is now, built if no pod needed it before."""
-    entries = tuple(parse(resources.base_recipe().read_text()))
+def recipes(pod: PodManifest) -> tuple[str, ...]:
+    """What the pod's own root is made from; most pods ask for nothing beside the first."""
+    return ("contents", *(["bus"] if pod.bus else []), *(["journal"] if pod.journal else []))
+
+
+def ensure(root: DataRoot, names: tuple[str, ...] = ("contents",)) -> Path:
+    """The base root of these recipes for this host as it is now, built if no pod needed it before."""
+    paths = tuple(resources.base_recipe(name) for name in names)
+    entries = tuple(entry for path in paths for entry in parse(path.read_text()))
     tree = chosen()
-    inputs = _inputs(entries, tree)
+    inputs = _inputs(paths, entries, tree)
     place = root.base / f"{zlib.crc32(inputs.encode()):08x}"
     try:
         known = (place / _INPUTS).read_text() == inputs
@@ -53,10 +59,11 @@ def parse(text: str) -> Iterator[Entry]:
             yield Entry(words[0], tuple(words[1:]))
 
 
-def _inputs(entries: tuple[Entry, ...], tree: Tree) -> str:
+def _inputs(recipe: tuple[Path, ...], entries: tuple[Entry, ...], tree: Tree) -> str:
     """What a base is made of, a file a line with what changes when the file does."""
     paths = [
-        resources.base_recipe(),
+        *recipe,
+        *(resources.base_recipe(entry.words[0]) for entry in entries if entry.verb == "copy"),
         *(resources.native(helper) for helper in _HELPERS),
         tree.find(_LOADER_CACHE),
     ]
@@ -108,7 +115,9 @@ def _program(root: Path, tree: Tree, path: str, optional: str = "") -> None:
             return
         raise HostError(
             f"{tree.find(path)} is not installed",
-            hint="install systemd (253 packages on some systems: systemd-container)",
+            hint="install systemd (253 packages on some systems: systemd-container)"
+            if "system" in path
+            else "install it: the pod's own root is made of the host's files",
         )
     _copy(tree.find(path), _inside(root, path))
     for library in tree.shared_objects(path):
@@ -147,10 +156,15 @@ def _file(root: Path, _tree: Tree, path: str, *words: str) -> None:
     target.write_text(" ".join(words) + "\n" if words else "")
 
 
+def _ours(root: Path, _tree: Tree, name: str, path: str) -> None:
+    _copy(resources.base_recipe(name), root / path.lstrip("/"))
+
+
 _VERBS: dict[str, Callable[..., None]] = {
     "program": _program,
     "library": _library,
     "dir": _directory,
     "link": _link,
     "file": _file,
+    "copy": _ours,
 }

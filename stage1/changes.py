@@ -37,7 +37,7 @@ def _planned(pod: PodManifest, directory: PodDir) -> Iterator[tuple[str, str]]:
     limited = limit.limited(pod, facts, own_unit=False) if has_limits(pod) else limit.Limited(pod)
     jobs = plan.jobs(limited.pod, facts, keep_unit="--keep-unit" in _last_argv(directory))
     texts = render(jobs, resources.template_path(), cache / "rendered")
-    root = base.ensure(directory.root)
+    root = base.ensure(directory.root, base.recipes(pod))
     found = plan.launch_plan(
         limited.pod, directory, facts, texts, root, hostfiles.read(pod), None, limited.steps
     )

@@ -53,7 +53,7 @@ def prepare(
     files = hostfiles.read(pod)
     if wiring is not None:
         files = files._replace(resolv=wiring.resolv)
-    own_root = base.ensure(directory.root)
+    own_root = base.ensure(directory.root, base.recipes(pod))
     found = plan.launch_plan(limited.pod, directory, facts, texts, own_root, files, wiring, limited.steps)
     install(found, directory)
     if limited.refused:

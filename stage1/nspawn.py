@@ -46,6 +46,7 @@ class NspawnArguments(NamedTuple):
     keep_unit: bool
     private_network: bool
     private_users: bool
+    journal: bool
     properties: tuple[Assignment, ...]
     ulimits: tuple[Assignment, ...]
     credentials: tuple[Escaped, ...]
@@ -67,6 +68,7 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         keep_unit=keep_unit,
         private_network=pod.network is NetworkMode.NONE,
         private_users=pod.userns is not None,
+        journal=pod.journal,
         # with a unit of its own the pod's limits and devices are that unit's
         properties=_assignments(_scope(pod)) if register and not keep_unit else (),
         ulimits=_assignments(

@@ -22,6 +22,7 @@ from stage1.contract.paths import (
     DEVICE_NODES,
     DEVICES,
     HOST_DEVICES,
+    JOURNAL,
     POLICY,
     STATUS,
     STREAMS,
@@ -66,6 +67,7 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
     everyone = units.pod_units(pod)
     found = [Job(f"pod/{name}.j2", name) for name in STATIC_UNITS]
     found.append(Job("pod/default.target.j2", "default.target", "pod", everyone))
+    found += [Job(f"pod/{name}.j2", name) for name in helper_units(pod)]
     if everyone.talkers:
         found.append(Job("pod/pod-notify.service.j2", "pod-notify.service", "pod", everyone))
     if everyone.sockets:
@@ -82,6 +84,12 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
             ) from None
     found.append(nspawn.job(pod, register=facts.booted, keep_unit=keep_unit or not facts.booted))
     return found
+
+
+def helper_units(pod: PodManifest) -> list[str]:
+    """Units of what a pod may ask to have beside its apps."""
+    bus = ["dbus.socket", "dbus.service", "container-getty@.service"] if pod.bus else []
+    return bus + (["systemd-journald.socket", "systemd-journald.service"] if pod.journal else [])
 
 
 def _app_jobs(app: App, pod: PodManifest, facts: HostFacts) -> Iterator[Job]:
@@ -236,6 +244,8 @@ def _mounts(
     yield ("bind", "run/policy", f"rootfs{POLICY}", "ro")
     yield ("bind", "run/streams", f"rootfs{STREAMS}", "-")
     yield ("bind", "run/status", f"rootfs{STATUS}", "-")
+    if pod.journal:
+        yield ("bind", "journal", f"rootfs{JOURNAL}", "-")
     if any(units.command(app).words for app in pod.apps):
         yield ("bind", "run/apps", f"rootfs{WORDS}", "ro")
     living = f"run/{network_records.HOSTS}" if _living(pod, wiring) else None

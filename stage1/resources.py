@@ -26,9 +26,9 @@ def template(name: str) -> Path:
     return next((path for place in places if (path := place / name).is_file()), places[-1] / name)
 
 
-def base_recipe() -> Path:
-    """The list of what the pod's own root holds."""
-    return _shipped("images") / "base" / "contents"
+def base_recipe(name: str = "contents") -> Path:
+    """A list of what the pod's own root holds, or a file that goes there."""
+    return _shipped("images") / "base" / name
 
 
 def native(program: str) -> Path:

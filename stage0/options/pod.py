@@ -33,4 +33,14 @@ def add(parser: ArgumentParser) -> None:
         metavar="LINES/TIME",
         help="most lines of the pod that go to the host's journal (default 10000/30s), or none: no bound",
     )
+    option(
+        "--journal",
+        action="store_true",
+        help="a journal inside, for what apps send to one; `journalctl -M POD` reads it",
+    )
+    option(
+        "--bus",
+        action="store_true",
+        help="a D-Bus and a shell inside, for `machinectl shell` and `machinectl login`",
+    )
     option("--uuid-file", metavar="FILE", help="write the pod's UUID there before anything starts")

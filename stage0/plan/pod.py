@@ -77,6 +77,8 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         log_limit=max(65536, quantities.size(str(request.log_size), where="--log-size")),
         log=log(request.log),
         log_rate=log_rate(request.log_rate),
+        journal=request.journal,
+        bus=request.bus,
         resources=resources.resources(request, now.memory),
         best_effort=request.best_effort,
         slice=hostunit.checked_slice(request.slice),

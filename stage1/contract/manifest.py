@@ -101,6 +101,8 @@ class PodManifest(NamedTuple):
     log_limit: int = 64 * 1024 * 1024
     log: Log = Log.BOTH
     log_rate: LogRate = LogRate()
+    journal: bool = False
+    bus: bool = False
     resources: Resources = Resources()
     best_effort: bool = False
     names: Names = Names()

@@ -20,6 +20,8 @@ STATUS = "/pod/status"
 DEVICE_NODES = "/pod/nodes"
 HOST_DEVICES = "/pod/host-devices"
 POLICY = "/pod/policy"
+JOURNAL = "/var/log/journal"
+JOURNAL_SOCKETS = "/run/systemd/journal"
 REAPER = "/pod/bin/reaper"
 LAUNCHER = "/pod/bin/launcher"
 WORDS = "/pod/words"
@@ -155,6 +157,11 @@ class PodDir(NamedTuple):
     def volume(self, name: str) -> Path:
         """A volume that lives with the pod."""
         return self.path / "volumes" / name
+
+    @property
+    def journal(self) -> Path:
+        """The journal of a pod that has one of its own."""
+        return self.path / "journal"
 
     @property
     def run(self) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stage1.contract import App, Condition, PodManifest
-from stage1.contract.paths import APP_ROOTS
+from stage1.contract.paths import APP_ROOTS, JOURNAL_SOCKETS
 from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped, lossy
 from stage1.units.command import Command, command, unset_variables
@@ -44,6 +44,7 @@ class AppUnit(NamedTuple):
     files: Files
     limits: Limits
     process: ProcessLimits
+    journal: Escaped
 
 
 class PodUnits(NamedTuple):
@@ -51,6 +52,7 @@ class PodUnits(NamedTuple):
 
     units: tuple[Escaped, ...]
     sockets: tuple[Escaped, ...]
+    helpers: tuple[Escaped, ...]
     awaits: tuple[Escaped, ...]
     talkers: tuple[Escaped, ...]
 
@@ -79,6 +81,7 @@ def app_unit(app: App, pod: PodManifest, systemd: int, devices: Iterable[tuple[s
         files=files(app, run),
         limits=app_limits(app, pod),
         process=process_limits(app, pod),
+        journal=Escaped(JOURNAL_SOCKETS if pod.journal else ""),
     )
 
 
@@ -90,5 +93,10 @@ def pod_units(pod: PodManifest) -> PodUnits:
             Escaped(socket_unit_name(app.name, socket.name)) for app in pod.apps for socket in app.sockets
         ),
         talkers=tuple(Escaped(service_name(app.name)) for app in pod.apps if start(app).notify_access),
+        helpers=tuple(
+            Escaped(name)
+            for name, asked in (("systemd-journald.service", pod.journal), ("dbus.service", pod.bus))
+            if asked
+        ),
         awaits=tuple(Escaped(await_name(one.app, Condition(one.condition))) for one in awaits(pod)),
     )

@@ -79,6 +79,8 @@ def programs_of(pod: PodManifest) -> set[str]:
         REAPER,
         REAPER_IN_APP,
         LAUNCHER_IN_APP,
+        *(["/usr/bin/dbus-daemon", "/bin/sh"] if pod.bus else []),
+        *(["/usr/lib/systemd/systemd-journald"] if pod.journal else []),
         *(argv[0] for app in pod.apps for hooks in app.hooks for argv in hooks),
         *(units.program_path(app) for app in pod.apps if not units.command(app).words),
     }

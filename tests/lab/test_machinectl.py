@@ -117,3 +117,49 @@ def test_without_a_bus_there_is_no_shell_and_no_login(lab: LabHost, pods: Pods) 
     pods.detach("--name", "web", *COUNT)
     for verb in ("shell", "login"):
         assert "There is no system bus in container web" in refused(lab, verb, "web")
+
+
+def test_with_a_bus_there_is_a_shell_and_a_login(lab: LabHost, pods: Pods) -> None:
+    pods.detach("--name", "web", "--bus", *COUNT)
+    said = lab.run(
+        ["machinectl", "shell", "web", "/bin/sh", "-c", "systemctl is-active app-inspect"], tty=True
+    )
+    assert "active" in said.stdout.split()
+    with lab.terminal(["machinectl", "login", "web"]) as terminal:
+        terminal.read_until("#")
+        terminal.send("systemctl show -P Description app-inspect\n")
+        terminal.read_until("app inspect (")
+        terminal.send("\x1d\x1d\x1d")
+        terminal.read_until("terminated")
+    assert "app-inspect.service" in lab.run(["systemctl", "--machine=web", "list-units"]).stdout
+    assert "dbus" not in pods("exec", "web", "/inspect", "ls", "/run").out
+
+
+def test_a_journal_of_the_pods_own_is_read_from_the_host_while_and_after_it_runs(lab: LabHost) -> None:
+    with pods_of(lab, "busybox") as pods:
+        words = (
+            "busybox",
+            "--exec",
+            "/bin/sh",
+            "--",
+            "-c",
+            "logger -t mine to the journal; echo printed; sleep 1000",
+        )
+        uuid = pods.detach("--name", "web", "--journal", *words)
+        pods.detach("--name", "other", *words)
+        own = ["journalctl", "-M", "web", "-o", "cat", "-t", "mine"]
+        eventually(lambda: lab.run(own, check=False).stdout == "to the journal\n", "the app's message")
+        assert "Started app-busybox.service" in lab.run(["journalctl", "-M", "web", "-t", "systemd"]).stdout
+        assert pods.log("web") == ["printed"]
+        assert (
+            "systemd-journald"
+            not in lab.run(["systemctl", "status", "--no-pager", "pod-other.service"]).stdout
+        )
+        lab.run(["machinectl", "reboot", "web"])
+        eventually(
+            lambda: lab.run(own, check=False).stdout.count("to the journal\n") == 2,
+            "the message of the second run",
+        )
+        pods("stop", "web")
+        kept = ["journalctl", "-D", f"/var/lib/pod/pods/run/{uuid}/journal", "-o", "cat", "-t", "mine"]
+        assert lab.run(kept).stdout.count("to the journal\n") == 2

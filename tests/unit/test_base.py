@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,29 @@ def test_systemd_and_all_it_is_linked_with_are_there(root: Path) -> None:
         assert os.access(inside, os.X_OK)
         for library in HOST.shared_objects(program):
             assert base._inside(root, library).is_file(), library
+
+
+@pytest.mark.parametrize("name", ["bus", "journal"])
+def test_what_a_pod_may_ask_for_beside_has_known_verbs_and_our_files(name: str) -> None:
+    entries = list(base.parse(resources.base_recipe(name).read_text()))
+    assert {entry.verb for entry in entries} <= set(base._VERBS)
+    for entry in entries:
+        if entry.verb == "copy":
+            assert resources.base_recipe(entry.words[0]).is_file()
+
+
+def test_a_root_with_a_bus_and_a_journal_is_another_one(root: Path) -> None:
+    needs_program("dbus-daemon")
+    beside = base.ensure(DataRoot(root.parent.parent), ("contents", "bus", "journal"))
+    assert beside != root
+    for path in (
+        "usr/bin/sh",
+        "usr/bin/dbus-daemon",
+        "usr/lib/systemd/systemd-journald",
+        "pod/etc/dbus.conf",
+    ):
+        assert (beside / path).is_file()
+    shutil.rmtree(beside)
 
 
 def test_our_helpers_are_there_and_can_run(root: Path) -> None:
