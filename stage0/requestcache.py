@@ -16,6 +16,10 @@ from typing import Any
 
 from stage0 import request as types
 from stage0.request import AppRequest, PodRequest
+from stage1.contract import codec
+
+# Where it is said what a manifest may be.
+_RULES = (types.__file__, codec.__file__, str(Path(__file__).with_name("requestfile.py")))
 
 
 def recall(cache: Path, kind: str, text: str) -> PodRequest | None:
@@ -44,9 +48,10 @@ def keep(cache: Path, kind: str, text: str, request: PodRequest) -> None:
 
 
 def _key(kind: str, text: str) -> str:
-    """Everything the request depends on: the text, and what requests are in this version of ours."""
-    stamp = Path(types.__file__).stat()
-    return f"{stamp.st_ino} {stamp.st_mtime_ns} {stamp.st_size} {kind}\n{text}"
+    """Everything the request depends on: the text, and what is a good one in this version of ours."""
+    stamps = (Path(module).stat() for module in _RULES)
+    words = " ".join(f"{stamp.st_ino} {stamp.st_mtime_ns} {stamp.st_size}" for stamp in stamps)
+    return f"{words} {kind}\n{text}"
 
 
 def _entry(cache: Path, key: str) -> Path:
