@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stage1.contract import PodManifest
+from stage1.contract import CredentialKind, PodManifest
 
 _ALL = "rwm"
 
@@ -38,7 +38,8 @@ def bus_properties(pod: PodManifest) -> dict[bytes, object]:
     """For a unit on D-Bus, org.freedesktop.systemd1(5): closed but for `/dev/null` and its like, and for these."""
     if is_open(pod):
         return {}
-    listed = [
-        (source.encode(errors="surrogateescape"), rights.encode()) for source, rights in allowed(pod).items()
-    ]
+    given = dict(allowed(pod))
+    if any(one.kind is CredentialKind.ENCRYPTED for app in pod.apps for one in app.credentials):
+        given["char-tpm"] = "rw"  # systemd-creds, which the monitor runs, may need the host's
+    listed = [(source.encode(errors="surrogateescape"), rights.encode()) for source, rights in given.items()]
     return {b"DevicePolicy": b"closed", **({b"DeviceAllow": listed} if listed else {})}

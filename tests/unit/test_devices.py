@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage1 import devices
-from stage1.contract import App, Device
+from stage1.contract import App, Credential, CredentialKind, Device
 from tests.samples import app, pod
 from tests.unit.test_nspawn import argv
 
@@ -33,6 +33,12 @@ def test_a_unit_is_closed_but_for_what_was_given() -> None:
     assert devices.bus_properties(pod()) == {b"DevicePolicy": b"closed"}
     found = devices.bus_properties(pod(using("a", FUSE)))
     assert found == {b"DevicePolicy": b"closed", b"DeviceAllow": [(b"/dev/fuse", b"rm")]}
+
+
+def test_who_decrypts_a_secret_may_need_the_hosts_tpm() -> None:
+    secret = Credential(name="key", kind=CredentialKind.ENCRYPTED, source="/key")
+    found = devices.bus_properties(pod(app(credentials=(secret,))))
+    assert found[b"DeviceAllow"] == [(b"char-tpm", b"rw")]
 
 
 def test_the_scope_of_systemd_nspawn_is_closed_already() -> None:
