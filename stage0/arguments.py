@@ -96,7 +96,8 @@ def request_of(
         from stage0.requestfile import read  # noqa: PLC0415  pydantic and a parser, only when asked for
 
         return with_files(read(arguments.file, cache)._replace(**given), environment)
-    apps = tuple(_with_files(app, environment) for app in apps_of(arguments.words))
+    words = apps_of(arguments.words) if arguments.words or not arguments.empty else ()
+    apps = tuple(_with_files(app, environment) for app in words)
     return PodRequest(app=apps, **given)
 
 
@@ -121,6 +122,12 @@ def apps_of(words: Sequence[str]) -> Iterator[AppRequest]:
         if split < len(rest):
             given["args"] = tuple(rest[split + 1 :])
         yield AppRequest(image=image, **given)
+
+
+def one_app(words: Sequence[str], environment: Mapping[str, str]) -> AppRequest:
+    """The app of `IMAGE [APP OPTIONS] [-- ARGS]`."""
+    (app,) = apps_of(words)
+    return _with_files(app, environment)
 
 
 def _groups(words: Sequence[str]) -> Iterator[list[str]]:

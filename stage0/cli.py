@@ -50,7 +50,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "logs": ("logs", "what the apps of a pod printed"),
     "port": ("port", "list published ports, publish more, take some back"),
     "network": ("network", "make, list, mend and remove networks of pods"),
-    "app": ("app", "start, stop and restart the apps of a running pod"),
+    "app": ("app", "add, remove, update, start, stop and restart the apps of a pod"),
     "image": ("image", "import, list, inspect and remove images"),
     "volume": ("volume", "make, list and remove volumes that outlive pods"),
     "render": ("render", "write a pod's units and systemd-nspawn arguments, run nothing"),

@@ -15,6 +15,7 @@ from stage1.contract.errors import HostError
 TYPE_CHECKING = False  # that of `typing`, which `pod exec` has no time to import
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Any, NoReturn
 
@@ -187,9 +188,15 @@ def ask(pod: PodDir, *words: str, descriptors: list[int]) -> str:
     return answer
 
 
-def changing(pod: PodDir) -> Any:  # noqa: ANN401  a context manager
-    """Whoever else wants to change this pod waits until we are done."""
-    return _stage1("change").changing(pod)
+def changing(pod: PodDir) -> AbstractContextManager[None]:
+    """Whoever else wants to change this running pod waits until we are done."""
+    lock: AbstractContextManager[None] = _stage1("change").changing(pod)
+    return lock
+
+
+def joining() -> Any:  # noqa: ANN401  see _stage1
+    """What stage1 does when apps come to a running pod and leave it."""
+    return _stage1("joining")
 
 
 def limit(

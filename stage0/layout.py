@@ -94,15 +94,7 @@ def lay_out(pod: PodManifest, directory: PodDir) -> PodManifest:
         apps=tuple(_app(app, trees[app.name], directory, journal=pod.journal) for app in pod.apps)
     )
     for volume in pod.volumes:
-        match volume.kind:
-            case VolumeKind.EMPTY | VolumeKind.IMPLICIT:
-                _volume(volume, _first_place(volume, pod, trees), directory)
-            case VolumeKind.NAMED:
-                _named_volume(volume, _first_place(volume, pod, trees), directory.root, pod.created)
-            case VolumeKind.HOST:
-                pass
-            case VolumeKind.IMAGE:
-                _tree(volume.layers, str(volume.source), directory)
+        _make_volume(volume, pod, trees, directory)
     directory.manifest.write_bytes(codec.encode(pod))
     return pod
 
@@ -128,10 +120,25 @@ def _journal(directory: PodDir) -> None:
     link.symlink_to("../../../journal")
 
 
+def lay_out_more(pod: PodManifest, before: PodManifest, directory: PodDir) -> PodManifest:
+    """The same for apps and volumes that a pod gets later; `pod.json` stays as it is."""
+    known = {app.name: app.revision for app in before.apps}
+    new = [app for app in pod.apps if known.get(app.name) != app.revision]
+    trees = {app.name: _tree(app.layers, app.image.name, directory) for app in new}
+    made = {app.name: _app(app, trees[app.name], directory, journal=pod.journal) for app in new}
+    pod = pod._replace(apps=tuple(made.get(app.name, app) for app in pod.apps))
+    own = pod._replace(apps=tuple(made.values()))
+    there = {volume.name for volume in before.volumes}
+    for volume in pod.volumes:
+        if volume.name not in there:
+            _make_volume(volume, own, trees, directory)
+    return pod
+
+
 def _app(app: App, tree: MergedTree, directory: PodDir, *, journal: bool) -> App:
-    upper = directory.app(app.name) / "upper"
+    upper = directory.app(app.data) / "upper"
     upper.mkdir(parents=True)
-    (directory.app(app.name) / "work").mkdir()
+    (directory.app(app.data) / "work").mkdir()
     root = tree.lookup("/")
     _take_over(upper, root.status if root else None)
     _missing_directories(tree, upper, app.workdir)
@@ -201,6 +208,20 @@ def _take_over(target: Path, status: os.stat_result | None) -> None:
         return
     os.chown(target, status.st_uid, status.st_gid)
     target.chmod(stat.S_IMODE(status.st_mode))
+
+
+def _make_volume(
+    volume: Volume, pod: PodManifest, trees: Mapping[str, MergedTree], directory: PodDir
+) -> None:
+    match volume.kind:
+        case VolumeKind.EMPTY | VolumeKind.IMPLICIT:
+            _volume(volume, _first_place(volume, pod, trees), directory)
+        case VolumeKind.NAMED:
+            _named_volume(volume, _first_place(volume, pod, trees), directory.root, pod.created)
+        case VolumeKind.HOST:
+            pass
+        case VolumeKind.IMAGE:
+            _tree(volume.layers, str(volume.source), directory)
 
 
 def _first_place(volume: Volume, pod: PodManifest, trees: Mapping[str, MergedTree]) -> Entry | None:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from stage0 import handoff, history, layout, lifecycle, limits, results
+from stage0 import changing, handoff, history, layout, lifecycle, limits, results
 from stage0.lifecycle import Pod
 from stage0.plan import limitchange
 from stage0.request import PodRequest
@@ -30,7 +30,9 @@ from stage1.contract import (
 
 def change(pod: Pod, app: str | None, wish: PodRequest, *, best_effort: bool) -> list[str]:
     """All of it or nothing; what this host cannot enforce of it is told."""
+    changing.require_mutable(pod)
     with _locked(pod):
+        changing.settle(pod)
         if pod.running:
             _settle(pod.directory)
         old = _manifest(pod.directory)

@@ -49,6 +49,12 @@ class Telling:
 
 def planned(request: PodRequest, store: Store, *, quiet: bool = False) -> PodManifest:
     """The manifest a request leads to; images that are sources (`oci:…`) are imported, others pulled as it says."""
+    images, now = obtained(request, store, quiet=quiet)
+    return plan_pod(request, images, now)
+
+
+def obtained(request: PodRequest, store: Store, *, quiet: bool = False) -> tuple[list[Image], Circumstances]:
+    """The images of the apps, and what else the plan takes from the moment it is made in."""
     wish = Wish(
         pull=checked_policy(request.pull),
         platform=request.platform,
@@ -74,7 +80,7 @@ def planned(request: PodRequest, store: Store, *, quiet: bool = False) -> PodMan
         },
         host=_host(request),
     )
-    return plan_pod(request, images, now)
+    return images, now
 
 
 def _host(request: PodRequest) -> Host:
@@ -109,7 +115,7 @@ def _owner(image: Image, path: str, store: Store) -> tuple[int, int] | None:
     return (entry.status.st_uid, entry.status.st_gid) if entry else None
 
 
-def _holding(pod: PodManifest, settings: Settings) -> contextlib.AbstractContextManager[None]:
+def holding(pod: PodManifest, settings: Settings) -> contextlib.AbstractContextManager[None]:
     """Keeps the volumes that outlive pods, if this one uses any."""
     if not any(volume.kind is VolumeKind.NAMED for volume in pod.volumes):
         return contextlib.nullcontext()
@@ -145,7 +151,7 @@ def making(
             if pod.name:
                 lifecycle.take_name(settings.data, pod.name, pod.uuid)
             pod = ranges.claimed(pod, settings)
-            with _holding(pod, settings):
+            with holding(pod, settings):
                 pod = layout.lay_out(pod, directory)
         yield pod, directory, lock
         undo.pop_all()

@@ -81,9 +81,9 @@ class AppRequest(NamedTuple):
 
 
 class PodRequest(NamedTuple):
-    """A pod: its apps and what they share."""
+    """A pod: its apps and what they share. `exit_policy` None: `never` if it begins empty, else `any-failure`."""
 
-    app: tuple[AppRequest, ...]
+    app: tuple[AppRequest, ...] = ()
     name: str | None = None
     hostname: str | None = None
     machine_id: str | None = None
@@ -100,7 +100,9 @@ class PodRequest(NamedTuple):
     mac: str | None = None
     publish: tuple[str, ...] = ()
     sysctl: tuple[str, ...] = ()
-    exit_policy: str = "any-failure"
+    exit_policy: str | None = None
+    empty: bool = False
+    immutable: bool = False
     volume: tuple[Text, ...] = ()
     log_size: Quantity = "64M"
     log: str = "both"

@@ -32,6 +32,8 @@ def read(name: str, cache: Path | None = None) -> PodRequest:
     if not isinstance(document, dict):
         raise UsageError(f"{name}: not a table of keys", hint=_HINT)
     request = validate(PodRequest, document, where=name, hint=_HINT)
+    if not request.app and not request.empty:
+        raise UsageError(f"{name}: app: a pod needs an app", hint="name one, or write empty = true")
     if cache is not None:
         requestcache.keep(cache, kind, text, request)
     return request

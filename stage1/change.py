@@ -28,7 +28,7 @@ def changing(directory: PodDir) -> Iterator[None]:
 def stop_app(directory: PodDir, leader: int, app: str) -> list[str]:
     """Stop an app in order, and first those that require it; all apps that were stopped."""
     with changing(directory), PidOne(leader) as systemd:
-        stopped = _hold(systemd, directory, app)
+        stopped = hold(systemd, directory, app)
         result = systemd.job("StopUnit", service_name(app))
         systemd.settle([service_name(name) for name in stopped])
     _require_done(result, app)
@@ -41,7 +41,7 @@ def start_app(directory: PodDir, leader: int, app: str) -> None:
     The result of its last run makes room (`APP.runs` keeps it): whether the pod is over is decided anew.
     """
     with changing(directory), PidOne(leader) as systemd:
-        if _invocation(systemd, service_name(app)) is None:
+        if invocation(systemd, service_name(app)) is None:
             directory.result(app).unlink(missing_ok=True)
         with contextlib.suppress(PidOneError):  # a unit that has never failed may be forgotten already
             systemd.call("ResetFailedUnit", "s", service_name(app))
@@ -52,7 +52,7 @@ def start_app(directory: PodDir, leader: int, app: str) -> None:
 def restart_app(directory: PodDir, leader: int, app: str) -> None:
     """Stop and start an app, and those that require it, in one job of systemd's."""
     with changing(directory), PidOne(leader) as systemd:
-        stopped = _hold(systemd, directory, app)
+        stopped = hold(systemd, directory, app)
         result = systemd.job("RestartUnit", service_name(app))
         systemd.settle([service_name(name) for name in stopped])
     _require_done(result, app)
@@ -65,20 +65,20 @@ def _require_done(result: str, app: str) -> None:
         )
 
 
-def _hold(systemd: PidOne, directory: PodDir, app: str) -> list[str]:
+def hold(systemd: PidOne, directory: PodDir, app: str) -> list[str]:
     """Tell the reaper which runs are about to be stopped on purpose: their end says nothing about the pod."""
     held = []
-    for unit in _with_dependents(systemd, service_name(app)):
-        if (invocation := _invocation(systemd, unit)) is not None:
+    for unit in with_dependents(systemd, service_name(app)):
+        if (run := invocation(systemd, unit)) is not None:
             name = unit.removeprefix("app-").removesuffix(".service")
             mark = directory.held(name)
-            mark.write_text(invocation)
+            mark.write_text(run)
             mark.chmod(0o644)
             held.append(name)
     return held
 
 
-def _with_dependents(systemd: PidOne, unit: str) -> list[str]:
+def with_dependents(systemd: PidOne, unit: str) -> list[str]:
     """An app's unit and those of the apps that require it, by whatever way round."""
     found, left = [], [unit]
     while left:
@@ -90,7 +90,7 @@ def _with_dependents(systemd: PidOne, unit: str) -> list[str]:
     return found
 
 
-def _invocation(systemd: PidOne, unit: str) -> str | None:
+def invocation(systemd: PidOne, unit: str) -> str | None:
     """The id of a unit's present run, None if it does not run."""
     (path,) = systemd.call("LoadUnit", "s", unit)
     if systemd.property(path, _UNIT, "ActiveState") in {"inactive", "failed"}:

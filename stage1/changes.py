@@ -14,7 +14,7 @@ from stage1.contract import PodDir, PodManifest
 from stage1.limits import has_limits
 from stage1.render import render
 
-_COMPARED = ("units/", "etc/", "apps/", "policy", "nspawn.json", "launch")
+_COMPARED = ("units/", "etc/", "apps/", "nspawn.json", "launch")
 _NETWORK = {"netns", "sysctl", "link", "address", "route", "rules", "unlink"}
 
 

@@ -136,19 +136,23 @@ def cgroup_mounts() -> tuple[str, ...]:
     return ("/sys/fs/cgroup",) if Path("/sys/fs/cgroup/cgroup.controllers").exists() else ()
 
 
-def run(argv: Sequence[str]) -> str:
-    """Run a program to its end and return what it printed; HostError if it cannot start or fails."""
+def run(argv: Sequence[str], *, data: bytes | None = None) -> str:
+    """Run a program to its end and return what it printed; HostError if it cannot start or fails.
+
+    `data` is its standard input.
+    """
     import subprocess  # noqa: PLC0415  12 ms that most runs do not need
 
     try:
-        done = subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        stdin = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
+        done = subprocess.run(argv, check=True, capture_output=True, **stdin)
     except OSError as error:
         raise HostError(
             f"cannot run {argv[0]}: {error.strerror}", hint="`pod doctor` says what to install"
         ) from None
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or [f"exit status {error.returncode}"]
+        lines = os.fsdecode(error.stderr).strip().splitlines() or [f"exit status {error.returncode}"]
         raise HostError(
             f"{Path(argv[0]).name} failed: {lines[-1]}", hint=f"the command was: {' '.join(argv)}"
         ) from None
-    return done.stdout
+    return os.fsdecode(done.stdout)

@@ -21,9 +21,9 @@ from stage1.contract import (
 from stage1.contract.paths import (
     DEVICE_NODES,
     DEVICES,
+    ETC,
     HOST_DEVICES,
     JOURNAL,
-    POLICY,
     STATUS,
     STREAMS,
     UNITS,
@@ -42,8 +42,8 @@ from stage1.render import Job
 
 # Units without a value of their own.
 STATIC_UNITS = (
-    "exit.target", "halt.target", "pod-reboot.service", "pod-stop.service", "reboot.target", "shutdown.target",
-    "systemd-exit.service",
+    "exit.target", "halt.target", "pod-decide.service", "pod-reboot.service", "pod-stop.service", "reboot.target",
+    "shutdown.target", "systemd-exit.service",
 )  # fmt: skip
 # What a signal to the pod's PID 1 starts (systemd(1), "Signals"): systemd-nspawn and machined ask for the first three;
 # kexec.target is asked for by the reaper only, when the mark that the pod is being stopped has been made.
@@ -60,6 +60,7 @@ class LaunchPlan(NamedTuple):
     files: Mapping[str, bytes]
     links: Mapping[str, str]
     argv: tuple[str, ...]
+    records: tuple[Record, ...]
 
 
 def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
@@ -116,30 +117,31 @@ def launch_plan(
     files = {f"units/{name}": text.encode() for name, text in texts.items() if name != nspawn.RESULT}
     files |= {f"etc/{name}": text.encode() for name, text in user_database(pod).items()}
     files |= {f"apps/{app.name}/words": block for app in pod.apps if (block := units.command(app).words)}
-    own = identity.files(pod, host, living=_living(pod, wiring))
+    own = identity.files(pod, host, living=living(pod, wiring))
     files |= {f"identity/etc/{name}": content for name, content in own.items()}
     files["nspawn.json"] = (
         json.dumps({"argv": argv, "environment": nspawn.environment(pod, directory)}, indent=1).encode()
         + b"\n"
     )
-    files["policy"] = policy(pod).encode()
+    files["etc/policy"] = policy(pod).encode()
     files |= network_records.files(wiring) if wiring else {}
     for name, entry in entering.entries(pod, texts, base, nspawn.ENVIRONMENT, directory.root.filters):
         files[f"enter/{name}"] = encode_records(iter(entry.records))
         files[f"enter/{name}{TWIN_SUFFIX}"] = entry.twin
-    files["launch"] = encode_records(records(pod, directory, facts, argv, base, tuple(own), wiring, limited))
-    return LaunchPlan(
-        files=files, links={f"units/{alias}": target for alias, target in ALIASES.items()}, argv=argv
-    )
+    launch = tuple(records(pod, directory, facts, argv, base, tuple(own), wiring, limited))
+    files["launch"] = encode_records(iter(launch))
+    links = {f"units/{alias}": target for alias, target in ALIASES.items()}
+    return LaunchPlan(files, links, argv, launch)
 
 
-def policy(pod: PodManifest) -> str:
-    """What the reaper decides by, one fact a line."""
+def policy(pod: PodManifest, joining: str = "") -> str:
+    """What the reaper decides by, one fact a line; `joining`: the app that is just being added to a running pod."""
     lines = [f"policy {pod.exit_policy}"]
     for app in pod.apps:
         role = "init" if app.init else "sidecar" if app.sidecar else "main"
         activated = " activated" if units.is_activated(app) else ""
-        lines.append(f"app {app.name} {app.restart.when.value} {role}{activated}")
+        added = " joining" if app.name == joining else ""
+        lines.append(f"app {app.name} {app.restart.when.value} {role}{activated}{added}")
     return "\n".join(lines) + "\n"
 
 
@@ -233,26 +235,46 @@ def _mounts(
     pod: PodManifest, directory: PodDir, base: Path, own: tuple[str, ...], wiring: Wiring | None
 ) -> Iterator[Record]:
     yield ("overlay", "rootfs", "base", str(base))
-    for app in pod.apps:
-        layers = [str(directory.root.layer(diff_id)) for diff_id in reversed(app.layers)]
-        if own and not app.etc_is_link:
-            layers.insert(0, "run/identity")
-        yield ("overlay", app_root(app.name), f"apps/{app.name}", *layers)
+    yield from _roots(pod, directory, own)
     yield ("bind", "run/units", f"rootfs{UNITS}", "ro")
-    yield ("bind", "run/etc/passwd", "rootfs/etc/passwd", "ro")
-    yield ("bind", "run/etc/group", "rootfs/etc/group", "ro")
-    yield ("bind", "run/policy", f"rootfs{POLICY}", "ro")
+    yield ("bind", "run/etc", f"rootfs{ETC}", "ro")
     yield ("bind", "run/streams", f"rootfs{STREAMS}", "-")
     yield ("bind", "run/status", f"rootfs{STATUS}", "-")
     if pod.journal:
         yield ("bind", "journal", f"rootfs{JOURNAL}", "-")
-    if any(units.command(app).words for app in pod.apps):
-        yield ("bind", "run/apps", f"rootfs{WORDS}", "ro")
-    living = f"run/{network_records.HOSTS}" if _living(pod, wiring) else None
-    yield from mounts.records(pod, directory, own, living)
+    yield ("bind", "run/apps", f"rootfs{WORDS}", "ro")
+    yield from mounts.records(pod, directory, own, _hosts(pod, wiring))
 
 
-def _living(pod: PodManifest, wiring: Wiring | None) -> bool:
+def _hosts(pod: PodManifest, wiring: Wiring | None) -> str | None:
+    return f"run/{network_records.HOSTS}" if living(pod, wiring) else None
+
+
+def app_mounts(
+    pod: PodManifest, app: App, directory: PodDir, own: tuple[str, ...], wiring: Wiring | None
+) -> Iterator[Record]:
+    """What the monitor mounts for one app alone, as instructions that stand for themselves."""
+    alone = pod._replace(apps=(app,))
+    yield ("version", "1")
+    yield ("pod", pod.label)
+    if pod.userns is not None:
+        yield ("userns", str(pod.userns.base), str(pod.userns.size))
+    found = (*_roots(alone, directory, own), *mounts.records(alone, directory, own, _hosts(pod, wiring)))
+    yield from _mapped(iter(found), pod.userns)
+    if app.confinement.read_only:
+        yield ("read-only", app_root(app.name))
+    yield ("exec", "-")
+
+
+def _roots(pod: PodManifest, directory: PodDir, own: tuple[str, ...]) -> Iterator[Record]:
+    for app in pod.apps:
+        layers = [str(directory.root.layer(diff_id)) for diff_id in reversed(app.layers)]
+        if own and not app.etc_is_link:
+            layers.insert(0, "run/identity")
+        yield ("overlay", app_root(app.name), f"apps/{app.data}", *layers)
+
+
+def living(pod: PodManifest, wiring: Wiring | None) -> bool:
     """Names of the pods of a network change while this one runs: then hosts is no file of a layer, which must not."""
     return wiring is not None and pod.names.hosts is Provider.POD
 

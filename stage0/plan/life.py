@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stage0 import quantities
-from stage0.request import AppRequest
+from stage0.request import AppRequest, PodRequest
 from stage1.contract import (
     App,
     ExitPolicy,
@@ -22,8 +22,11 @@ LONGEST_DELAY = 60.0
 SHORTEST_BOUND = 0.001
 
 
-def exit_policy(text: str, apps: Sequence[App]) -> ExitPolicy:
-    """`--exit-policy`."""
+def exit_policy(pod: PodRequest, apps: Sequence[App]) -> ExitPolicy:
+    """`--exit-policy`; apps that come and go later do not end a pod that began without any, unless it says so."""
+    text = pod.exit_policy
+    if text is None:
+        text = "never" if pod.empty else "any-failure"
     rule, _, app = text.partition(":")
     known = {one.name: one for one in apps}
     if rule == ExitRule.APP and app in known and known[app].sidecar:

@@ -15,8 +15,15 @@ POD_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 
 def app_names(request: PodRequest) -> tuple[str, ...]:
     """The apps' names in their order: given, or from the image; no two the same."""
-    if not request.app:
-        raise UsageError("a pod needs an app", hint="name an image, or a manifest with -f")
+    if request.empty and request.app:
+        raise UsageError(
+            "a pod that begins empty names no image",
+            hint="leave out --empty, or add the app later: pod app add",
+        )
+    if not request.app and not request.empty:
+        raise UsageError(
+            "a pod needs an app", hint="name an image, or a manifest with -f, or begin with none: --empty"
+        )
     names = [
         _name_of(wish.image) if wish.name is None else checked_name(wish.name, "app") for wish in request.app
     ]

@@ -17,7 +17,7 @@ from stage0.plan.sockets import sockets
 from stage0.plan.storage import VolumeBook
 from stage0.plan.streams import check_streams, log, log_rate, streams
 from stage0.request import AppRequest, PodRequest
-from stage1.contract import App, PodManifest, Stdin, UsageError
+from stage1.contract import App, Dependency, PodManifest, Stdin, UsageError, User
 from stage1.contract import Image as AppImage
 from stage1.contract.values import NamedTuple
 
@@ -72,8 +72,9 @@ def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -
         sysctls=net.sysctls,
         names=identity.names(request, net.mode),
         identity=identity.identity(request, now.uuid),
-        exit_policy=life.exit_policy(request.exit_policy, apps),
+        exit_policy=life.exit_policy(request, apps),
         remove=request.rm,
+        immutable=request.immutable,
         log_limit=max(65536, quantities.size(str(request.log_size), where="--log-size")),
         log=log(request.log),
         log_rate=log_rate(request.log_rate),
@@ -91,14 +92,14 @@ def _named(
 ) -> App:
     """Every complaint names the app it is about."""
     try:
-        return _app(pod, wish, image, name, book, now)
+        return plan_app(pod, wish, image, name, book, now)
     except UsageError as error:
         if len(pod.app) == 1 or f"app {name}" in error.message:
             raise
         raise UsageError(f"app {name}: {error.message}", hint=error.hint) from None
 
 
-def _app(
+def plan_app(
     pod: PodRequest,
     wish: AppRequest,
     image: Image,
@@ -106,14 +107,9 @@ def _app(
     book: VolumeBook,
     now: Circumstances,
 ) -> App:
+    """One app; its volumes are noted in the book."""
     config = image.config
-    user = users.resolve(
-        wish.user if wish.user is not None else config.user,
-        wish.group,
-        image.passwd,
-        image.group,
-        wish.group_add,
-    )
+    user = _user(wish, image)
     mounts, tmpfs = storage.mounts(pod, wish, config.volumes, name, book, now.directory)
     flow = streams(pod, wish, name)
     return App(
@@ -136,9 +132,9 @@ def _app(
         hooks=hooks(wish, name),
         init=wish.init,
         sidecar=life.sidecar(wish, name),
-        after=dependencies(wish.after, "--after"),
-        wants=dependencies(wish.wants, "--wants"),
-        requires=dependencies(wish.requires, "--requires"),
+        after=_waits(wish, "after"),
+        wants=_waits(wish, "wants"),
+        requires=_waits(wish, "requires"),
         mounts=mounts,
         tmpfs=(
             *tmpfs,
@@ -158,3 +154,12 @@ def _app(
         ports=config.ports,
         labels=dict(config.labels),
     )
+
+
+def _user(wish: AppRequest, image: Image) -> User:
+    text = wish.user if wish.user is not None else image.config.user
+    return users.resolve(text, wish.group, image.passwd, image.group, wish.group_add)
+
+
+def _waits(wish: AppRequest, option: str) -> tuple[Dependency, ...]:
+    return dependencies(getattr(wish, option), f"--{option}")

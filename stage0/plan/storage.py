@@ -16,10 +16,13 @@ _PRIVATE = (VolumeKind.HOST, VolumeKind.IMAGE)  # kinds whose source is no name 
 class VolumeBook:
     """Volumes as mounts ask for them: the same host path, image or name is one volume."""
 
-    def __init__(self, images: Mapping[str, Image]) -> None:
-        self.volumes: dict[str, Volume] = {}
+    def __init__(self, images: Mapping[str, Image], known: Sequence[Volume] = ()) -> None:
+        """`known` are those of a pod that gets one more app."""
+        self.volumes: dict[str, Volume] = {volume.name: volume for volume in known}
         self._images = images
-        self._sources: dict[tuple[VolumeKind, str], str] = {}
+        self._sources = {
+            (one.kind, one.source): one.name for one in known if one.source and one.kind in _PRIVATE
+        }
 
     def mount(self, wish: MountRequest, app: str) -> Mount:
         """Note a mount and return it with its volume's name."""
@@ -44,9 +47,15 @@ class VolumeBook:
 
     def _name(self, wish: MountRequest, app: str) -> str:
         if wish.source is not None and wish.kind in _PRIVATE:
-            number = len(self._sources) + 1
-            return self._sources.setdefault((wish.kind, wish.source), f"{wish.kind.value}.{number}")
-        return wish.source or f"{wish.kind.value}.{app}.{len(self.volumes) + 1}"
+            free = self._free(wish.kind.value, len(self._sources) + 1)
+            return self._sources.setdefault((wish.kind, wish.source), free)
+        return wish.source or self._free(f"{wish.kind.value}.{app}", len(self.volumes) + 1)
+
+    def _free(self, stem: str, number: int) -> str:
+        """Numbers are counted on; where volumes have gone since, one may still be taken."""
+        while f"{stem}.{number}" in self.volumes:
+            number += 1
+        return f"{stem}.{number}"
 
     def _volume(self, wish: MountRequest, name: str) -> Volume:
         if wish.kind is VolumeKind.IMAGE and wish.source is not None:

@@ -61,7 +61,8 @@ def choose_app(directory: str, wanted: str | None) -> str:
     """The app asked for, or the only one."""
     uuid = directory.rpartition("/")[2]
     try:
-        names = sorted(name for name in os.listdir(f"{directory}/{ENTER}") if not name.endswith(TWIN_SUFFIX))
+        found = os.listdir(f"{directory}/{ENTER}")
+        names = sorted(name for name in found if name[0] != "." and not name.endswith(TWIN_SUFFIX))
     except FileNotFoundError:
         raise ConflictError(
             f"pod {uuid} is not up yet, or was started by an older version", hint="try again"

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from stage0 import handoff, lifecycle, quantities, ranges, removal, signals
+from stage0 import changing, handoff, lifecycle, quantities, ranges, removal, signals
 from stage0.image import Store
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the UUIDs of the pods removed."""
+    changing.settle_all(settings.data)
     age = quantities.seconds(arguments.older_than, where="--older-than")
     prepared = None
     if arguments.prepared_older_than is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stage0 import lifecycle, livemount, livemounts
+from stage0 import changing, lifecycle, livemount, livemounts
 from stage0.lifecycle import Pod
 from stage0.livemounts import Record
 from stage0.settings import Settings
@@ -50,6 +50,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise ConflictError(
             f"pod {pod.uuid} is not running", hint="mounts of a pod that does not run: `pod run --volume`"
         )
+    if arguments.mount_verb != "ls":
+        changing.require_mutable(pod)
     return actions[arguments.mount_verb](pod, arguments)
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 
 from stage0 import arguments as words
-from stage0 import handoff, lifecycle, notify, reloading
+from stage0 import changing, handoff, lifecycle, notify, reloading
 from stage0.image import Store
 from stage0.lifecycle import Pod
 from stage0.making import planned
@@ -42,7 +42,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def _reload(pod: Pod, arguments: argparse.Namespace, settings: Settings) -> list[str]:
     if arguments.file is None:
         return [f"needs a restart: {name}" for name in _rendered(pod)]
+    changing.require_mutable(pod)
     with handoff.changing(pod.directory):
+        changing.settle(pod)
         old = reloading.manifest(pod.directory)
         new = _wanted(old, arguments, settings)
         found = reloading.compare(old, new, pod.directory)

@@ -11,7 +11,7 @@ from stage0.lifecycle import Pod
 from stage0.settings import Settings
 from stage0.verbs.run import warn
 from stage0.verbs.start import claim, manifest_of
-from stage1.contract import ConflictError, PodManifest
+from stage1.contract import ConflictError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +28,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the UUID of each pod that runs again; one that had ended is just started."""
     limit = quantities.seconds(arguments.time, where="--time") if arguments.time else None
     pods = [lifecycle.find(settings.data, reference) for reference in arguments.pods]
-    manifests = [_restartable(pod) for pod in pods]
+    for pod in pods:
+        _check_restartable(pod)
     status = 0
-    for pod, manifest in zip(pods, manifests, strict=True):
+    for pod in pods:
         signals.stop(pod.directory, limit)
         directory, lock = claim(lifecycle.find(settings.data, pod.uuid))
+        manifest = manifest_of(pod._replace(directory=directory))  # as it was when it ended
         ready = handoff.detached(manifest, directory, lock, warn)
         os.close(lock)  # our share in its life
         sys.stdout.write(f"{pod.uuid}\n")
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return status
 
 
-def _restartable(pod: Pod) -> PodManifest:
+def _check_restartable(pod: Pod) -> None:
     """Everything is checked before a pod is stopped."""
     manifest = manifest_of(pod)
     if manifest.remove and pod.running:
@@ -49,4 +51,3 @@ def _restartable(pod: Pod) -> PodManifest:
             hint="make it again without --rm",
         )
     handoff.require_native(pod.directory)
-    return manifest

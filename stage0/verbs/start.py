@@ -33,9 +33,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """An ended pod starts with the files it left; results and logs of the last time make room."""
     keys = entering.key_codes(arguments.detach_keys)
     found = lifecycle.find(settings.data, arguments.pod)
-    pod = manifest_of(found)
     handoff.require_native(found.directory)
     directory, lock = claim(found)
+    pod = manifest_of(found._replace(directory=directory))
     ranges.claimed(pod, settings)
     if not arguments.detach:
         handoff.foreground(pod, directory, lock, warn, detach_keys=keys, ready=arguments.ready_fd)
@@ -49,6 +49,14 @@ def manifest_of(pod: Pod) -> PodManifest:
     return found
 
 
+def _settle(directory: PodDir) -> None:
+    """A change of its apps may have been cut short: the pod starts as it was, or as was asked."""
+    if directory.change.exists():
+        from stage0 import changing  # noqa: PLC0415  rare
+
+        changing.settle_ended(directory)
+
+
 def claim(pod: Pod) -> tuple[PodDir, int]:
     """Take the pod's lock and move it to `run`; ConflictError if it runs or is not whole."""
     lock = lifecycle.lock_exclusive(pod.directory) if pod.state in STARTABLE else None
@@ -57,7 +65,9 @@ def claim(pod: Pod) -> tuple[PodDir, int]:
             f"pod {pod.uuid} is {pod.word}", hint="only a prepared or ended pod can be started"
         )
     try:
-        return (pod.directory if pod.state is State.RUN else lifecycle.move(pod.directory, State.RUN)), lock
+        directory = pod.directory if pod.state is State.RUN else lifecycle.move(pod.directory, State.RUN)
+        _settle(directory)
+        return directory, lock
     except FileNotFoundError:
         os.close(lock)
         raise ConflictError(

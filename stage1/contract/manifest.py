@@ -78,10 +78,19 @@ class App(NamedTuple):
     confinement: Confinement = Confinement()
     ports: tuple[str, ...] = ()
     etc_is_link: bool = False
+    revision: int = 0
+
+    @property
+    def data(self) -> str:
+        """The name of the directory with its writable layer: another one for each image it was given."""
+        return f"{self.name}.{self.revision}" if self.revision else self.name
 
 
 class PodManifest(NamedTuple):
-    """A pod, complete: what `run/` is made from. `userns` None: the pod has the host's ids."""
+    """A pod, complete: what `run/` is made from. `userns` None: the pod has the host's ids.
+
+    Without apps it idles until it is stopped. `immutable`: what runs is what was planned, and nothing is changed.
+    """
 
     version: Literal[1]
     uuid: str
@@ -98,6 +107,7 @@ class PodManifest(NamedTuple):
     sysctls: tuple[str, ...] = ()
     exit_policy: ExitPolicy = ExitPolicy()
     remove: bool = False
+    immutable: bool = False
     log_limit: int = 64 * 1024 * 1024
     log: Log = Log.BOTH
     log_rate: LogRate = LogRate()

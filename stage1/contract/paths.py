@@ -19,9 +19,9 @@ STREAMS = "/pod/streams"
 STATUS = "/pod/status"
 DEVICE_NODES = "/pod/nodes"
 HOST_DEVICES = "/pod/host-devices"
-POLICY = "/pod/policy"
 JOURNAL = "/var/log/journal"
 JOURNAL_SOCKETS = "/run/systemd/journal"
+ETC = "/pod/etc"
 REAPER = "/pod/bin/reaper"
 LAUNCHER = "/pod/bin/launcher"
 WORDS = "/pod/words"
@@ -150,9 +150,19 @@ class PodDir(NamedTuple):
         """The writable layer of the pod's root."""
         return self.path / "base"
 
-    def app(self, name: str) -> Path:
-        """The writable layer of an app's root."""
-        return self.path / "apps" / name
+    @property
+    def apps(self) -> Path:
+        """The writable layers of the apps' roots."""
+        return self.path / "apps"
+
+    def app(self, data: str) -> Path:
+        """The writable layer of an app's root, by `App.data`."""
+        return self.apps / data
+
+    @property
+    def volumes(self) -> Path:
+        """Volumes that live with the pod."""
+        return self.path / "volumes"
 
     def volume(self, name: str) -> Path:
         """A volume that lives with the pod."""
@@ -162,6 +172,11 @@ class PodDir(NamedTuple):
     def journal(self) -> Path:
         """The journal of a pod that has one of its own."""
         return self.path / "journal"
+
+    @property
+    def change(self) -> Path:
+        """A change of the pod's apps that is under way: the manifest before and after."""
+        return self.path / "change.json"
 
     @property
     def run(self) -> Path:
@@ -180,7 +195,7 @@ class PodDir(NamedTuple):
 
     @property
     def etc(self) -> Path:
-        """Files of the pod's own /etc."""
+        """What may change while the pod runs: accounts of its own root, and what the reaper decides by."""
         return self.run / "etc"
 
     def words(self, app: str) -> Path:
@@ -215,7 +230,7 @@ class PodDir(NamedTuple):
     @property
     def policy(self) -> Path:
         """What the reaper decides by."""
-        return self.run / "policy"
+        return self.etc / "policy"
 
     @property
     def streams(self) -> Path:

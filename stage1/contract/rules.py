@@ -80,8 +80,6 @@ def broken(pod: PodManifest) -> Iterator[str]:
     yield from _within("log_rate.lines", pod.log_rate.lines, 0, 2**32 - 1)
     yield from _within("log_rate.seconds", pod.log_rate.seconds, 1, 86400)
     yield from broken_resources("resources", pod.resources)
-    if not pod.apps:
-        yield "apps: a pod needs an app"
     yield from _unique("apps", (app.name for app in pod.apps))
     yield from _unique("volumes", (volume.name for volume in pod.volumes))
     for number, volume in enumerate(pod.volumes):

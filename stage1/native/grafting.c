@@ -75,11 +75,12 @@ static int receive_tree(int socket) {
  * is mounted on them: root of the pod can then neither make them writable nor look below. So the tree takes
  * a way through one: mounted in a namespace of ours, copied by unshare(2) into one of the pod's users, and
  * taken from there. */
-static void lock_and_send(int tree, const struct graft *graft, int socket) __attribute__((noreturn));
+static void lock_and_send(int tree, int users, bool recursive, const char *name, int socket)
+        __attribute__((noreturn));
 
-static void lock_and_send(int tree, const struct graft *graft, int socket) {
+static void lock_and_send(int tree, int users, bool recursive, const char *name, int socket) {
         struct mount_attr alone = {.propagation = MS_PRIVATE};
-        unsigned depth = graft->recursive ? AT_RECURSIVE : 0;
+        unsigned depth = recursive ? AT_RECURSIVE : 0;
         struct stat status;
 
         if (fstat(tree, &status) < 0 || unshare(CLONE_NEWNS) < 0 ||
@@ -88,18 +89,18 @@ static void lock_and_send(int tree, const struct graft *graft, int socket) {
                 die_errno("cannot make a mount namespace of our own");
         if ((S_ISDIR(status.st_mode) ? mkdir("tree", 0755) : mknod("tree", S_IFREG | 0644, 0)) < 0 ||
             syscall(SYS_move_mount, tree, "", AT_FDCWD, "tree", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                die_errno("cannot put %s aside", graft->source);
-        if (setns(graft->users, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNS) < 0 || chdir(STAGE) < 0)
+                die_errno("cannot put %s aside", name);
+        if (setns(users, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNS) < 0 || chdir(STAGE) < 0)
                 die_errno("cannot join the pod's user namespace");
-        int locked = clone_tree(AT_FDCWD, "tree", graft->recursive);
+        int locked = clone_tree(AT_FDCWD, "tree", recursive);
         if (locked < 0 ||
             syscall(SYS_mount_setattr, locked, "", AT_EMPTY_PATH | depth, &alone, sizeof(alone)) < 0)
-                die_errno("cannot lock %s", graft->source);
+                die_errno("cannot lock %s", name);
         send_tree(socket, locked);
         _exit(0);
 }
 
-static int lock(int tree, const struct graft *graft) {
+static int lock(int tree, int users, bool recursive, const char *name) {
         int ends[2], status;
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
@@ -108,7 +109,7 @@ static int lock(int tree, const struct graft *graft) {
         if (child < 0)
                 die_errno("cannot fork");
         if (child == 0)
-                lock_and_send(tree, graft, ends[1]);
+                lock_and_send(tree, users, recursive, name, ends[1]);
         close(ends[1]);
         int locked = receive_tree(ends[0]);
         close(ends[0]);
@@ -126,7 +127,11 @@ int take_graft(const struct graft *graft) {
         if (tree < 0)
                 die_errno("cannot take %s", graft->source);
         finish(tree, graft);
-        return graft->users >= 0 ? lock(tree, graft) : tree;
+        return graft->users >= 0 ? lock(tree, graft->users, graft->recursive, graft->source) : tree;
+}
+
+int lock_tree(int tree, int users, const char *name) {
+        return lock(tree, users, true, name);
 }
 
 void attach_graft(int tree, int target, const char *name) {

@@ -14,3 +14,7 @@ int take_graft(const struct graft *graft);
 
 /* `name` is for messages. We are in the pod's mount namespace. */
 void attach_graft(int tree, int target, const char *name);
+
+/* A detached tree with all below it, as a user namespace gets it that must not undo how it is mounted; takes
+ * the descriptor. */
+int lock_tree(int tree, int users, const char *name);

@@ -28,17 +28,26 @@ static void take_app(struct policy *policy, char *rest) {
         const char *name = strsep(&rest, " ");
         int restart = word_index(strsep(&rest, " "), restarts, ARRAY_LEN(restarts));
         int role = word_index(strsep(&rest, " "), roles, ARRAY_LEN(roles));
-        bool activated = rest && strcmp(rest, "activated") == 0;
+        bool activated = false, joining = false, known = true;
 
+        for (char *word; (word = strsep(&rest, " "));) {
+                bool *flag = strcmp(word, "activated") == 0 ? &activated
+                             : strcmp(word, "joining") == 0 ? &joining
+                                                            : NULL;
+                known = known && flag;
+                if (flag)
+                        *flag = true;
+        }
         if (!name || !*name || strlen(name) >= NAME_MAX_SIZE || strchr(name, '/') || restart < 0 ||
-            role < 0 || (rest && !activated))
+            role < 0 || !known)
                 die("policy: the line of app '%s' is wrong", name ? name : "");
         policy->apps = xrealloc(policy->apps, (policy->n_apps + 1) * sizeof(*policy->apps));
         policy->apps[policy->n_apps++] = (struct policy_app){.name = name,
                                                              .restart = (enum restart_kind) restart,
                                                              .init = role == 1,
                                                              .sidecar = role == 2,
-                                                             .activated = activated};
+                                                             .activated = activated,
+                                                             .joining = joining};
 }
 
 void policy_parse(struct policy *policy, char *text) {
@@ -71,7 +80,7 @@ static bool is_over(const struct record *record) {
 /* Does this one record end the pod, whatever the others do? */
 static bool ends_alone(const struct policy *policy, const struct policy_app *app,
                        const struct record *record) {
-        if (!is_over(record) || policy->kind == POLICY_NEVER)
+        if (!is_over(record) || policy->kind == POLICY_NEVER || app->joining)
                 return false;
         if (app->init && record->status != 0)
                 return true;
@@ -105,7 +114,7 @@ const struct record *policy_decide(const struct policy *policy, const struct rec
         const struct policy_app *app = policy_find(policy, own->app);
         bool all_over = true;
 
-        if (!app || !is_over(own) || policy->kind == POLICY_NEVER)
+        if (!app || !is_over(own) || policy->kind == POLICY_NEVER || app->joining)
                 return NULL;
         if (ends_alone(policy, app, own))
                 return own;
@@ -113,7 +122,8 @@ const struct record *policy_decide(const struct policy *policy, const struct rec
         for (size_t i = 0; i < policy->n_apps; i++) {
                 if (ends_alone(policy, &policy->apps[i], &records[i]))
                         return &records[i];
-                all_over = all_over && (policy->apps[i].sidecar || is_over(&records[i]));
+                all_over = all_over &&
+                           (policy->apps[i].sidecar || (is_over(&records[i]) && !policy->apps[i].joining));
         }
         if (!all_over || (policy->kind != POLICY_ALL && policy->kind != POLICY_ANY_FAILURE))
                 return NULL;

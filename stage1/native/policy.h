@@ -1,4 +1,4 @@
-/* run/policy: when the pod is over, and what its status is then. */
+/* run/etc/policy: when the pod is over, and what its status is then. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,6 +15,7 @@ struct policy_app {
         bool init;      /* runs to its end before the main apps */
         bool sidecar;   /* the pod does not wait for its end */
         bool activated; /* a socket starts it again after a good end */
+        bool joining;   /* it is just being added: until that is done, nothing of it is the pod's end */
 };
 
 struct policy {

@@ -1,6 +1,7 @@
 /* reaper [--root DIR] [--app-root DIR] [--program PATH]
  *        [--hooks] [--in-order]
- *        run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | await STATE APP
+ *        run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | await STATE APP |
+ *        decide
  *
  * Runs inside the pod, in the pod's own root, and ends at once. `run` is an app's ExecStopPost and records
  * each run; `final` is started by its OnFailure and records that systemd will not start it again. Who finds
@@ -52,12 +53,11 @@ static void leave_mounts_of_app(const struct reaper *reaper) {
                 die_errno("cannot enter the root of PID 1");
 }
 
-static void open_pod(struct reaper *reaper, const char *app) {
+static void open_records(struct reaper *reaper) {
         AUTO_FREE char *status = xasprintf("%s/pod/status", reaper->root);
-        AUTO_FREE char *policy = xasprintf("%s/pod/policy", reaper->root);
+        AUTO_FREE char *policy = xasprintf("%s/pod/etc/policy", reaper->root);
 
         leave_mounts_of_app(reaper);
-        reaper->app = app;
         reaper->status_fd = open(status, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (reaper->status_fd < 0)
                 die_errno("cannot open %s", status);
@@ -65,6 +65,11 @@ static void open_pod(struct reaper *reaper, const char *app) {
         if (!reaper->policy_text)
                 die_errno("cannot read %s", policy);
         policy_parse(&reaper->policy, reaper->policy_text);
+}
+
+static void open_pod(struct reaper *reaper, const char *app) {
+        open_records(reaper);
+        reaper->app = app;
         if (!policy_find(&reaper->policy, app))
                 die("policy: there is no app '%s'", app);
 }
@@ -115,19 +120,22 @@ static void end_pod(const struct reaper *reaper, const struct record *decider, b
                 ask_for_end(nothing_left && !reaper->in_order);
 }
 
+/* own NULL: whoever it was, and however long ago. */
 static void decide(const struct reaper *reaper, const struct record *own) {
-        struct record *records = xalloc(reaper->policy.n_apps * sizeof(*records));
-        const struct record *decider;
+        AUTO_FREE struct record *records = xalloc((reaper->policy.n_apps + 1) * sizeof(*records));
+        const struct record *decider = NULL;
         bool nothing_left = true;
 
         for (size_t i = 0; i < reaper->policy.n_apps; i++) {
                 record_load(&records[i], reaper->status_fd, reaper->policy.apps[i].name);
                 nothing_left = nothing_left && records[i].final;
         }
-        decider = policy_decide(&reaper->policy, records, own);
+        if (own)
+                decider = policy_decide(&reaper->policy, records, own);
+        for (size_t i = 0; !own && !decider && i < reaper->policy.n_apps; i++)
+                decider = policy_decide(&reaper->policy, records, &records[i]);
         if (decider)
                 end_pod(reaper, decider, nothing_left);
-        free(records);
 }
 
 /* When PID 1 cannot tell: a program that could be executed was, and a status without a meaning here is its
@@ -360,6 +368,15 @@ static int verb_stop(struct reaper *reaper, char **words) {
         return 0;
 }
 
+/* An app has come to the pod while it ran, and may have ended before that was done. */
+static int verb_decide(struct reaper *reaper, char **words) {
+        (void) words;
+        open_records(reaper);
+        reaper->app = "";
+        decide(reaper, NULL);
+        return 0;
+}
+
 static int verb_ready(struct reaper *reaper, char **words) {
         uint64_t port, main_pid, seconds = READY_SECONDS;
 
@@ -413,7 +430,7 @@ static const struct verb {
 } verbs[] = {
         {"run", 1, 1, verb_run},   {"final", 1, 1, verb_final},   {"done", 1, 1, verb_done},
         {"stop", 1, 1, verb_stop}, {"ready", 1, 2, verb_ready},   {"await", 2, 2, verb_await},
-        {"hold", 0, 0, verb_hold}, {"listen", 0, 0, verb_listen},
+        {"hold", 0, 0, verb_hold}, {"listen", 0, 0, verb_listen}, {"decide", 0, 0, verb_decide},
 };
 
 static void parse_options(struct reaper *reaper, int argc, char **argv) {
@@ -466,6 +483,6 @@ int main(int argc, char **argv) {
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
              "[--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready "
              "tcp:PORT [SECONDS] | "
-             "await STATE APP | hold | listen");
+             "await STATE APP | decide | hold | listen");
         return 2;
 }

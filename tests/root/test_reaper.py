@@ -134,7 +134,8 @@ class SystemdPod:
         """Writes what is left to write."""
         wanted = " ".join(f"app-{name}.service" for name in self.names)
         self.write("default.target", f"Wants={wanted}\nAfter={wanted}")
-        (self.pod.path / "run/policy").write_text("\n".join([f"policy {policy}", *self.policy]) + "\n")
+        (self.pod.path / "run/etc").mkdir()
+        (self.pod.path / "run/etc/policy").write_text("\n".join([f"policy {policy}", *self.policy]) + "\n")
         for name in ("systemd", "unified"):
             group = Path("/sys/fs/cgroup") / name
             if group.is_dir():
@@ -142,7 +143,7 @@ class SystemdPod:
         self.pod.records.insert(0, ["bind", program("reaper"), "rootfs/pod/bin/reaper", "ro"])
         self.pod.records.insert(0, ["overlay", "rootfs", "base", self.base])
         self.pod.add("bind", "run/units", "rootfs/etc/systemd/system", "ro")
-        self.pod.add("bind", "run/policy", "rootfs/pod/policy", "ro")
+        self.pod.add("bind", "run/etc", "rootfs/pod/etc", "ro")
         for name in ("status", "streams"):
             self.pod.add("bind", f"run/{name}", f"rootfs/pod/{name}", "-")
         options = (

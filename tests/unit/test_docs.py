@@ -33,7 +33,7 @@ PAGES = sorted(
 POD_OPTIONS, APP_OPTIONS = "POD OPTIONS", "APP OPTIONS"
 # Words of the manual and of argparse that are no options of any parser.
 # Commands whose first word is a command of their own.
-GROUPS = {"volume", "image", "network", "port", "mount", "session"}
+GROUPS = {"app", "volume", "image", "network", "port", "mount", "session"}
 GLOBAL = {"--dir", "--help", "--version"}
 
 

@@ -32,7 +32,8 @@ class Root:
         self.status = self.pod / "status"
         self.status.mkdir(parents=True)
         lines = [f"policy {policy}", *(f"app {name} {restart} {role}" for name, restart, role in apps)]
-        (self.pod / "policy").write_text("\n".join(lines) + "\n")
+        (self.pod / "etc").mkdir(exist_ok=True)
+        (self.pod / "etc/policy").write_text("\n".join(lines) + "\n")
 
     def reap(self, *words: str, **environment: str) -> str:
         result = subprocess.run(
@@ -522,7 +523,7 @@ def test_a_wrong_call_is_refused(words: list[str]) -> None:
 )
 def test_a_policy_that_is_not_understood_is_refused(tmp_path: Path, policy: str) -> None:
     root = Root(tmp_path, "all", [])
-    (root.pod / "policy").write_text(policy)
+    (root.pod / "etc/policy").write_text(policy)
     result = subprocess.run(
         [program("reaper"), "--root", str(tmp_path), "run", "web"], capture_output=True, check=False, env={}
     )

@@ -1,4 +1,4 @@
-"""EFFECT. `pod app`: the apps of a running pod. Each of its verbs is a file beside this one."""
+"""EFFECT. `pod app`: the apps of a pod that is there. Each of its verbs is a file beside this one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import argparse
 from types import ModuleType
 
 from stage0.settings import Settings
-from stage0.verbs.app import ls, restart, start, stop
+from stage0.verbs.app import add, ls, restart, rm, start, stop, update
 
 # Verb, module, one line of help.
 VERBS: dict[str, tuple[ModuleType, str]] = {
     "ls": (ls, "list the apps of a pod"),
+    "add": (add, "add an app to a pod, which may run"),
+    "rm": (rm, "stop apps and remove them from the pod"),
+    "update": (update, "give an app another image; the others go on"),
     "start": (start, "start apps that have ended or were stopped"),
     "stop": (stop, "stop apps in order; the pod and the others go on"),
     "restart": (restart, "stop apps and start them again"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import cgroups, handoff, history, lifecycle, results
+from stage0 import cgroups, changing, handoff, history, lifecycle, results
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 from stage1.contract import ConflictError
@@ -31,6 +31,7 @@ def chosen(arguments: argparse.Namespace, settings: Settings) -> Chosen:
     leader = results.live_process(pod.directory.leader) if pod.word == "running" else None
     if leader is None:
         raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint=f"start it: pod start -d {pod.uuid[:8]}")
+    changing.require_mutable(pod)
     for app in arguments.apps:
         results.require_app(pod, app)
     tree = cgroups.of_pod(leader)

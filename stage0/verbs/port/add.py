@@ -21,6 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print where each port is on the host."""
     wanted = [port for text in args.port for port in parse(text, "")]
-    found: list[Port] = handoff.networks().publish(running(args.pod, settings), wanted)
+    found: list[Port] = handoff.networks().publish(running(args.pod, settings, change=True), wanted)
     sys.stdout.write("".join(f"{port.pod}/{port.protocol} {place(port)}\n" for port in found))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import handoff, lifecycle, reach
+from stage0 import changing, handoff, lifecycle, reach
 from stage0.settings import Settings
 from stage0.show import as_json, table
 from stage1.contract import ConflictError, PodDir, Port
@@ -28,11 +28,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def running(reference: str, settings: Settings) -> PodDir:
+def running(reference: str, settings: Settings, *, change: bool = False) -> PodDir:
     """A pod that runs; only these have ports."""
     pod = lifecycle.find(settings.data, reference)
     if pod.word != "running":
         raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="only a pod that runs has published ports")
+    if change:
+        changing.require_mutable(pod)
     return pod.directory
 
 

@@ -18,5 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """The ports lead nowhere from now on; connections that are there go on."""
-    handoff.networks().unpublish(running(args.pod, settings), [parse_place(text) for text in args.port])
+    handoff.networks().unpublish(
+        running(args.pod, settings, change=True), [parse_place(text) for text in args.port]
+    )
     return 0

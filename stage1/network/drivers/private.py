@@ -35,7 +35,7 @@ class Private:
             entry = Entry(
                 uuid=pod.uuid,
                 directory=str(directory.path),
-                names=_names(pod),
+                names=pod_names(pod),
                 endpoints=tuple(_endpoints(pod, places, living)),
                 ports=_ports(pod, living),
             )
@@ -97,7 +97,7 @@ def _take(entry: Entry, registry: Registry, living: Sequence[Entry]) -> None:
     tell(living, entry)
 
 
-def _names(pod: PodManifest) -> tuple[str, ...]:
+def pod_names(pod: PodManifest) -> tuple[str, ...]:
     """What others on its networks call the pod: its name, its host name, its apps."""
     found = [pod.name] if pod.name else []
     return tuple(dict.fromkeys([*found, pod.hostname, *(app.name for app in pod.apps)]))

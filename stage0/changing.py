@@ -1,0 +1,203 @@
+"""EFFECT. Changing the apps of a pod: as before or as asked, whenever this process is killed.
+
+`pod.json` says which apps a pod has, and it is replaced in one step, by rename(2). Before anything is made,
+`change.json` notes the manifest before and after. As long as it is there, the pod may have more than `pod.json` says,
+or less; then `settle`, by whoever comes next with the pod's lock, takes away what is too much and puts back what is
+missing: forward if `pod.json` had been replaced, back if not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from stage0 import cgroups, handoff, layout, lifecycle, results
+from stage0.lifecycle import Pod
+from stage0.plan.changes import Change
+from stage1.contract import ConflictError, DataRoot, PodDir, PodError, PodManifest, State, codec
+
+_ENCODING = "surrogateescape"
+
+
+@contextlib.contextmanager
+def held(root: DataRoot, reference: str) -> Iterator[Pod]:
+    """A pod that nobody else changes meanwhile, if it can be changed; what was left half done is settled first."""
+    pod = lifecycle.find(root, reference)
+    with _lock(pod):
+        pod = lifecycle.find(root, pod.uuid)
+        require_mutable(pod)
+        settle(pod)
+        yield pod
+
+
+@contextlib.contextmanager
+def _lock(pod: Pod) -> Iterator[None]:
+    """Of a running pod the lock of its changes; of any other its own, so that it is not started meanwhile."""
+    if pod.word == "running":
+        with handoff.changing(pod.directory):
+            yield
+        return
+    lock = lifecycle.lock_exclusive(pod.directory) if pod.word in {"prepared", "exited"} else None
+    if lock is None:
+        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="try again in a moment")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def require_mutable(pod: Pod) -> None:
+    """ConflictError for a pod that was made not to be changed."""
+    if lifecycle.read_manifest(pod.directory).get("immutable"):
+        raise ConflictError(
+            f"pod {pod.uuid} is immutable", hint="make another one; without --immutable it can be changed"
+        )
+
+
+def manifest(directory: PodDir) -> PodManifest:
+    """`pod.json`, checked."""
+    found: PodManifest = codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
+    return found
+
+
+def leader_of(pod: Pod) -> int | None:
+    """PID 1 of a pod that runs and can be spoken to, None for one that does not run."""
+    if pod.word != "running":
+        return None
+    leader = results.live_process(pod.directory.leader)
+    if leader is None:
+        raise ConflictError(f"pod {pod.uuid} is starting or ending", hint="try again in a moment")
+    tree = results.groups(pod)
+    if tree and cgroups.is_frozen(tree):
+        raise ConflictError(f"pod {pod.uuid} is paused", hint=f"let it go on: pod unpause {pod.uuid[:8]}")
+    return leader
+
+
+def apply(pod: Pod, change: Change) -> PodManifest:
+    """Carry a change out on a pod that is held; if it fails, the pod is as it was."""
+    leader = leader_of(pod)
+    if leader is not None:
+        handoff.joining().check(change.before, change.after, pod.directory)
+        change = change._replace(running=tuple(_stopped_by(leader, change)))
+    _write(pod.directory, change)
+    try:
+        after = layout.lay_out_more(change.after, change.before, pod.directory)
+        change = change._replace(after=after)
+        _write(pod.directory, change)
+        if leader is not None:
+            _carry_out(pod.directory, leader, change)
+        layout.rewrite(after, pod.directory)
+    except BaseException:
+        with contextlib.suppress(PodError, OSError):  # what went wrong first is what the user is told
+            _settle_again(pod)
+        raise
+    _settle_again(pod)
+    return after
+
+
+def _settle_again(pod: Pod) -> None:
+    """It may have ended meanwhile."""
+    settle(lifecycle.find(pod.directory.root, pod.uuid))
+
+
+def _stopped_by(leader: int, change: Change) -> Iterator[str]:
+    """Apps that run and will be stopped for a while, so that one of them can be another."""
+    for old, _ in change.replaced:
+        yield from handoff.joining().dependents(leader, old.name)
+
+
+def _carry_out(directory: PodDir, leader: int, change: Change) -> None:
+    joining = handoff.joining()
+    for old, new in change.replaced:
+        joining.leave(directory, leader, old)
+        joining.join(directory, leader, change.before, change.after, new.name)
+    for app in change.added:
+        joining.join(directory, leader, change.before, change.after, app.name)
+
+
+def settle(pod: Pod) -> None:
+    """Let a pod that is held be what its `pod.json` says."""
+    change = read(pod.directory)
+    if change is None:
+        return
+    now = manifest(pod.directory)
+    if (leader := leader_of(pod)) is not None:
+        _settle_running(pod.directory, leader, now, change)
+    _remove_data(pod.directory, now)
+    pod.directory.change.unlink(missing_ok=True)
+
+
+def _settle_running(directory: PodDir, leader: int, now: PodManifest, change: Change) -> None:
+    joining = handoff.joining()
+    other = change.before if now == change.after else change.after
+    back = Change(before=other, after=now)
+    for app in back.removed:
+        joining.leave(directory, leader, app)
+    if now != change.after:
+        for old, new in back.replaced:
+            joining.leave(directory, leader, old)
+            joining.put(directory, other, now, new.name)
+            directory.result(new.name).unlink(missing_ok=True)  # of a trial that nobody is to judge by
+    joining.settle(directory, leader, now, other, decide=now == change.after)
+    for app in back.removed:
+        joining.forget(directory, app.name)
+    joining.resume(directory, leader, change.running)
+
+
+def settle_ended(directory: PodDir) -> None:
+    """The same for a pod that does not run and whose lock we have."""
+    if read(directory) is not None:
+        _remove_data(directory, manifest(directory))
+        directory.change.unlink(missing_ok=True)
+
+
+def _remove_data(directory: PodDir, now: PodManifest) -> None:
+    """What `pod.json` does not name is nobody's: writable layers and volumes that live with the pod."""
+    from stage0.image.scratch import remove  # noqa: PLC0415  rare
+
+    apps = {app.data for app in now.apps}
+    volumes = {volume.name for volume in now.volumes}
+    for place, known in ((directory.apps, apps), (directory.volumes, volumes)):
+        for name in lifecycle.listing(place):
+            if name not in known:
+                remove(place / name)
+
+
+def read(directory: PodDir) -> Change | None:
+    """The change that is under way, or was when its command was killed."""
+    try:
+        found = json.loads(directory.change.read_bytes())
+    except FileNotFoundError:
+        return None
+    before, after = (
+        codec.decode(found[key].encode(errors=_ENCODING), where=str(directory.change))
+        for key in ("before", "after")
+    )
+    return Change(before, after, tuple(found["running"]))
+
+
+def _write(directory: PodDir, change: Change) -> None:
+    texts = {key: codec.encode(getattr(change, key)).decode(errors=_ENCODING) for key in ("before", "after")}
+    _replace(directory.change, json.dumps({**texts, "running": change.running}).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whole, and there after a power cut."""
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    lifecycle.sync_directory(path.parent)
+
+
+def settle_all(root: DataRoot) -> None:
+    """Changes whose commands were killed; those that are under way, and pods that cannot be asked, are left alone."""
+    for pod in lifecycle.pods(root):
+        if pod.state in {State.PREPARED, State.RUN, State.EXITED} and pod.directory.change.exists():
+            with contextlib.suppress(PodError, FileNotFoundError), _lock(pod):
+                settle(lifecycle.find(root, pod.uuid))

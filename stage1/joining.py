@@ -1,0 +1,273 @@
+"""EFFECT. Apps that come to a running pod and that leave it: streams, mounts, units. The others go on untouched.
+
+Each step may be done again, and each of leaving may find that there is nothing to do: so whoever finds a change that
+was cut short only has to know what the pod is to be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from stage1 import base, control, devices, host, hostfiles, identity, limit, plan, resources
+from stage1.change import hold, invocation
+from stage1.contract import App, ConflictError, NetworkMode, PodDir, PodError, PodManifest
+from stage1.difference import Difference, difference, lacking
+from stage1.limits import has_limits
+from stage1.network.model import Wiring
+from stage1.pidone import PidOne, PidOneError
+from stage1.plan import LaunchPlan
+from stage1.render import render
+from stage1.units import is_activated, service_name, socket_unit_name
+
+_DECIDE, _NOTIFY = "pod-decide.service", "pod-notify.service"
+
+
+class Planned(NamedTuple):
+    """A pod as it is to be, what its `run/` then says, and what both were made of."""
+
+    pod: PodManifest
+    plan: LaunchPlan
+    wiring: Wiring | None
+    own: tuple[str, ...]
+
+
+def planned(pod: PodManifest, directory: PodDir) -> Planned:
+    """What a start would write, in the network that the pod has already."""
+    cache = directory.root.cache
+    facts = host.facts(cache, devices.allowed(pod))
+    limited = limit.limited(pod, facts, own_unit=False) if has_limits(pod) else limit.Limited(pod)
+    keep = "--keep-unit" in json.loads(directory.nspawn.read_bytes())["argv"]
+    texts = render(
+        plan.jobs(limited.pod, facts, keep_unit=keep), resources.template_path(), cache / "rendered"
+    )
+    wiring = _wiring(pod, directory)
+    files = hostfiles.read(pod)
+    if wiring is not None:
+        files = files._replace(resolv=wiring.resolv)
+    root = base.ensure(directory.root)
+    found = plan.launch_plan(limited.pod, directory, facts, texts, root, files, wiring, limited.steps)
+    own = tuple(identity.files(pod, files, living=plan.living(pod, wiring)))
+    return Planned(limited.pod, found, wiring, own)
+
+
+def _wiring(pod: PodManifest, directory: PodDir) -> Wiring | None:
+    if pod.network in {NetworkMode.HOST, NetworkMode.NONE}:
+        return None
+    from stage1.network.memory import remembered  # noqa: PLC0415  not for pods on the host's network
+
+    return remembered(pod, directory)
+
+
+def check(before: PodManifest, after: PodManifest, directory: PodDir) -> None:
+    """ConflictError for what this pod can only get by another start."""
+    if more := lacking(planned(before, directory).plan, planned(after, directory).plan):
+        raise ConflictError(
+            f"a running pod cannot get {'; '.join(more)}",
+            hint="make the pod with it, or add the app while the pod does not run",
+        )
+
+
+def join(directory: PodDir, leader: int, before: PodManifest, after: PodManifest, name: str) -> None:
+    """Bring an app of `after` into the pod and start it; what it does until `settle` is not the pod's end."""
+    old, new = put(directory, before, after, name)
+    app = next(one for one in new.pod.apps if one.name == name)
+    trial = plan.policy(new.pod, joining=name).encode()
+    files = difference(old.plan, new.plan)
+    _write(directory, files._replace(changed={**files.changed, "etc/policy": trial}))
+    with PidOne(leader) as systemd:
+        systemd.call("Reload")
+        _start(systemd, directory, app)
+
+
+def put(directory: PodDir, before: PodManifest, after: PodManifest, name: str) -> tuple[Planned, Planned]:
+    """Streams and mounts of an app of `after`, and both plans."""
+    old, new = planned(before, directory), planned(after, directory)
+    app = next(one for one in new.pod.apps if one.name == name)
+    _open_streams(directory, old.plan, new.plan, name)
+    _mount(directory, app, new)
+    return old, new
+
+
+def _open_streams(directory: PodDir, old: LaunchPlan, new: LaunchPlan, name: str) -> None:
+    """An app that gets another image keeps the streams it has, if they are its own."""
+    record = next(one for one in new.records if one[:2] == ("app", name))
+    if record not in old.records:
+        control.ask(directory, "close", name)
+        for fields in (one for one in new.records if one[:2] == ("journal", name)):
+            control.ask(directory, *fields)
+        control.ask(directory, "open", *record[1:])
+
+
+def _mount(directory: PodDir, app: App, new: Planned) -> None:
+    records = plan.app_mounts(new.pod, app, directory, new.own, new.wiring)
+    host.run(
+        [str(resources.native("mounter")), "install", str(directory.path), app.name],
+        data=plan.encode_records(records),
+    )
+
+
+def _start(systemd: PidOne, directory: PodDir, app: App) -> None:
+    directory.result(app.name).unlink(missing_ok=True)  # `APP.runs` keeps it
+    with contextlib.suppress(PidOneError):
+        systemd.call("ResetFailedUnit", "s", service_name(app.name))
+    if (directory.units / _NOTIFY).exists():
+        systemd.job("StartUnit", _NOTIFY)
+    sockets = [socket_unit_name(app.name, socket.name) for socket in app.sockets]
+    for unit in sockets if is_activated(app) else [service_name(app.name)]:
+        if (result := systemd.job("StartUnit", unit)) != "done":
+            raise ConflictError(
+                f"app {app.name} did not start: {_reason(directory, app.name) or result}",
+                hint="the pod is as it was before",
+            )
+
+
+def _reason(directory: PodDir, name: str) -> str:
+    try:
+        found = json.loads(directory.result(name).read_bytes())
+        return f"{found['reason']}, status {found['status']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def running(leader: int, names: Iterable[str]) -> list[str]:
+    """Those of these apps that run now."""
+    with PidOne(leader) as systemd:
+        return [name for name in names if invocation(systemd, service_name(name)) is not None]
+
+
+def dependents(leader: int, name: str) -> list[str]:
+    """Apps that are stopped with this one, itself among them, and run now."""
+    from stage1.change import with_dependents  # noqa: PLC0415
+
+    with PidOne(leader) as systemd:
+        units = with_dependents(systemd, service_name(name))
+        found = [unit for unit in units if invocation(systemd, unit) is not None]
+    return [unit.removeprefix("app-").removesuffix(".service") for unit in found]
+
+
+def resume(directory: PodDir, leader: int, names: Iterable[str]) -> None:
+    """Start apps again that were stopped with one that was changed."""
+    with PidOne(leader) as systemd:
+        for name in names:
+            if invocation(systemd, service_name(name)) is None:
+                directory.result(name).unlink(missing_ok=True)
+                systemd.job("StartUnit", service_name(name))
+
+
+def leave(directory: PodDir, leader: int, app: App) -> None:
+    """Stop an app in order, those that require it first, and take its mounts away. Its streams stay."""
+    with PidOne(leader) as systemd:
+        for socket in app.sockets:
+            _stop(systemd, socket_unit_name(app.name, socket.name))
+        held = hold(systemd, directory, app.name)
+        _stop(systemd, service_name(app.name))
+        systemd.settle([service_name(name) for name in held])
+    host.run([str(resources.native("mounter")), "uninstall", str(directory.path), app.name])
+
+
+def _stop(systemd: PidOne, unit: str) -> None:
+    with contextlib.suppress(PidOneError):  # it never came to be
+        systemd.job("StopUnit", unit)
+    with contextlib.suppress(PidOneError):
+        systemd.call("ResetFailedUnit", "s", unit)
+
+
+def forget(directory: PodDir, name: str) -> None:
+    """Nothing of an app that has left is kept: results, log, streams."""
+    with contextlib.suppress(PodError):  # a pod that has just ended has no monitor
+        control.ask(directory, "close", name)
+    kinds = ("json", "runs", "held", "message", "invocation")
+    found = [directory.status / f"{name}.{kind}" for kind in kinds]
+    found += [directory.log(name), directory.log(name).with_suffix(".log.1")]
+    found += [directory.streams / f"{name}.{end}" for end in ("in", "out", "err")]
+    for path in found:
+        path.unlink(missing_ok=True)
+    for path in directory.mounts.glob("*.json") if directory.mounts.is_dir() else ():
+        if _app_of(path) == name:
+            path.with_suffix(".place").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+
+def _app_of(record: Path) -> str | None:
+    try:
+        found: str | None = json.loads(record.read_bytes()).get("app")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found
+
+
+def settle(directory: PodDir, leader: int, one: PodManifest, other: PodManifest, *, decide: bool) -> None:
+    """Let `run/` say of everything in which the pod `other` differs from it what `one` says, which the pod is.
+
+    `decide`: an app of it may have ended while it was joining, and whether the pod is over was not asked then.
+    """
+    wanted, unwanted = planned(one, directory), planned(other, directory)
+    every = difference(unwanted.plan, wanted.plan)
+    policy = {"etc/policy": wanted.plan.files["etc/policy"]}  # what lies there may be that of a trial
+    every = every._replace(changed={**every.changed, **policy})
+    for name in (*every.changed, *every.removed):
+        _beside(directory.run / name).unlink(missing_ok=True)
+    files = _different_now(directory, every)
+    gone = [name.removeprefix("units/") for name in files.removed if name.startswith("units/")]
+    with PidOne(leader) as systemd:
+        for unit in gone:
+            _stop(systemd, unit)
+        _write(directory, files)
+        if files.of_units:
+            systemd.call("Reload")
+        if decide and any(_is_final(directory, app.name) for app in one.apps):
+            systemd.job("StartUnit", _DECIDE)
+    if wanted.wiring is not None:
+        from stage1.network.memory import rename  # noqa: PLC0415  as above
+
+        rename(one, directory)
+
+
+def _is_final(directory: PodDir, name: str) -> bool:
+    try:
+        return bool(json.loads(directory.result(name).read_bytes()).get("final"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _different_now(directory: PodDir, files: Difference) -> Difference:
+    changed = {name: text for name, text in files.changed.items() if _content(directory.run / name) != text}
+    removed = tuple(name for name in files.removed if os.path.lexists(directory.run / name))
+    return Difference(changed, removed)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _write(directory: PodDir, files: Difference) -> None:
+    """Each by rename: PID 1, the reaper and whoever enters read a whole file, the old one or the new one."""
+    for name, content in _in_order(files.changed).items():
+        path = directory.run / name
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        beside = _beside(path)
+        beside.write_bytes(content)
+        beside.chmod(0o644)
+        beside.replace(path)
+    for name in files.removed:
+        (directory.run / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of `apps/APP/words`
+            if name.startswith("apps/"):
+                (directory.run / name).parent.rmdir()
+
+
+def _beside(path: Path) -> Path:
+    """Where the next content of a file waits: under a name that nobody takes for one of his own."""
+    return path.with_name(f".{path.name}.new")
+
+
+def _in_order(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return dict(sorted(files.items()))

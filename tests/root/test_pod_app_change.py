@@ -1,0 +1,218 @@
+"""EFFECT. Apps that come to a pod, leave it, and get another image, while the others go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.root.pods import Pods, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.root
+
+SLEEP = ("busybox", "--exec", "sleep", "--", "100000")
+KEEP = ("busybox", "--name", "keep", "--exec", "sleep", "--", "100000")
+
+
+def apps(pods: Pods) -> dict[str, dict[str, Any]]:
+    """What `pod status` says of each app."""
+    return {app["name"]: app for app in pods.status("it")["apps"]}
+
+
+def leader(pods: Pods, uuid: str) -> str:
+    return (pods.directory(uuid) / "run/leader").read_text().split()[0]
+
+
+def differences(pods: Pods, uuid: str) -> Iterator[str]:
+    """In what the running pod is not what its `pod.json` says."""
+    directory = pods.directory(uuid)
+    manifest = json.loads((directory / "pod.json").read_text())
+    names = {app["name"] for app in manifest["apps"]}
+    mounted = [
+        line.split()[4] for line in Path(f"/proc/{leader(pods, uuid)}/mountinfo").read_text().splitlines()
+    ]
+    groups = {path.name for path in Path("/sys/fs/cgroup").glob(f"**/*{uuid}*/**/app-*.service")}
+    data = {app["name"] + (f".{app['revision']}" if app["revision"] else "") for app in manifest["apps"]}
+    found: dict[str, tuple[object, object]] = {
+        "journal": ((directory / "change.json").exists(), False),
+        "another start": (pods("render", "--diff", "it").out, ""),
+        "data": (set(os.listdir(directory / "apps")) if (directory / "apps").is_dir() else set(), data),
+        "mounts": (
+            sorted(path for path in mounted if path.endswith("/rootfs")),
+            sorted(f"/pod/apps/{name}/rootfs" for name in names),
+        ),
+        "places": (set(os.listdir(f"/proc/{leader(pods, uuid)}/root/pod/apps")), names),
+        "streams": ({path.stem for path in (directory / "run/streams").iterdir()}, names),
+        "units": (
+            {
+                path.name
+                for path in (directory / "run/units").iterdir()
+                if path.name.strip(".").startswith("app-")
+            },
+            {f"app-{name}.service" for name in names},
+        ),
+        "results": ({path.stem for path in (directory / "run/status").glob("*.runs")} - names, set()),
+        "logs": ({path.stem for path in (directory / "run/logs").glob("*.log")}, names),
+        "groups": (groups, {f"app-{name}.service" for name in names}),
+        "running": ({name for name, app in apps(pods).items() if app["state"] == "running"}, names),
+    }
+    yield from (f"{what}: {is_} is not {ought}" for what, (is_, ought) in found.items() if is_ != ought)
+
+
+def check(pods: Pods, uuid: str) -> None:
+    assert list(differences(pods, uuid)) == []
+
+
+@pytest.mark.parametrize("options", [(), ("--userns=host", "--net=host")], ids=["default", "host"])
+def test_an_app_that_was_added_is_as_one_that_was_there_from_the_start(
+    pods: Pods, options: tuple[str, ...]
+) -> None:
+    uuid = pods.detach("--name", "it", "--empty", *options)
+    assert pods.status("it")["apps"] == []
+    added = pods(
+        "app", "add", "--json", "it", "busybox", "--name", "new", "--user", "1000", "--env", "A=b c", "--volume",
+        f"{pods.there(pods.scratch)}:/host:ro", "--tmpfs", "/dev/fast", "--",
+        "sh", "-c", "echo $A; echo >/dev/fast/y; exec sleep 100000",
+    )  # fmt: skip
+    assert json.loads(added.out)["app"] == "new"
+    check(pods, uuid)
+    eventually(lambda: pods.log("it") == ["b c"], "its output")
+    pods("exec", "it", "grep", " /host ro,", "/proc/self/mountinfo")
+    assert pods("exec", "it", "id", "-u").out == "1000\n"
+    assert "new" in pods("stats", "it").out
+    assert [line.split()[1] for line in pods("events", "--app", "new", "it").lines] == ["app-add"]
+    pods("restart", "it")
+    check(pods, uuid)
+    assert pods("exec", "it", "cat", "/dev/fast/y").out == "\n"
+    pods("app", "rm", "it", "new")
+    check(pods, uuid)
+    assert pods.status("it")["state"] == "running"
+    pods("stop", "it")
+    assert pods.status("it")["status"] == 0
+
+
+def test_what_does_not_start_was_never_there(pods: Pods) -> None:
+    uuid = pods.detach("--name", "it", *KEEP)
+    before = (pods.directory(uuid) / "pod.json").read_bytes(), apps(pods)
+    refused = pods("app", "add", "it", "busybox", "--name", "bad", "--exec", "/nothing", status=125)
+    assert "app bad did not start: not-found, status 127" in refused.err
+    check(pods, uuid)
+    missing = pods("app", "update", "--image", "none.example/x", "--pull", "never", "it", "keep", status=125)
+    assert "none.example/x" in missing.err
+    assert ((pods.directory(uuid) / "pod.json").read_bytes(), apps(pods)) == before
+
+
+def test_the_policy_judges_an_app_when_it_has_been_added_and_not_before(pods: Pods) -> None:
+    pods.detach("--name", "it", *KEEP)
+    pods("app", "add", "it", "busybox", "--name", "fails", "--exec", "sh", "--", "-c", "sleep 1; exit 7")
+    assert pods("wait", "it", status=7).out == "7\n"
+
+
+def test_an_update_gives_one_app_another_image_and_a_bad_one_is_taken_back(pods: Pods) -> None:
+    uuid = pods.detach("--name", "it", *KEEP, "---", *SLEEP, "---", *KEEP[:1], "--name", "needs", "--requires",
+                       "busybox", *KEEP[3:])  # fmt: skip
+    before = apps(pods)
+    assert "not-found" in pods("app", "update", "--image", "inspect", "it", "busybox", status=125).err
+    check(pods, uuid)
+    assert {name: app["digest"] for name, app in apps(pods).items()} == {
+        name: app["digest"] for name, app in before.items()
+    }
+    pods("exec", "--app", "busybox", "it", "touch", "/old")
+    pods("app", "update", "--image", "busybox", "it", "busybox")
+    check(pods, uuid)
+    assert pods("exec", "--app", "busybox", "it", "ls", "/old", status=1).out == ""
+    after = apps(pods)
+    assert after["keep"]["pid"] == before["keep"]["pid"]
+    assert after["busybox"]["pid"] != before["busybox"]["pid"]
+
+
+def test_an_app_that_another_waits_for_stays_and_both_can_go(pods: Pods) -> None:
+    uuid = pods.detach(
+        "--name", "it", *SLEEP, "---", "busybox", "--name", "needs", "--requires", "busybox", *SLEEP[1:]
+    )
+    assert "app needs waits for busybox" in pods("app", "rm", "it", "busybox", status=125).err
+    pods("app", "rm", "it", "busybox", "needs")
+    check(pods, uuid)
+
+
+def test_what_only_a_start_can_give_is_refused_by_its_name(pods: Pods) -> None:
+    uuid = pods.detach("--name", "it", "--empty")
+    for option, what in (
+        (("--cap-add", "CAP_NET_ADMIN"), "CAP_NET_ADMIN"),
+        (("--stdin", "stream"), "standard input"),
+        (("--device", "/dev/null"), "devices"),
+    ):
+        assert what in pods("app", "add", "it", "busybox", *option, status=125).err
+    assert "pod port add" in pods("app", "add", "it", "busybox", "--publish", "80", status=2).err
+    check(pods, uuid)
+
+
+def test_an_immutable_pod_refuses_every_change_alike(pods: Pods) -> None:
+    pods.detach("--name", "it", "--immutable", *KEEP)
+    for words in (
+        ("app", "add", "it", "busybox", "--name", "x"), ("app", "rm", "it", "keep"),
+        ("app", "update", "it", "keep", "--image", "busybox"), ("app", "stop", "it", "keep"),
+        ("mount", "add", "it", "/etc:/x"), ("port", "add", "it", "80"), ("limit", "it", "--pids-limit", "50"),
+    ):  # fmt: skip
+        assert "is immutable" in pods(*words, status=125).err, words
+
+
+def test_a_prepared_pod_gets_and_loses_apps_too(pods: Pods) -> None:
+    uuid = pods("prepare", "--name", "it", "--empty").out.strip()
+    pods("app", "add", "it", *SLEEP)
+    pods("app", "add", "it", *KEEP)
+    pods("app", "rm", "it", "busybox")
+    pods("start", "-d", "it")
+    check(pods, uuid)
+
+
+def killed_after(pods: Pods, seconds: float, *words: str) -> bool:
+    """Run a command and kill it after a while; whether it was still there."""
+    with subprocess.Popen(
+        pods.argv(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as command:
+        try:
+            command.wait(seconds)
+        except subprocess.TimeoutExpired:
+            command.send_signal(signal.SIGKILL)
+    return command.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("kind", ["add", "rm", "update"])
+def test_whenever_the_command_is_killed_the_pod_is_as_before_or_as_asked(pods: Pods, kind: str) -> None:
+    """Kills spread over the time that the command takes here, which is measured first."""
+    uuid = pods.detach("--name", "it", *KEEP)
+    keep = apps(pods)["keep"]["pid"]
+    add, rm = ("app", "add", "it", *SLEEP), ("app", "rm", "it", "busybox")
+    words = {"add": add, "rm": rm, "update": ("app", "update", "--image", "busybox", "it", "busybox")}[kind]
+    if kind != "add":
+        pods(*add)
+    start = time.monotonic()
+    pods(*words)
+    whole = time.monotonic() - start
+    for turn in range(1, 9):
+        if (there := "busybox" in apps(pods)) == (kind == "add"):
+            pods(*(rm if there else add))
+        killed_after(pods, whole * turn / 9, *words)
+        pods("gc", "--quiet")
+        check(pods, uuid)
+        assert apps(pods)["keep"]["pid"] == keep
+
+
+def test_two_changes_at_once_both_come_to_be(pods: Pods) -> None:
+    uuid = pods.detach("--name", "it", "--empty")
+    names = ("one", "two", "three")
+    started = [pods.beside("app", "add", "it", "busybox", "--name", name, *SLEEP[1:]) for name in names]
+    for command in started:
+        command.done()
+    assert set(apps(pods)) == set(names)
+    check(pods, uuid)
