@@ -242,8 +242,11 @@ def many(pod: OfPod, count: int) -> str:
         wait_for(lambda: all(answers(HERE, 20000 + number) for number in range(count)))
     finally:
         pod.remove(*(f"n{number}" for number in range(len(times))))
-    first, last = (sum(part) / len(part) for part in (times[:10], times[-10:]))
-    speed = f"the first ten started in {first * 1000:.0f} ms each, the last ten in {last * 1000:.0f} ms"
+    some = min(10, count)
+    first, last = (sum(part) / some for part in (times[:some], times[-some:]))
+    speed = (
+        f"the first {some} started in {first * 1000:.0f} ms each, the last {some} in {last * 1000:.0f} ms"
+    )
     return f"{count} pods on one bridge: {speed}"
 
 
