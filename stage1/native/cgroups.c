@@ -58,6 +58,37 @@ char *join_cgroups(const char **paths, size_t count, pid_t pid) {
         return NULL;
 }
 
+/* NULL with v1, also where v2 is mounted beside it: then nothing is handed on. */
+static char *own_group(void) {
+        AUTO_FREE char *text = read_file(AT_FDCWD, "/proc/self/cgroup", NULL, PROCS_MAX);
+
+        if (!text || strncmp(text, "0::/", 4) != 0)
+                return NULL;
+        text[strcspn(text, "\n")] = '\0';
+        return xasprintf("/sys/fs/cgroup%s", text + 3);
+}
+
+void step_aside(pid_t supervisor) {
+        AUTO_FREE char *group = own_group();
+
+        if (!group)
+                return;
+        AUTO_FREE char *aside = xasprintf("%s/monitor", group);
+        AUTO_FREE char *procs = xasprintf("%s/cgroup.procs", group);
+        AUTO_FREE char *text = read_file(AT_FDCWD, procs, NULL, PROCS_MAX);
+        const char *groups[] = {aside};
+        if (mkdir(aside, 0755) < 0 && errno != EEXIST) {
+                warn("cannot make the cgroup %s, limits of apps do not hold: %s", aside, strerror(errno));
+                return;
+        }
+        for (char *rest = text, *line; rest && (line = strsep(&rest, "\n"));) {
+                pid_t pid = (pid_t) strtol(line, NULL, 10);
+                AUTO_FREE char *error = pid > 0 && pid != supervisor ? join_cgroups(groups, 1, pid) : NULL;
+                if (error && process_start_time(pid) != 0) /* and not one that has just ended */
+                        warn("%s: limits of apps do not hold", error);
+        }
+}
+
 static void kill_listed(int dir_fd) {
         AUTO_FREE char *text = read_file(dir_fd, "cgroup.procs", NULL, PROCS_MAX);
 

@@ -15,6 +15,10 @@ size_t more_cgroups(const char *file, const char ***paths, size_t count);
 /* Puts a process into the cgroups; what went wrong, or NULL. */
 char *join_cgroups(const char **paths, size_t count, pid_t pid);
 
+/* With cgroup v2 a group that hands controllers on has no processes of its own. systemd-nspawn goes into
+ * groups below that of its unit; all others who are there go into one called `monitor`. */
+void step_aside(pid_t supervisor);
+
 /* Sends SIGKILL to every process at or below the cgroups. */
 void kill_cgroups(const char **paths, size_t count);
 

@@ -131,12 +131,21 @@ static char *read_failure(int fd) {
         return size > 0 ? xstrdup(text) : NULL;
 }
 
+static bool keeps_unit(const struct launch *launch) {
+        for (char **word = launch->argv; *word; word++)
+                if (strcmp(*word, "--keep-unit") == 0)
+                        return launch->n_cgroups == 0;
+        return false;
+}
+
 /* The kernel may take 10 ms and more to move a process (it waits for a grace period of RCU): the child makes
  * its mounts in the meantime. */
 static char *let_go(const struct launch *launch, pid_t pid, pid_t rules, int go, int reader) {
         char *error = join_cgroups(launch->cgroups, launch->n_cgroups, pid);
         char *refusal = rules_finish(launch, rules);
 
+        if (keeps_unit(launch))
+                step_aside(pid);
         error = error ? error : refusal;
         if (error) {
                 (void) kill(pid, SIGKILL);

@@ -174,6 +174,18 @@ def test_the_limits_of_an_app_are_those_of_its_group(pods: Pods) -> None:
 
 
 @needs_unified_cgroups
+def test_an_app_of_a_detached_pod_is_limited_too(pods: Pods) -> None:
+    """The monitor shares the pod's unit; a group with processes of its own could hand no controller on."""
+    uuid = pods.detach("busybox", "--memory", "100M", "--pids-limit", "33", "--", "sleep", "100000")
+    leader = Path(f"/proc/{pods.status(uuid)['leader']}/cgroup").read_text().strip().partition("::")[2]
+    group = Path(f"/sys/fs/cgroup{leader}").parent / "system.slice/app-busybox.service"
+    assert [(group / name).read_text().strip() for name in ("memory.max", "pids.max")] == [
+        str(100 << 20),
+        "33",
+    ]
+
+
+@needs_unified_cgroups
 def test_an_app_out_of_memory_is_told_and_its_neighbour_goes_on(pods: Pods) -> None:
     greedy = ("busybox", "--name", "greedy", "--memory", "30M", "--memory-swap", "30M", *GREEDY[1:])
     pod = pods.start("--exit-policy", "never", *greedy, "---", "inspect", "--", "pause", ready=False)
