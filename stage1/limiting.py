@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stage1 import cgroups, host, limits, plan, resources
 from stage1.contract import ConflictError, HostError, PodDir, PodManifest, Resources
+from stage1.dbuswire import Variant
 from stage1.host import HostFacts
 from stage1.limitchanges import Change, bus_changes, file_changes
 from stage1.limits import Groups
@@ -59,7 +60,9 @@ def limit_app(
             hint="give --app and the new limits when it is stopped, and start it again",
         )
     _require_room(wanted, groups, _group_of(leader, groups) / "system.slice" / service_name(name))
-    _limit_inside(limits.enforceable(new, groups).pod, directory, facts, leader, name)
+    (had,) = (app.resources for app in old.apps if app.name == name)
+    changes = bus_changes(limits.kept(had, groups, name)[0]._replace(io_max=()), wanted._replace(io_max=()))
+    _limit_inside(limits.enforceable(new, groups).pod, directory, facts, leader, name, changes)
     return refused
 
 
@@ -206,8 +209,15 @@ def _processes(tree: Path) -> Iterator[int]:
                 yield from map(int, Path(directory, "cgroup.procs").read_text().split())
 
 
-def _limit_inside(pod: PodManifest, directory: PodDir, facts: HostFacts, leader: int, app: str) -> None:
-    """systemd sets the limits of every unit anew when it has read its units again (unit_deserialize_state())."""
+def _limit_inside(
+    pod: PodManifest,
+    directory: PodDir,
+    facts: HostFacts,
+    leader: int,
+    app: str,
+    changes: Mapping[bytes, object],
+) -> None:
+    """The unit is for later runs: systemd 257 binds the present one only when it is told so."""
     jobs = plan.jobs(pod, facts, keep_unit=True)
     unit = directory.units / service_name(app)
     before = unit.read_bytes()
@@ -216,9 +226,15 @@ def _limit_inside(pod: PodManifest, directory: PodDir, facts: HostFacts, leader:
         _replace(unit, texts[unit.name].encode())
         try:
             systemd.call("Reload")
+            found = [(name.decode(), _variant(value)) for name, value in changes.items()]
+            systemd.call("SetUnitProperties", "sba(sv)", unit.name, True, found)
         except BaseException:
             _replace(unit, before)
             raise
+
+
+def _variant(value: object) -> Variant:
+    return Variant("ay", value) if isinstance(value, bytes) else Variant("t", value)
 
 
 def _replace(path: Path, content: bytes) -> None:
