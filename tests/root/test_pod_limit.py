@@ -176,7 +176,8 @@ def test_an_app_is_bound_at_once_and_by_its_next_run(pods: Pods) -> None:
     pods("restart", "it")
     assert pods("exec", "it", "cat", *files).lines == wanted
     pods("limit", "--app", "busybox", "it", "--memory", "none", "--cpus", "none", "--memory-high", "none")
-    assert pods("exec", "it", "cat", *files).lines == ["max", "max 100000", "33", "max"]
+    del files[1]  # without a limit of it the pod's systemd gives the controller up, and the file goes
+    assert pods("exec", "it", "cat", *files).lines == ["max", "33", "max"]
 
 
 @needs_unified_cgroups
