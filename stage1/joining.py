@@ -96,10 +96,13 @@ def put(directory: PodDir, before: PodManifest, after: PodManifest, name: str) -
 def _open_streams(directory: PodDir, old: LaunchPlan, new: LaunchPlan, name: str) -> None:
     """An app that gets another image keeps the streams it has, if they are its own."""
     record = next(one for one in new.records if one[:2] == ("app", name))
-    if record not in old.records:
+    opening = record not in old.records
+    if opening:
         control.ask(directory, "close", name)
-        for fields in (one for one in new.records if one[:2] == ("journal", name)):
+    for fields in (one for one in new.records if one[:2] == ("journal", name)):
+        if opening or fields not in old.records:  # the image is one of them
             control.ask(directory, *fields)
+    if opening:
         control.ask(directory, "open", *record[1:])
 
 

@@ -146,3 +146,18 @@ def test_a_unit_whose_output_is_the_journal_has_each_line_once(lab: LabHost, pod
     ]
     assert [entry["POD_APP"] for entry in entries(lab, "MESSAGE=only once")] == ["inspect"]
     lab.run(["systemctl", "stop", "once.service"])
+
+
+def test_an_app_that_comes_later_and_its_next_image_have_their_fields(lab: LabHost, pods: Pods) -> None:
+    uuid = pods.detach("--name", "grows", "--empty")
+    pods("app", "add", uuid, "inspect", "--name", "late", "--", "print", "first", "pause")
+    pods("image", "tag", "inspect", "next")
+    pods("app", "update", uuid, "late", "--image", "next")
+    eventually(lambda: pods("logs", "--app", "late", uuid).out == "first\n" * 2, "both images to print")
+    pods("stop", uuid)
+    said = entries(lab, f"POD_UUID={uuid}", "POD_APP=late")
+    assert [(entry["MESSAGE"], entry["POD_IMAGE"]) for entry in said] == [
+        ("first", "inspect:latest"), ("first", "next:latest"),
+    ]  # fmt: skip
+    pods("rm", uuid)
+    pods("image", "untag", "next")

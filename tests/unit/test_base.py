@@ -86,13 +86,15 @@ def test_every_path_that_units_use_is_there(root: Path) -> None:
         "pod/status",
         "pod/streams",
         "pod/volumes",
-        "etc/passwd",
+        "pod/etc",
         "proc",
         "sys",
         "dev",
         "run",
     ):
         assert (root / path).exists(), path
+    for name in ("passwd", "group"):
+        assert (root / "etc" / name).readlink() == Path(f"../pod/etc/{name}"), "a mounted directory"
 
 
 def test_there_is_no_shell_and_no_interpreter_in_it(root: Path) -> None:
