@@ -104,7 +104,7 @@ def test_a_manifest_says_how_to_pull(pods: Pods, registry: Registry) -> None:
     done = pods.run("-f", file, status=7, env=registry.environment)
     assert pods.status(done.uuid)["apps"][0]["digest"] == digest_of("inspect")
     wrong = pods.write("wrong.toml", 'pull = "sometimes"\n[[app]]\nimage = "inspect"\n')
-    assert "--pull=sometimes: no such policy" in pods.run("-f", wrong, status=2).err
+    assert f"{wrong}: pull=sometimes: no such policy" in pods.run("-f", wrong, status=2).err
 
 
 def test_a_pod_whose_image_cannot_be_had_leaves_nothing(pods: Pods, registry: Registry) -> None:
