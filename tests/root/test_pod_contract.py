@@ -122,6 +122,9 @@ def test_stage1_says_what_is_no_pod(pods: Pods) -> None:
 
 
 def test_a_pod_started_by_hand_is_a_pod_to_everyone(pods: Pods) -> None:
+    pods.run(
+        "inspect", "--", "exit", "0"
+    )  # bridge and tables of the host are made by the first `pod run` after a boot
     uuid = pods(
         "prepare", "--name", "manual", "inspect", "--", "trap", "TERM", "3", "print", "ready", "pause"
     ).out.strip()

@@ -188,6 +188,7 @@ ANY_NETWORK = st.builds(
     NetworkFacts,
     nft=st.none() | st.text() | st.sampled_from(["[]", '{"nftables": [{"chain": {}}]}', '{"nftables": 5}']),
     bridge=st.none() | st.text(),
+    clashes=st.lists(st.text(min_size=1), max_size=2).map(tuple),
 )
 
 
