@@ -26,7 +26,7 @@ _ENCODING = "surrogateescape"
 def held(root: DataRoot, reference: str) -> Iterator[Pod]:
     """A pod that nobody else changes meanwhile, if it can be changed; what was left half done is settled first."""
     pod = lifecycle.find(root, reference)
-    with _lock(pod):
+    with locked(pod):
         pod = lifecycle.find(root, pod.uuid)
         require_mutable(pod)
         settle(pod)
@@ -34,7 +34,7 @@ def held(root: DataRoot, reference: str) -> Iterator[Pod]:
 
 
 @contextlib.contextmanager
-def _lock(pod: Pod) -> Iterator[None]:
+def locked(pod: Pod) -> Iterator[None]:
     """Of a running pod the lock of its changes; of any other its own, so that it is not started meanwhile."""
     if pod.word == "running":
         with handoff.changing(pod.directory):
@@ -42,7 +42,7 @@ def _lock(pod: Pod) -> Iterator[None]:
         return
     lock = lifecycle.lock_exclusive(pod.directory) if pod.word in {"prepared", "exited"} else None
     if lock is None:
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="try again in a moment")
+        raise ConflictError(f"pod {pod.uuid} is just being started or removed", hint="try again in a moment")
     try:
         yield
     finally:
@@ -199,5 +199,5 @@ def settle_all(root: DataRoot) -> None:
     """Changes whose commands were killed; those that are under way, and pods that cannot be asked, are left alone."""
     for pod in lifecycle.pods(root):
         if pod.state in {State.PREPARED, State.RUN, State.EXITED} and pod.directory.change.exists():
-            with contextlib.suppress(PodError, FileNotFoundError), _lock(pod):
+            with contextlib.suppress(PodError, FileNotFoundError), locked(pod):
                 settle(lifecycle.find(root, pod.uuid))

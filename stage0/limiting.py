@@ -6,13 +6,11 @@ the next look, finishes.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
-from stage0 import changing, handoff, history, layout, lifecycle, limits, results
+from stage0 import changing, handoff, history, layout, limits, results
 from stage0.lifecycle import Pod
 from stage0.plan import limitchange
 from stage0.request import PodRequest
@@ -31,7 +29,7 @@ from stage1.contract import (
 def change(pod: Pod, app: str | None, wish: PodRequest, *, best_effort: bool) -> list[str]:
     """All of it or nothing; what this host cannot enforce of it is told."""
     changing.require_mutable(pod)
-    with _locked(pod):
+    with changing.locked(pod):
         changing.settle(pod)
         if pod.running:
             _settle(pod.directory)
@@ -53,7 +51,7 @@ def change(pod: Pod, app: str | None, wish: PodRequest, *, best_effort: bool) ->
 def settle(pod: Pod) -> None:
     """Finish what a killed call began."""
     if pod.running and pod.directory.limiting.exists():
-        with _locked(pod):
+        with changing.locked(pod):
             _settle(pod.directory)
 
 
@@ -99,22 +97,6 @@ def _resources(found: dict[str, Any]) -> Resources:
 def _manifest(directory: PodDir) -> PodManifest:
     found: PodManifest = codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
     return found
-
-
-@contextlib.contextmanager
-def _locked(pod: Pod) -> Iterator[None]:
-    """A running pod is changed by one at a time; one that does not run is kept from starting."""
-    if pod.running:
-        with handoff.changing(pod.directory):
-            yield
-        return
-    lock = lifecycle.lock_exclusive(pod.directory)
-    if lock is None:
-        raise ConflictError(f"pod {pod.uuid} is just being started or removed", hint="try again")
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def _leader(directory: PodDir) -> int:
