@@ -21,15 +21,6 @@
 
 #define ENTRY_MAX ((size_t) 64 << 20)
 
-static void fill_standard_descriptors(void) {
-        int fd;
-
-        while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
-                ;
-        if (fd > STDERR_FILENO)
-                close(fd);
-}
-
 static void read_entry(struct entry *entry, const char *app) {
         AUTO_FREE char *path = xasprintf("run/enter/%s", app);
         size_t size;

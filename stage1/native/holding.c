@@ -12,19 +12,6 @@
 #include "mounts.h"
 #include "util.h"
 
-#define LAUNCH_MAX ((size_t) 4 << 20)
-
-static void read_launch(struct launch *launch) {
-        size_t size;
-        char *text = read_file(AT_FDCWD, "run/launch", &size, LAUNCH_MAX);
-        char *error = text ? launch_parse(launch, text, size) : NULL;
-
-        if (!text)
-                die_errno("cannot read run/launch");
-        if (error)
-                die("run/launch: %s", error);
-}
-
 static int open_below(int root, const char *path, const char *below, int flags) {
         AUTO_FREE char *whole = xasprintf("%s/%s", path, below);
         return open_in_root(root, whole, flags);

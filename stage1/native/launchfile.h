@@ -130,6 +130,9 @@ bool launch_has_terminal(const struct launch *launch);
 /* Takes text apart in place; both stay for the monitor's life. Returns NULL, or what is wrong. */
 char *launch_parse(struct launch *launch, char *text, size_t size);
 
+/* Reads and takes apart run/launch of the current directory, or ends the program. */
+void read_launch(struct launch *launch);
+
 /* The words of one `app` record, with NULL at their end; the name stays where it is. NULL, or what is wrong.
  */
 char *app_spec_parse(struct app_spec *spec, char **words);

@@ -31,6 +31,15 @@ int take_fd(int *fd) {
         return taken;
 }
 
+void fill_standard_descriptors(void) {
+        int fd;
+
+        while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+                ;
+        if (fd > STDERR_FILENO)
+                close(fd);
+}
+
 void die_through(int fd) {
         die_fd = fd;
 }

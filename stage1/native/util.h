@@ -22,6 +22,9 @@ void close_descriptor(int *fd);
 /* Hands a descriptor over: the variable forgets it, so that its cleanup does nothing. */
 int take_fd(int *fd);
 
+/* A descriptor of ours must never become 0, 1 or 2: opens those that are closed. */
+void fill_standard_descriptors(void);
+
 /* A message is one line `pod: …` on stderr. After die_through(fd), die() writes the bare text to fd instead
  * and leaves without running exit handlers: a forked child must not undo what its parent set up. */
 void die_through(int fd);

@@ -1,0 +1,131 @@
+/* Records of run/launch: what is mounted, and devices. */
+#include <string.h>
+#include <sys/mount.h>
+
+#include "idmap.h"
+#include "launch_records.h"
+#include "util.h"
+
+char *take_overlay(struct launch *launch, char **words) {
+        bool writable = strcmp(words[1], "-") != 0;
+
+        launch->mounts[launch->n_mounts++] = (struct mount_spec){.kind = MOUNT_OVERLAY,
+                                                                 .target = words[0],
+                                                                 .source = writable ? words[1] : NULL,
+                                                                 .lowers = words + 2};
+        if (!writable && !words[3])
+                return xasprintf("overlay %s: one layer alone is bound, not overlaid", words[0]);
+        return NULL;
+}
+
+static const struct mount_word {
+        const char *name;
+        uint64_t attribute, propagation;
+        bool recursive, mapped;
+} mount_words[] = {
+        {.name = "ro", .attribute = MOUNT_ATTR_RDONLY},
+        {.name = "noexec", .attribute = MOUNT_ATTR_NOEXEC},
+        {.name = "nosuid", .attribute = MOUNT_ATTR_NOSUID},
+        {.name = "nodev", .attribute = MOUNT_ATTR_NODEV},
+        {.name = "private", .propagation = MS_PRIVATE},
+        {.name = "slave", .propagation = MS_SLAVE},
+        {.name = "rec", .recursive = true},
+        {.name = "idmap", .mapped = true},
+};
+
+static bool take_mount_word(struct mount_spec *spec, const char *word) {
+        for (size_t i = 0; i < ARRAY_LEN(mount_words); i++)
+                if (strcmp(mount_words[i].name, word) == 0) {
+                        spec->attributes |= mount_words[i].attribute;
+                        spec->propagation |= mount_words[i].propagation;
+                        spec->recursive |= mount_words[i].recursive;
+                        spec->mapped |= mount_words[i].mapped;
+                        return true;
+                }
+        return false;
+}
+
+static bool take_map(struct mount_spec *spec, const char *word) {
+        if (strncmp(word, "idmap=", 6) != 0 || spec->map)
+                return false;
+        spec->map = xstrdup(word + 6);
+        return true;
+}
+
+char *take_bind(struct launch *launch, char **words) {
+        struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
+        AUTO_FREE char *options = xstrdup(words[2]);
+        char *rest = options, *option;
+
+        *spec = (struct mount_spec){
+                .kind = MOUNT_BIND, .source = words[0], .target = words[1], .root = words[3]};
+        if (strcmp(words[2], "-") == 0)
+                return NULL;
+        while ((option = strsep(&rest, ",")))
+                if (!take_mount_word(spec, option) && !take_map(spec, option))
+                        return xasprintf("bind option '%s' is not known", option);
+        if (spec->propagation == (MS_PRIVATE | MS_SLAVE))
+                return xasprintf("bind %s is to be private and slave at once", words[1]);
+        return NULL;
+}
+
+static bool is_tmpfs_setting(const char *word) {
+        static const char *const names[] = {"size=", "mode=", "uid=", "gid=", "nr_inodes="};
+
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (strncmp(word, names[i], strlen(names[i])) == 0)
+                        return true;
+        return false;
+}
+
+char *take_tmpfs(struct launch *launch, char **words) {
+        struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
+        AUTO_FREE char *options = xstrdup(words[1]);
+        char *rest = options, *option;
+
+        *spec = (struct mount_spec){
+                .kind = MOUNT_TMPFS, .target = words[0], .options = words[1], .root = words[2]};
+        while ((option = strsep(&rest, ",")))
+                if (!is_tmpfs_setting(option) && !take_mount_word(spec, option))
+                        return xasprintf("tmpfs option '%s' is not known", option);
+        return NULL;
+}
+
+char *take_read_only(struct launch *launch, char **words) {
+        launch->mounts[launch->n_mounts++] =
+                (struct mount_spec){.kind = MOUNT_READ_ONLY, .source = words[0], .target = words[0]};
+        return NULL;
+}
+
+char *take_device(struct launch *launch, char **words) {
+        struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
+        uint64_t uid, gid;
+        size_t digits = strspn(words[2], "01234567");
+
+        if (digits != 3 || words[2][3] != '\0')
+                return xasprintf("device %s: '%s' is no mode of three octal digits", words[0], words[2]);
+        if (!parse_number(words[3], UINT32_MAX - 1, &uid) || !parse_number(words[4], UINT32_MAX - 1, &gid))
+                return xasprintf("device %s: '%s:%s' is no user and group", words[0], words[3], words[4]);
+        if (strncmp(words[1], "rootfs/", 7) != 0)
+                return xasprintf("device %s: '%s' is not below rootfs", words[0], words[1]);
+        *spec = (struct mount_spec){.kind = MOUNT_DEVICE,
+                                    .source = words[0],
+                                    .target = words[1],
+                                    .mode = (mode_t) strtoul(words[2], NULL, 8),
+                                    .uid = (uid_t) uid,
+                                    .gid = (gid_t) gid};
+        return NULL;
+}
+
+char *check_maps(const struct launch *launch) {
+        for (size_t i = 0; i < launch->n_mounts; i++) {
+                const struct mount_spec *spec = &launch->mounts[i];
+                AUTO_FREE char *map = spec->map ? make_map(spec->map, &launch->ids) : xstrdup("");
+
+                if (spec->mapped && launch->ids.count == 0)
+                        return xasprintf("bind of %s: 'idmap' needs a 'userns' record", spec->source);
+                if (!map)
+                        return xasprintf("bind of %s: '%s' is no map of ids", spec->source, spec->map);
+        }
+        return NULL;
+}
