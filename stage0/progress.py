@@ -22,9 +22,8 @@ from stage0.image.events import (
     as_json,
     nobody,
 )
+from stage0.pullwords import short, summary
 from stage0.show import amount, printable
-
-_DIGITS = 12
 
 
 @contextmanager
@@ -88,19 +87,3 @@ class Plain:
                 return text
             case _:
                 return ""
-
-
-def short(layer: str) -> str:
-    """A layer in a few letters: the first digits of its digest, or the last part of where it comes from."""
-    return (layer.removeprefix("sha256:") if layer.startswith("sha256:") else layer.rpartition("/")[2])[
-        :_DIGITS
-    ]
-
-
-def summary(event: Resolved) -> str:
-    """What is about to come, in a line."""
-    missing = [size for digest, size in event.layers if digest not in event.present]
-    which = f" is {event.digest[:19]}" if event.digest else ""
-    what = f"{event.name}{which}: {len(event.layers)} layer{'s' * (len(event.layers) != 1)}"
-    size = f", {amount(sum(missing))}" if min(missing, default=-1) >= 0 else ""
-    return f"{what}, {len(missing)} to {event.work}{size}" if missing else f"{what}, all here"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from stage1.contract.paths import DEVICES, HOST_DEVICES
+from stage1.contract.values import NamedTuple
 from stage1.mounts import Record
 from stage1.plan import LaunchPlan
 

@@ -1,4 +1,4 @@
-"""EFFECT. Facts about this host, asked once a boot; and stage1's door to other programs."""
+"""EFFECT. Facts about this host, asked once a boot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stage1 import tree
@@ -77,13 +77,15 @@ def _stamp() -> str:
 
 
 def _ask() -> HostFacts:
+    from stage1 import command  # noqa: PLC0415  once a boot
+
     nspawn = _nspawn()
     if nspawn is None:
         raise HostError(
             "systemd-nspawn is not installed",
             hint="install systemd-container (Debian, Fedora) or systemd (Arch)",
         )
-    version = _version(run([nspawn, "--version"]))
+    version = _version(command.run([nspawn, "--version"]))
     if version < SYSTEMD_FLOOR:
         raise HostError(
             f"systemd-nspawn is version {version}, older than {SYSTEMD_FLOOR}", hint="update systemd"
@@ -134,25 +136,3 @@ def cgroup_mounts() -> tuple[str, ...]:
     if legacy:
         return legacy
     return ("/sys/fs/cgroup",) if Path("/sys/fs/cgroup/cgroup.controllers").exists() else ()
-
-
-def run(argv: Sequence[str], *, data: bytes | None = None) -> str:
-    """Run a program to its end and return what it printed; HostError if it cannot start or fails.
-
-    `data` is its standard input.
-    """
-    import subprocess  # noqa: PLC0415  12 ms that most runs do not need
-
-    try:
-        stdin = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
-        done = subprocess.run(argv, check=True, capture_output=True, **stdin)
-    except OSError as error:
-        raise HostError(
-            f"cannot run {argv[0]}: {error.strerror}", hint="`pod doctor` says what to install"
-        ) from None
-    except subprocess.CalledProcessError as error:
-        lines = os.fsdecode(error.stderr).strip().splitlines() or [f"exit status {error.returncode}"]
-        raise HostError(
-            f"{Path(argv[0]).name} failed: {lines[-1]}", hint=f"the command was: {' '.join(argv)}"
-        ) from None
-    return os.fsdecode(done.stdout)

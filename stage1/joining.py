@@ -11,11 +11,11 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from stage1 import base, control, devices, host, hostfiles, identity, limit, plan, resources
+from stage1 import base, command, control, devices, host, hostfiles, identity, limit, plan, resources
 from stage1.change import hold, invocation
 from stage1.contract import App, ConflictError, NetworkMode, PodDir, PodError, PodManifest
+from stage1.contract.values import NamedTuple
 from stage1.difference import Difference, difference, lacking
 from stage1.limits import has_limits
 from stage1.network.model import Wiring
@@ -108,7 +108,7 @@ def _open_streams(directory: PodDir, old: LaunchPlan, new: LaunchPlan, name: str
 
 def _mount(directory: PodDir, app: App, new: Planned) -> None:
     records = plan.app_mounts(new.pod, app, directory, new.own, new.wiring)
-    host.run(
+    command.run(
         [str(resources.native("mounter")), "install", str(directory.path), app.name],
         data=plan.encode_records(records),
     )
@@ -170,7 +170,7 @@ def leave(directory: PodDir, leader: int, app: App) -> None:
         held = hold(systemd, directory, app.name)
         _stop(systemd, service_name(app.name))
         systemd.settle([service_name(name) for name in held])
-    host.run([str(resources.native("mounter")), "uninstall", str(directory.path), app.name])
+    command.run([str(resources.native("mounter")), "uninstall", str(directory.path), app.name])
 
 
 def _stop(systemd: PidOne, unit: str) -> None:

@@ -31,10 +31,10 @@ class Tree(NamedTuple):
 
     def shared_objects(self, program: str) -> Iterator[str]:
         """Every shared object a program needs, the dynamic loader among them, as ldd(1) lists them."""
-        from stage1 import host  # noqa: PLC0415  which asks us for the version
+        from stage1 import command  # noqa: PLC0415  once a systemd
 
         argv = ["ldd", program] if self.is_host else [*self._loader(), "--list", str(self.find(program))]
-        for line in host.run(argv).splitlines():
+        for line in command.run(argv).splitlines():
             path = next((word for word in reversed(line.split()) if word.startswith("/")), None)
             if path:
                 yield "/" + str(Path(path).relative_to(self.root))
@@ -48,9 +48,9 @@ class Tree(NamedTuple):
 
     def systemd_version(self) -> str:
         """What `systemd --version` of the tree prints."""
-        from stage1 import host  # noqa: PLC0415  see above
+        from stage1 import command  # noqa: PLC0415  see above
 
-        return host.run([*self._loader(), str(self.find(SYSTEMD)), "--version"])
+        return command.run([*self._loader(), str(self.find(SYSTEMD)), "--version"])
 
     def _loader(self) -> list[str]:
         """The tree's own loader, told to look nowhere else: this host's C library may be too old or too new."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stage1 import base, host, launch, nspawn, plan, resources
+from stage1 import base, command, host, launch, nspawn, plan, resources
 from stage1.contract import HostError, NetworkMode, PodDir, PodManifest
 from stage1.contract.paths import UNITS
 from stage1.entering import TWIN, TWIN_TARGET
@@ -26,7 +26,7 @@ def capture(directory: PodDir, lock: int, unit: bytes, target: Path) -> None:
     """Boot the unit in this fresh, locked pod directory, read its filters into `target`, end the pod."""
     _lay_out(directory, unit)
     with _booted(directory, lock):
-        host.run([str(resources.native("enter")), "--capture", str(target), str(directory.path), "twin"])
+        command.run([str(resources.native("enter")), "--capture", str(target), str(directory.path), "twin"])
 
 
 def _lay_out(directory: PodDir, unit: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from stage0.image import pull
 from stage0.image.events import Listener, Note, nobody
@@ -13,16 +12,14 @@ from stage0.image.names import FETCHED, is_fetched, normalise
 from stage0.image.platforms import host_platform, parse_platform
 from stage0.image.reference import Reference, ShortNames, parse_reference
 from stage0.image.registries import short_names
+from stage0.image.shelves import StorePaths
 from stage0.image.skopeo import Skopeo
 from stage0.image.wish import NEWER, Wish
 from stage1.contract.errors import HostError, NotFoundError
 
-if TYPE_CHECKING:
-    from stage0.image.store import Store
-
 
 def fetch(
-    store: Store, text: str, name: str | None, wish: Wish, say: Listener | None, known: Image | None
+    paths: StorePaths, text: str, name: str | None, wish: Wish, say: Listener | None, known: Image | None
 ) -> Image:
     """Pull what `text` means; where `newer` finds no registry, `known` is good enough: what the store has so."""
     listener = say or nobody
@@ -32,7 +29,7 @@ def fetch(
     if text.partition(":")[0] in FETCHED and is_fetched(text):
         from stage0.image.transfer import transfer  # noqa: PLC0415 (not for registries)
 
-        return transfer(store.paths, skopeo, text, wanted, listener)
+        return transfer(paths, skopeo, text, wanted, listener)
     try:
         found = _find(skopeo, text)
     except HostError as error:
@@ -41,7 +38,7 @@ def fetch(
         listener(Note(f"{error.message}; the image that is here is taken"))
         return known
     named = wanted or found.reference.name
-    return pull.pull(store.paths, skopeo._replace(what=found.reference.name), found, named, listener)
+    return pull.pull(paths, skopeo._replace(what=found.reference.name), found, named, listener)
 
 
 def _find(skopeo: Skopeo, text: str) -> Found:

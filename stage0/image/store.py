@@ -74,7 +74,7 @@ class Store:
         from stage0.image.fetch import fetch  # noqa: PLC0415 (not on the way to a stored image)
 
         try:
-            return fetch(self, ref, None, wish, say, found)
+            return fetch(self.paths, ref, None, wish, say, found)
         except (HostError, NotFoundError) as error:
             if is_source(ref) or wish.pull != MISSING:
                 raise
@@ -98,7 +98,7 @@ class Store:
             return self.import_(source, name, wish, say)
         from stage0.image.fetch import fetch  # noqa: PLC0415 (not on the way to a stored image)
 
-        return fetch(self, source, name, wish, say, None)
+        return fetch(self.paths, source, name, wish, say, None)
 
     def _fitting(self, ref: str, wish: Wish) -> Image | None:
         """Find an image for the platform that is wanted; `docker://` says exactly which name is meant."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from stage0.image import Image
 from stage0.plan import identity, process, userns
@@ -24,6 +23,7 @@ from stage1.contract import (
     Volume,
 )
 from stage1.contract import Image as AppImage
+from stage1.contract.values import NamedTuple
 
 
 class Change(NamedTuple):

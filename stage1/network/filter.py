@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from stage1 import host, resources
+from stage1 import command, resources
 from stage1.contract import HostError
 from stage1.network import rules
 from stage1.network.model import Entry
@@ -28,7 +28,7 @@ def apply(text: str, registry: Registry) -> None:
     file = registry.place / f"text.{os.getpid()}.nft"
     file.write_text(text)
     try:
-        host.run([program(), "-f", str(file)])
+        command.run([program(), "-f", str(file)])
     finally:
         file.unlink()
 

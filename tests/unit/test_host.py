@@ -108,19 +108,3 @@ def test_a_process_that_systemd_started_knows_it_by_its_own_number() -> None:
     assert host.main_process_of_a_unit({"SYSTEMD_EXEC_PID": "5"}, 5)
     assert not host.main_process_of_a_unit({"SYSTEMD_EXEC_PID": "5"}, 6)
     assert not host.main_process_of_a_unit({}, 5)
-
-
-def test_a_program_that_fails_is_an_error_with_its_last_words(tmp_path: Path) -> None:
-    failing = program(tmp_path, "failing", "echo first >&2; echo last words >&2; exit 3")
-    with pytest.raises(HostError, match="failing failed: last words") as caught:
-        host.run([str(failing), "x"])
-    assert "failing x" in caught.value.hint
-    silent = program(tmp_path, "silent", "exit 3")
-    with pytest.raises(HostError, match="exit status 3"):
-        host.run([str(silent)])
-    with pytest.raises(HostError, match="cannot run"):
-        host.run([str(tmp_path / "none")])
-
-
-def test_a_program_reads_nothing_of_ours(tmp_path: Path) -> None:
-    assert host.run([str(program(tmp_path, "reader", "cat; echo end"))]) == "end\n"
