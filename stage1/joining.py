@@ -170,6 +170,8 @@ def leave(directory: PodDir, leader: int, app: App) -> None:
         held = hold(systemd, directory, app.name)
         _stop(systemd, service_name(app.name))
         systemd.settle([service_name(name) for name in held])
+        # SetUnitProperties of a live limit left files in PID 1's /run, which the next app of this name would inherit
+        systemd.call("RevertUnitFiles", "as", [service_name(app.name)])
     command.run([str(resources.native("mounter")), "uninstall", str(directory.path), app.name])
 
 

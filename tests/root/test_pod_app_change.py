@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stage1.dbuswire import Variant
+from stage1.pidone import PidOne
+from tests.conftest import needs_unified_cgroups
 from tests.root.pods import Pods, eventually
+from tests.root.test_pod_limits import OF_APP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +138,54 @@ def test_an_update_gives_one_app_another_image_and_a_bad_one_is_taken_back(pods:
     after = apps(pods)
     assert after["keep"]["pid"] == before["keep"]["pid"]
     assert after["busybox"]["pid"] != before["busybox"]["pid"]
+
+
+@contextlib.contextmanager
+def first_process(pods: Pods, uuid: str) -> Iterator[PidOne]:
+    with PidOne(int(leader(pods, uuid))) as systemd:
+        yield systemd
+
+
+def tasks_of(pods: Pods, uuid: str, app: str) -> tuple[list[str], int]:
+    """The drop-ins of an app's unit, and how many tasks PID 1 lets it have."""
+    with first_process(pods, uuid) as systemd:
+        (path,) = systemd.call("LoadUnit", "s", f"app-{app}.service")
+        return (
+            systemd.property(path, "org.freedesktop.systemd1.Unit", "DropInPaths"),
+            systemd.property(path, "org.freedesktop.systemd1.Service", "TasksMax"),
+        )
+
+
+@pytest.mark.parametrize("userns", ["auto", "host"])
+def test_a_limit_that_was_set_while_an_app_ran_goes_with_it(pods: Pods, userns: str) -> None:
+    """As `pod limit --app` sets it: on a host with cgroup v1 that refuses, but PID 1 takes the property all the same."""
+    uuid = pods.detach("--name", "it", "--userns", userns, *KEEP, "---", *SLEEP)
+    before = tasks_of(pods, uuid, "busybox")
+    for change in (
+        (("app", "update", "--image", "busybox", "it", "busybox"),),
+        (("app", "rm", "it", "busybox"), ("app", "add", "it", *SLEEP)),
+    ):
+        with first_process(pods, uuid) as systemd:
+            limit = [("TasksMax", Variant("t", 55))]
+            systemd.call("SetUnitProperties", "sba(sv)", "app-busybox.service", True, limit)
+        assert tasks_of(pods, uuid, "busybox")[1] == 55
+        for words in change:
+            pods(*words)
+        assert tasks_of(pods, uuid, "busybox") == before
+    check(pods, uuid)
+
+
+@needs_unified_cgroups
+def test_an_app_of_the_same_name_has_not_the_limits_of_the_one_before(pods: Pods) -> None:
+    uuid = pods.detach("--name", "it", *KEEP, "---", *SLEEP)
+    pods("limit", "--app", "busybox", "it", "--pids-limit", "33")
+    pods("app", "rm", "it", "busybox")
+    pods("app", "add", "it", *SLEEP)
+    assert pods("exec", "--app", "busybox", "it", "cat", f"{OF_APP}/pids.max").out != "33\n"
+    check(pods, uuid)
+    pods("limit", "--app", "busybox", "it", "--pids-limit", "34")
+    pods("app", "update", "--image", "busybox", "it", "busybox")
+    assert pods("exec", "--app", "busybox", "it", "cat", f"{OF_APP}/pids.max").out == "34\n"
 
 
 def test_an_app_that_another_waits_for_stays_and_both_can_go(pods: Pods) -> None:
