@@ -85,8 +85,9 @@ def apply(pod: Pod, change: Change) -> PodManifest:
     _write(pod.directory, change)
     try:
         after = layout.lay_out_more(change.after, change.before, pod.directory)
-        change = change._replace(after=after)
-        _write(pod.directory, change)
+        if after != change.after:  # a look at the images told more
+            change = change._replace(after=after)
+            _write(pod.directory, change)
         if leader is not None:
             _carry_out(pod.directory, leader, change)
         layout.rewrite(after, pod.directory)
@@ -180,7 +181,10 @@ def read(directory: PodDir) -> Change | None:
 
 
 def _write(directory: PodDir, change: Change) -> None:
-    texts = {key: codec.encode(getattr(change, key)).decode(errors=_ENCODING) for key in ("before", "after")}
+    texts = {
+        key: codec.encode(getattr(change, key), indent=None).decode(errors=_ENCODING)
+        for key in ("before", "after")
+    }
     _replace(directory.change, json.dumps({**texts, "running": change.running}).encode())
 
 

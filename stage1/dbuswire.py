@@ -68,6 +68,11 @@ def size_of(prelude: bytes) -> int:
     return PRELUDE + int(fields) + -int(fields) % 8 + int(body)
 
 
+def is_signal(data: bytes) -> bool:
+    """Whether a whole message is one; most of them are not worth parsing."""
+    return data[1] == SIGNAL
+
+
 def parse(data: bytes) -> Message:
     """A whole message; ValueError if it is damaged."""
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from stage1 import base, command, control, devices, host, hostfiles, identity, limit, plan, resources
@@ -36,8 +36,22 @@ class Planned(NamedTuple):
     own: tuple[str, ...]
 
 
+_known: list[
+    tuple[PodManifest, PodDir, Planned]
+] = []  # of the change under way: each step asks for the same two
+
+
 def planned(pod: PodManifest, directory: PodDir) -> Planned:
     """What a start would write, in the network that the pod has already."""
+    for known in _known:
+        if known[:2] == (pod, directory):
+            return known[2]
+    found = _planned(pod, directory)
+    _known.append((pod, directory, found))
+    return found
+
+
+def _planned(pod: PodManifest, directory: PodDir) -> Planned:
     cache = directory.root.cache
     facts = host.facts(cache, devices.allowed(pod))
     limited = limit.limited(pod, facts, own_unit=False) if has_limits(pod) else limit.Limited(pod)
@@ -64,7 +78,8 @@ def _wiring(pod: PodManifest, directory: PodDir) -> Wiring | None:
 
 
 def check(before: PodManifest, after: PodManifest, directory: PodDir) -> None:
-    """ConflictError for what this pod can only get by another start."""
+    """ConflictError for what this pod can only get by another start; the first step of a change."""
+    _known.clear()
     if more := lacking(planned(before, directory).plan, planned(after, directory).plan):
         raise ConflictError(
             f"a running pod cannot get {'; '.join(more)}",
@@ -153,8 +168,10 @@ def dependents(leader: int, name: str) -> list[str]:
     return [unit.removeprefix("app-").removesuffix(".service") for unit in found]
 
 
-def resume(directory: PodDir, leader: int, names: Iterable[str]) -> None:
+def resume(directory: PodDir, leader: int, names: Collection[str]) -> None:
     """Start apps again that were stopped with one that was changed."""
+    if not names:
+        return
     with PidOne(leader) as systemd:
         for name in names:
             if invocation(systemd, service_name(name)) is None:
@@ -218,19 +235,27 @@ def settle(directory: PodDir, leader: int, one: PodManifest, other: PodManifest,
     for name in (*every.changed, *every.removed):
         _beside(directory.run / name).unlink(missing_ok=True)
     files = _different_now(directory, every)
-    gone = [name.removeprefix("units/") for name in files.removed if name.startswith("units/")]
-    with PidOne(leader) as systemd:
-        for unit in gone:
-            _stop(systemd, unit)
+    if files.of_units:
+        _write_units(directory, leader, files)
+    else:
         _write(directory, files)
-        if files.of_units:
-            systemd.call("Reload")
-        if decide and any(_is_final(directory, app.name) for app in one.apps):
+    # after the policy: an app that ends from here on is judged by the reaper
+    if decide and any(_is_final(directory, app.name) for app in one.apps):
+        with PidOne(leader) as systemd:
             systemd.job("StartUnit", _DECIDE)
     if wanted.wiring is not None:
         from stage1.network.memory import rename  # noqa: PLC0415  as above
 
         rename(one, directory)
+
+
+def _write_units(directory: PodDir, leader: int, files: Difference) -> None:
+    gone = [name.removeprefix("units/") for name in files.removed if name.startswith("units/")]
+    with PidOne(leader) as systemd:
+        for unit in gone:
+            _stop(systemd, unit)
+        _write(directory, files)
+        systemd.call("Reload")
 
 
 def _is_final(directory: PodDir, name: str) -> bool:

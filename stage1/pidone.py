@@ -24,6 +24,7 @@ from stage1.dbuswire import Message
 _MANAGER = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
 _CLONE_NEWUSER, _CLONE_NEWPID = 0x10000000, 0x20000000
 _PATIENCE = 30.0
+_JOB_REMOVED = b"\0JobRemoved\0"
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -47,6 +48,7 @@ class PidOne:
         self._child = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._signals: list[Message] = []
+        self._unread = b""
 
     def __enter__(self) -> PidOne:
         try:
@@ -149,9 +151,11 @@ class PidOne:
             self._signals.append(message)
 
     def _receive(self) -> Message:
+        """The next reply or end of a job: on this socket PID 1 tells all that happens to any unit."""
         try:
-            head = self._exactly(dbuswire.PRELUDE)
-            return dbuswire.parse(head + self._exactly(dbuswire.size_of(head) - len(head)))
+            while dbuswire.is_signal(data := self._next()) and _JOB_REMOVED not in data:
+                pass
+            return dbuswire.parse(data)
         except TimeoutError:
             raise HostError(
                 "the pod's systemd does not answer", hint="is the pod paused? see `pod status`"
@@ -161,13 +165,18 @@ class PidOne:
                 f"the pod's systemd broke off: {error}", hint="the pod may have ended"
             ) from None
 
-    def _exactly(self, size: int) -> bytes:
-        found = b""
-        while len(found) < size:
-            if not (more := self._socket.recv(size - len(found))):
+    def _next(self) -> bytes:
+        self._await(dbuswire.PRELUDE)
+        size = dbuswire.size_of(self._unread[: dbuswire.PRELUDE])
+        self._await(size)
+        data, self._unread = self._unread[:size], self._unread[size:]
+        return data
+
+    def _await(self, size: int) -> None:
+        while len(self._unread) < size:
+            if not (more := self._socket.recv(65536)):
                 raise OSError("it hung up")
-            found += more
-        return found
+            self._unread += more
 
 
 def _sentence(message: Message, member: str) -> str:

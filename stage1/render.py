@@ -45,7 +45,7 @@ def render(jobs: Sequence[Job], search: Sequence[Path], cache: Path | None) -> d
             return texts
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    texts = _render(jobs, search)
+    texts = _render(jobs, search, cache / "templates")
     _keep(entry, {"key": key, "texts": texts})
     return texts
 
@@ -76,9 +76,12 @@ def _keep(entry: Path, content: dict[str, Any]) -> None:
     temporary.replace(entry)
 
 
-def _render(jobs: Sequence[Job], search: Iterable[Path]) -> dict[str, str]:
+def _render(jobs: Sequence[Job], search: Iterable[Path], compiled: Path | None = None) -> dict[str, str]:
+    """`compiled`: where templates are kept as Python code, which Jinja2 looks up by their text."""
     import jinja2  # noqa: PLC0415  see the docstring
 
+    if compiled is not None:
+        compiled.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([str(path) for path in search]),
         undefined=jinja2.StrictUndefined,
@@ -86,6 +89,7 @@ def _render(jobs: Sequence[Job], search: Iterable[Path]) -> dict[str, str]:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        bytecode_cache=jinja2.FileSystemBytecodeCache(str(compiled)) if compiled else None,
         autoescape=False,  # noqa: S701  unit files are not HTML; `finalize` is what keeps them safe
     )
     texts = {}

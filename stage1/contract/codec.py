@@ -1,4 +1,4 @@
-"""PURE. `pod.json` to and from bytes: writing needs only the standard library, reading validates with pydantic."""
+"""PURE. `pod.json` to and from bytes, checked when it is read: by `reading`, or by pydantic what that refuses."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def _plain_text(text: str) -> Any:  # noqa: ANN401
     return text
 
 
-def encode(manifest: PodManifest) -> bytes:
-    """The text of `pod.json`."""
-    text = json.dumps(plain(manifest), indent=1, ensure_ascii=False)
+def encode(manifest: PodManifest, *, indent: int | None = 1) -> bytes:
+    """The text of `pod.json`; without an indent in one line, which is written four times as fast."""
+    text = json.dumps(plain(manifest), indent=indent, ensure_ascii=False)
     # a label's name cannot be a table: its bytes that are not UTF-8 are written as JSON's own \udcXX
     return text.encode(errors="backslashreplace") + b"\n"
 
@@ -69,7 +69,12 @@ def parse(data: bytes, *, where: str) -> PodManifest:
         raise UsageError(
             f"{where}: not JSON: {error}", hint="the file is damaged; remove the pod or restore it"
         ) from None
-    return validate(PodManifest, document, where=where, hint=_HINT)
+    from stage1.contract.reading import UnfitError, read  # noqa: PLC0415  writing needs none of it
+
+    try:
+        return read(PodManifest, document)
+    except UnfitError:
+        return validate(PodManifest, document, where=where, hint=_HINT)
 
 
 def _no_number(text: str) -> None:

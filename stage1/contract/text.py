@@ -25,7 +25,7 @@ def text_schema() -> Any:  # noqa: ANN401
     from pydantic_core import core_schema  # noqa: PLC0415
 
     return core_schema.no_info_plain_validator_function(
-        _text,
+        text,
         json_schema_input_schema=core_schema.union_schema(
             [
                 core_schema.str_schema(),
@@ -38,7 +38,8 @@ def text_schema() -> Any:  # noqa: ANN401
     )
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """The string that a value of JSON stands for; ValueError for anything else."""
     if isinstance(value, dict) and list(value) == ["base64"] and isinstance(value["base64"], str):
         import base64  # noqa: PLC0415
 

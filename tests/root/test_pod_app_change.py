@@ -158,7 +158,7 @@ def tasks_of(pods: Pods, uuid: str, app: str) -> tuple[list[str], int]:
 
 @pytest.mark.parametrize("userns", ["auto", "host"])
 def test_a_limit_that_was_set_while_an_app_ran_goes_with_it(pods: Pods, userns: str) -> None:
-    """As `pod limit --app` sets it: on a host with cgroup v1 that refuses, but PID 1 takes the property all the same."""
+    """As `pod limit --app` sets it: with cgroup v1 that refuses, but PID 1 takes the property."""
     uuid = pods.detach("--name", "it", "--userns", userns, *KEEP, "---", *SLEEP)
     before = tasks_of(pods, uuid, "busybox")
     for change in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -27,6 +28,7 @@ from stage1.contract import (
     Output,
     PodManifest,
     Readiness,
+    Resources,
     Restart,
     RestartPolicy,
     Socket,
@@ -40,6 +42,7 @@ from stage1.contract import (
     Volume,
     VolumeKind,
     codec,
+    reading,
 )
 from tests.samples import app, pod
 
@@ -247,6 +250,40 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+@given(
+    st.dictionaries(st.sampled_from(PodManifest._fields), JSON, max_size=2),
+    st.dictionaries(st.sampled_from(App._fields), JSON, max_size=2),
+    st.dictionaries(st.sampled_from(Resources._fields), JSON, max_size=2),
+)
+def test_what_is_read_without_pydantic_is_what_pydantic_reads(
+    changes: dict[str, Any], inside: dict[str, Any], limits: dict[str, Any]
+) -> None:
+    """The quick way may leave a document to pydantic, but never take one that pydantic refuses, or another value."""
+    changed = document()
+    changed["apps"][0].update(inside)
+    changed["resources"].update(limits)
+    changed.update(changes)
+    with contextlib.suppress(reading.UnfitError):
+        found = reading.read(PodManifest, changed)
+        assert found == codec.validate(PodManifest, changed, where="x", hint="x")
+
+
+@given(PODS)
+def test_what_we_wrote_is_read_without_pydantic(wanted: PodManifest) -> None:
+    found = reading.read(PodManifest, json.loads(codec.encode(wanted)))
+    assert found == wanted
+    assert kinds(found) == kinds(wanted)
+
+
+def kinds(value: object) -> Any:
+    """A value with types in the place of all that is in it: 1 is equal to 1.0 and to true."""
+    if isinstance(value, tuple):
+        return type(value), [kinds(item) for item in value]
+    if isinstance(value, dict):
+        return dict, {key: kinds(item) for key, item in value.items()}
+    return type(value)
 
 
 @given(
