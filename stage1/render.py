@@ -45,7 +45,7 @@ def render(jobs: Sequence[Job], search: Sequence[Path], cache: Path | None) -> d
             return texts
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    texts = _render(jobs, search, cache / "templates")
+    texts = _render(jobs, search, cache.with_name("compiled"))
     _keep(entry, {"key": key, "texts": texts})
     return texts
 
