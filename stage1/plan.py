@@ -71,7 +71,7 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
     found += [Job(f"pod/{name}.j2", name) for name in helper_units(pod)]
     if everyone.talkers:
         found.append(Job("pod/pod-notify.service.j2", "pod-notify.service", "pod", everyone))
-    if everyone.sockets:
+    if everyone.passed:
         found.append(Job("pod/-.slice.d/sockets.conf.j2", "-.slice.d/10-sockets.conf", "pod", everyone))
     for awaited in units.awaits(pod):
         name = units.await_name(awaited.app, Condition(awaited.condition))

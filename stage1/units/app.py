@@ -52,6 +52,7 @@ class PodUnits(NamedTuple):
 
     units: tuple[Escaped, ...]
     sockets: tuple[Escaped, ...]
+    passed: tuple[Escaped, ...]
     helpers: tuple[Escaped, ...]
     awaits: tuple[Escaped, ...]
     talkers: tuple[Escaped, ...]
@@ -87,11 +88,15 @@ def app_unit(app: App, pod: PodManifest, systemd: int, devices: Iterable[tuple[s
 
 def pod_units(pod: PodManifest) -> PodUnits:
     """Every value of the units that know all apps."""
+    sockets = [
+        (Escaped(socket_unit_name(app.name, socket.name)), socket)
+        for app in pod.apps
+        for socket in app.sockets
+    ]
     return PodUnits(
         units=tuple(Escaped(service_name(app.name)) for app in pod.apps if not is_activated(app)),
-        sockets=tuple(
-            Escaped(socket_unit_name(app.name, socket.name)) for app in pod.apps for socket in app.sockets
-        ),
+        sockets=tuple(unit for unit, _ in sockets),
+        passed=tuple(unit for unit, socket in sockets if socket.from_host),
         talkers=tuple(Escaped(service_name(app.name)) for app in pod.apps if start(app).notify_access),
         helpers=tuple(
             Escaped(name)

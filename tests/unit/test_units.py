@@ -380,8 +380,14 @@ def test_an_activated_app_is_started_by_its_socket_alone() -> None:
     one = app(sockets=(Socket(name="h", listen="80", activated=True),))
     whole = texts(pod(one, app("b")))
     assert values(whole["default.target"], "Wants") == ["app-b.service", "app-web-h.socket"]
-    assert values(whole["-.slice.d/10-sockets.conf"], "Wants") == ["app-web-h.socket"]
     assert "app web no main activated" in plan.policy(pod(one)).splitlines()
+
+
+def test_only_sockets_of_the_host_are_loaded_before_the_boot() -> None:
+    """The pod's end has the slice in its transaction too, where the start of a socket contradicts its stop."""
+    one = app(sockets=(Socket(name="own", listen="80"), Socket(name="host", listen="81", from_host=True)))
+    assert values(texts(pod(one))["-.slice.d/10-sockets.conf"], "Wants") == ["app-web-host.socket"]
+    assert "-.slice.d/10-sockets.conf" not in texts(pod(app(sockets=one.sockets[:1])))
 
 
 # Nothing adds a line
