@@ -16,7 +16,7 @@ from pathlib import Path
 
 from stage0 import cgroups, handoff, layout, lifecycle, results
 from stage0.lifecycle import Pod
-from stage0.plan.changes import Change
+from stage0.plan.changes import Change, stages
 from stage1.contract import ConflictError, DataRoot, PodDir, PodError, PodManifest, State, codec
 
 _ENCODING = "surrogateescape"
@@ -95,7 +95,10 @@ def apply(pod: Pod, change: Change) -> PodManifest:
         with contextlib.suppress(PodError, OSError):  # what went wrong first is what the user is told
             _settle_again(pod)
         raise
-    _settle_again(pod)
+    with contextlib.suppress(
+        ConflictError
+    ):  # it is ending: the change is made, and whoever comes next tidies up
+        _settle_again(pod)
     return after
 
 
@@ -112,11 +115,10 @@ def _stopped_by(leader: int, change: Change) -> Iterator[str]:
 
 def _carry_out(directory: PodDir, leader: int, change: Change) -> None:
     joining = handoff.joining()
-    for old, new in change.replaced:
-        joining.leave(directory, leader, old)
-        joining.join(directory, leader, change.before, change.after, new.name)
-    for app in change.added:
-        joining.join(directory, leader, change.before, change.after, app.name)
+    for stage in stages(change):
+        if stage.old is not None:
+            joining.leave(directory, leader, stage.old)
+        joining.join(directory, leader, stage.before, stage.after, stage.name, stage.earlier)
 
 
 def settle(pod: Pod) -> None:
@@ -145,7 +147,9 @@ def _settle_running(directory: PodDir, leader: int, now: PodManifest, change: Ch
     joining.settle(directory, leader, now, other, decide=now == change.after)
     for app in back.removed:
         joining.forget(directory, app.name)
-    joining.resume(directory, leader, change.running)
+    started = {new.name for _, new in change.replaced} if now == change.after else set()
+    wanted = {app.name for app in now.apps} - started
+    joining.resume(directory, leader, [name for name in change.running if name in wanted])
 
 
 def settle_ended(directory: PodDir) -> None:

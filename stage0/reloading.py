@@ -4,40 +4,133 @@ from __future__ import annotations
 
 import contextlib
 
-from stage0 import handoff, history, layout, livemount, livemounts, results
+from stage0 import changing, handoff, history, layout, livemount, livemounts, results
 from stage0.lifecycle import Pod
 from stage0.livemounts import Record
-from stage0.plan import reloading
+from stage0.plan import reloading, replacement
+from stage0.plan.changes import Change, without_apps
+from stage0.plan.order import check_order, in_order
 from stage0.plan.reloading import Changes, LiveMount
-from stage1.contract import ConflictError, PodDir, PodManifest, codec
+from stage1.contract import App, ConflictError, PodDir, PodManifest
+from stage1.contract.values import NamedTuple
 
 
-def manifest(directory: PodDir) -> PodManifest:
-    """The manifest of a pod, checked: somebody may have edited it."""
-    return codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
+class Plan(NamedTuple):
+    """What a reload does: to apps that go on meanwhile, which makes the pod `live`, and then to the others."""
+
+    changes: Changes
+    live: PodManifest
+    after: PodManifest
 
 
-def compare(old: PodManifest, new: PodManifest, directory: PodDir) -> Changes:
+def compare(old: PodManifest, new: PodManifest, directory: PodDir) -> Plan:
     """What would be done, and what would wait."""
     with livemounts.locked(directory):
-        live = frozenset(_place(one) for one in livemounts.records(directory))
-    return reloading.changes(old, new, live)
+        mounted = frozenset(_place(one) for one in livemounts.records(directory))
+    found = reloading.changes(old, new, mounted)
+    live = reloading.after(old, new, found)
+    return _with_apps(Plan(found, live, live), new, directory)
 
 
-def apply(pod: Pod, old: PodManifest, new: PodManifest, found: Changes) -> list[str]:
+def _with_apps(found: Plan, new: PodManifest, directory: PodDir) -> Plan:
+    """Apps that come, are replaced and go; which of them have to wait is found out one by one."""
+    changes, now = found.changes, found.live
+    changed = {*changes.add, *changes.replace}
+    later: dict[str, str] = {}
+    for app in in_order(new.apps):
+        if app.name in changed:
+            if why := _obstacle(now, new, app, directory):
+                later[app.name] = why
+            else:
+                now = replacement.adopted(now, new, app.name)
+    kept = dict(replacement.kept_back(now, changes.remove))
+    removed = tuple(name for name in changes.remove if name not in kept)
+    if removed:
+        now = without_apps(now, removed)
+    check_order(now.apps)
+    return Plan(_without(changes, later, kept)._replace(remove=removed), found.live, now)
+
+
+def _obstacle(now: PodManifest, new: PodManifest, app: App, directory: PodDir) -> str | None:
+    if absent := sorted(replacement.waits_for(app) - {one.name for one in now.apps}):
+        return f"it waits for {absent[0]}"
+    candidate = replacement.adopted(now, new, app.name)
+    return "; ".join(handoff.joining().missing(now, candidate, directory)) or None
+
+
+def _without(changes: Changes, later: dict[str, str], kept: dict[str, str]) -> Changes:
+    waiting = (
+        *(f"app {name}: {why}" for name, why in later.items()),
+        *(f"app {name}: is gone, but {why}" for name, why in kept.items()),
+    )
+    return changes._replace(
+        add=tuple(name for name in changes.add if name not in later),
+        replace={name: why for name, why in changes.replace.items() if name not in later},
+        later=(*changes.later, *waiting),
+    )
+
+
+def apply(pod: Pod, old: PodManifest, new: PodManifest, found: Plan) -> list[str]:
     """Make the changes, and let `pod.json` say so; what this host cannot enforce of the limits is told.
 
     If one of them fails the others are undone: the pod is as it was.
     """
+    changes = found.changes
+    _check_sources(found)
     with contextlib.ExitStack() as held, contextlib.ExitStack() as undo:
-        if found.mount or found.unmount:
+        if changes.mount or changes.unmount or changes.replace:
             held.enter_context(livemounts.locked(pod.directory))
-        _publish(pod.directory, found, undo)
-        _mount(pod, new, found, undo)
-        refused = _limit(pod, old, new, found)
+        _publish(pod.directory, changes, undo)
+        _mount(pod, new, changes, undo)
+        refused = _limit(pod, old, new, changes)
+        layout.rewrite(found.live, pod.directory)
+        if found.after != found.live:
+            undo.callback(_settle_files, pod.directory, old, found.live)
+            undo.callback(layout.rewrite, old, pod.directory)
+            undo.callback(_limit, pod, new, old, changes)
+            _replace(pod, found)
         undo.pop_all()
-    layout.rewrite(reloading.after(old, new, found), pod.directory)
     return refused
+
+
+def _check_sources(found: Plan) -> None:
+    """Of apps that go on, nothing is asked that may have changed on the host meanwhile."""
+    known = {volume.name for volume in found.live.volumes}
+    changed = {*found.changes.add, *found.changes.replace}
+    more = (volume for volume in found.after.volumes if volume.name not in known)
+    apps = (app for app in found.after.apps if app.name in changed)
+    layout.check_sources(found.after._replace(volumes=tuple(more), apps=tuple(apps)))
+
+
+def _replace(pod: Pod, found: Plan) -> None:
+    """Apps that come, those that come anew, and those that go: all of them or none."""
+    names = found.changes.replace
+    mounted = [one for one in livemounts.records(pod.directory) if one.app in names] if names else []
+    after = changing.apply(pod, Change(found.live, found.after))
+    for record in mounted:
+        _mount_again(pod, after, record)
+    images = {app.name: app.image.name for app in after.apps}
+    for name in found.changes.add:
+        history.note(pod.directory, "app-add", name, image=images[name])
+    for name in found.changes.replace:
+        history.note(pod.directory, "app-update", name, image=images[name])
+    for name in found.changes.remove:
+        history.note(pod.directory, "app-remove", name)
+
+
+def _settle_files(directory: PodDir, old: PodManifest, live: PodManifest) -> None:
+    """When apps could not be changed, `run/` says what it said before."""
+    if (leader := results.live_process(directory.leader)) is not None:
+        handoff.joining().settle(directory, leader, old, live, decide=False)
+
+
+def _mount_again(pod: Pod, after: PodManifest, record: Record) -> None:
+    """A live mount of an app that was replaced: what the manifest names is there, what `pod mount add` made is not."""
+    if not livemounts.is_there(pod.directory, record):
+        livemounts.forget(pod.directory, record)
+        app = next(one for one in after.apps if one.name == record.app)
+        if record.target not in {one.target for one in app.mounts}:
+            _add(pod, after, _place(record))
 
 
 def _publish(directory: PodDir, found: Changes, undo: contextlib.ExitStack) -> None:

@@ -77,21 +77,36 @@ def _wiring(pod: PodManifest, directory: PodDir) -> Wiring | None:
     return remembered(pod, directory)
 
 
+def missing(before: PodManifest, after: PodManifest, directory: PodDir) -> list[str]:
+    """What this pod can only get by another start, in words for people."""
+    _known.clear()
+    return lacking(planned(before, directory).plan, planned(after, directory).plan)
+
+
 def check(before: PodManifest, after: PodManifest, directory: PodDir) -> None:
     """ConflictError for what this pod can only get by another start; the first step of a change."""
-    _known.clear()
-    if more := lacking(planned(before, directory).plan, planned(after, directory).plan):
+    if more := missing(before, after, directory):
         raise ConflictError(
             f"a running pod cannot get {'; '.join(more)}",
             hint="make the pod with it, or add the app while the pod does not run",
         )
 
 
-def join(directory: PodDir, leader: int, before: PodManifest, after: PodManifest, name: str) -> None:
-    """Bring an app of `after` into the pod and start it; what it does until `settle` is not the pod's end."""
+def join(
+    directory: PodDir,
+    leader: int,
+    before: PodManifest,
+    after: PodManifest,
+    name: str,
+    earlier: Iterable[str] = (),
+) -> None:
+    """Bring an app of `after` into the pod and start it.
+
+    What it does until `settle` is not the pod's end, nor is what those do that came `earlier` in the same change.
+    """
     old, new = put(directory, before, after, name)
     app = next(one for one in new.pod.apps if one.name == name)
-    trial = plan.policy(new.pod, joining=name).encode()
+    trial = plan.policy(new.pod, joining=(*earlier, name)).encode()
     files = difference(old.plan, new.plan)
     _write(directory, files._replace(changed={**files.changed, "etc/policy": trial}))
     with PidOne(leader) as systemd:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from stage1 import entering, identity, journal, limits, mounts, nspawn, units
@@ -134,13 +134,13 @@ def launch_plan(
     return LaunchPlan(files, links, argv, launch)
 
 
-def policy(pod: PodManifest, joining: str = "") -> str:
-    """What the reaper decides by, one fact a line; `joining`: the app that is just being added to a running pod."""
+def policy(pod: PodManifest, joining: Collection[str] = ()) -> str:
+    """What the reaper decides by, one fact a line; `joining`: apps that are just being added to a running pod."""
     lines = [f"policy {pod.exit_policy}"]
     for app in pod.apps:
         role = "init" if app.init else "sidecar" if app.sidecar else "main"
         activated = " activated" if units.is_activated(app) else ""
-        added = " joining" if app.name == joining else ""
+        added = " joining" if app.name in joining else ""
         lines.append(f"app {app.name} {app.restart.when.value} {role}{activated}{added}")
     return "\n".join(lines) + "\n"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from stage0.image import Image
 from stage0.plan import identity, process, userns
 from stage0.plan.names import app_names
-from stage0.plan.order import check_order
+from stage0.plan.order import check_order, in_order
 from stage0.plan.pod import Circumstances, plan_app
 from stage0.plan.storage import VolumeBook
 from stage0.request import AppRequest, PodRequest
@@ -48,6 +48,35 @@ class Change(NamedTuple):
         """Apps that are there before and after, but not the same."""
         new = {app.name: app for app in self.after.apps}
         return [(app, new[app.name]) for app in self.before.apps if app.name in new and new[app.name] != app]
+
+
+class Stage(NamedTuple):
+    """One app's part of a change: the pod before and after it, and those whose turn came earlier."""
+
+    before: PodManifest
+    after: PodManifest
+    old: App | None
+    name: str
+    earlier: tuple[str, ...]
+
+
+def stages(change: Change) -> Iterator[Stage]:
+    """The apps that come with a change or are replaced, one at a time, each behind those it waits for.
+
+    Apps that go stay until the end: they go when the others have come.
+    """
+    volumes = {one.name: one for one in (*change.before.volumes, *change.after.volumes)}
+    now = change.before._replace(volumes=tuple(volumes.values()))
+    had = {app.name: app for app in change.before.apps}
+    changed = {*(app.name for app in change.added), *(app.name for app, _ in change.replaced)}
+    earlier: list[str] = []
+    for app in in_order(change.after.apps):
+        if app.name in changed:
+            left = tuple(one for one in now.apps if one.name != app.name)
+            after = now._replace(apps=(*left, app))
+            yield Stage(now, after, had.get(app.name), app.name, tuple(earlier))
+            earlier.append(app.name)
+            now = after
 
 
 def _others(pod: PodManifest, other: PodManifest) -> list[App]:
@@ -98,10 +127,10 @@ def without_apps(pod: PodManifest, names: Collection[str]) -> PodManifest:
             raise ConflictError(
                 f"app {app.name} waits for {waits[0]}", hint=f"remove it as well: pod app rm … {app.name}"
             )
-    return pod._replace(apps=left, volumes=_used(pod, left))
+    return pod._replace(apps=left, volumes=volumes_of(pod, left))
 
 
-def _used(pod: PodManifest, left: Sequence[App]) -> tuple[Volume, ...]:
+def volumes_of(pod: PodManifest, left: Sequence[App]) -> tuple[Volume, ...]:
     """A volume goes with the last app that mounted it; one that no app ever had stays."""
     gone = {mount.volume for app in pod.apps for mount in app.mounts}
     gone -= {mount.volume for app in left for mount in app.mounts}

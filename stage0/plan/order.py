@@ -97,3 +97,15 @@ def _check_circles(waits: dict[str, set[str]]) -> None:
                 f"apps wait for each other: {', '.join(sorted(waits.keys() - ready))}", hint="see --after"
             )
         ready |= free
+
+
+def in_order(apps: Sequence[App]) -> list[App]:
+    """Each app behind those it waits for, else as they are; for apps that were checked."""
+    waits = {app.name: {one.app for one in (*app.after, *app.wants, *app.requires)} for app in apps}
+    left, found = list(apps), list[App]()
+    while left:
+        ahead = {app.name for app in left}
+        free = [app for app in left if not waits[app.name] & ahead]
+        found += free or left
+        left = [app for app in left if free and app not in free]
+    return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
+from stage0.plan.replacement import is_unnamed
 from stage1.contract import App, Mount, PodManifest, Port, Propagation, Volume, VolumeKind
 from stage1.contract.values import NamedTuple
 
@@ -20,7 +22,7 @@ _OWN = {
     "resources",
     "remove",
 }
-_OWN_OF_APPS = {"name", "mounts", "resources", "etc_is_link", "stdin", "stdout", "stderr"}
+_OWN_OF_APPS = {"name", "mounts", "resources", "etc_is_link", "revision", "stdin", "stdout", "stderr"}
 # Where a field is called otherwise by its option.
 _OPTIONS = {
     "argv": "its command", "env": "its environment", "image": "its image", "layers": "its image", "ports": "its image",
@@ -42,13 +44,20 @@ class LiveMount(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What to do to a running pod; `later` names each wish that waits for its next start."""
+    """What to do to a running pod.
+
+    `replace`: apps that are stopped and come as they are wanted, and what it is of them that is different.
+    `later` names each wish that waits for the pod's next start.
+    """
 
     limits: tuple[str | None, ...] = ()  # apps by name, None for the pod
     publish: tuple[Port, ...] = ()
     unpublish: tuple[Port, ...] = ()
     mount: tuple[LiveMount, ...] = ()
     unmount: tuple[LiveMount, ...] = ()
+    add: tuple[str, ...] = ()
+    replace: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    remove: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
 
 
@@ -59,15 +68,17 @@ def changes(old: PodManifest, new: PodManifest, live: frozenset[LiveMount]) -> C
     had = {app.name: app for app in old.apps}
     mount: list[LiveMount] = []
     unmount: list[LiveMount] = []
-    for app in new.apps:
-        if app.name in had:
-            before = had[app.name]
-            limits += [app.name] if before.resources != app.resources else []
-            later += _app_later(before, app)
-            more, less, waiting = _mounts(before, old, app, new, live)
-            mount += more
-            unmount += less
-            later += waiting
+    replace: dict[str, tuple[str, ...]] = {}
+    for app in (app for app in new.apps if app.name in had):
+        before = had[app.name]
+        more, less, others = _mounts(before, old, app, new, live)
+        if different := (*_different(before, app), *others):
+            replace[app.name] = different
+            continue
+        limits += [app.name] if before.resources != app.resources else []
+        mount += more
+        unmount += less
+    wanted = {app.name for app in new.apps}
     gone = tuple(port for port in old.published if port not in new.published)
     later += [f"port {port.pod}, which got any free port of the host" for port in gone if not port.host]
     return Changes(
@@ -76,12 +87,15 @@ def changes(old: PodManifest, new: PodManifest, live: frozenset[LiveMount]) -> C
         unpublish=tuple(port for port in gone if port.host),
         mount=tuple(mount),
         unmount=tuple(unmount),
+        add=tuple(app.name for app in new.apps if app.name not in had),
+        replace=replace,
+        remove=tuple(name for name in had if name not in wanted),
         later=tuple(later),
     )
 
 
 def after(old: PodManifest, new: PodManifest, done: Changes) -> PodManifest:
-    """The manifest of the running pod when the changes have been made."""
+    """The manifest of the running pod when the changes have been made that leave its apps running."""
     published = tuple(port for port in old.published if port not in done.unpublish) + done.publish
     wanted = {app.name: app for app in new.apps}
     volumes = {volume.name: volume for volume in old.volumes}
@@ -115,36 +129,32 @@ def _volume_for(source: str, volumes: dict[str, Volume]) -> str:
 
 
 def _pod_later(old: PodManifest, new: PodManifest) -> Iterator[str]:
-    had, wanted = [app.name for app in old.apps], [app.name for app in new.apps]
-    yield from (f"app {name}: is new" for name in wanted if name not in had)
-    yield from (f"app {name}: is gone" for name in had if name not in wanted)
-    yield from _differing(old, new, _OWN, "")
+    yield from _differing(old, new, _OWN)
     if (old.userns is None) != (new.userns is None):
         yield "--userns"
     if old.identity._replace(machine_id=None) != new.identity._replace(machine_id=None):
         yield "--timezone"
 
 
-def _app_later(old: App, new: App) -> Iterator[str]:
-    yield from _differing(old, new, _OWN_OF_APPS, f"app {new.name}: ")
+def _different(old: App, new: App) -> Iterator[str]:
+    yield from _differing(old, new, _OWN_OF_APPS)
     if (old.stdin, old.stdout, old.stderr) != (new.stdin, new.stdout, new.stderr):
-        yield f"app {new.name}: its streams"
+        yield "its streams"
 
 
-def _differing(old: PodManifest | App, new: PodManifest | App, own: set[str], prefix: str) -> Iterator[str]:
+def _differing(old: PodManifest | App, new: PodManifest | App, own: set[str]) -> Iterator[str]:
     fields = [name for name in old._fields if name not in own and getattr(old, name) != getattr(new, name)]
-    words = (_OPTIONS.get(name, "--" + name.replace("_", "-")) for name in fields)
-    yield from dict.fromkeys(f"{prefix}{word}" for word in words)
+    yield from dict.fromkeys(_OPTIONS.get(name, "--" + name.replace("_", "-")) for name in fields)
 
 
 _Diff = tuple[list[LiveMount], list[LiveMount], list[str]]
 
 
 def _mounts(old: App, pod: PodManifest, new: App, wanted: PodManifest, live: frozenset[LiveMount]) -> _Diff:
-    """Those that can come and go while the app runs are plain trees of the host; the others wait."""
+    """Those that can come and go while the app runs are plain trees of the host; the others are told."""
     before = {one.target: one for one in _all(old, pod)}
     after_it = {one.target: one for one in _all(new, wanted)}
-    more, less, later = [], [], []
+    more, less, others = [], [], []
     for target in sorted(before.keys() | after_it.keys()):
         one, other = before.get(target), after_it.get(target)
         if one == other:
@@ -154,8 +164,8 @@ def _mounts(old: App, pod: PodManifest, new: App, wanted: PodManifest, live: fro
             less += [one.plain] if one is not None and one.plain else []
             more += [other.plain] if other is not None and other.plain else []
         else:
-            later.append(f"app {new.name}: the mount at {target}")
-    return more, less, later
+            others.append(f"the mount at {target}")
+    return more, less, others
 
 
 class _Place(NamedTuple):
@@ -170,10 +180,11 @@ class _Place(NamedTuple):
 def _all(app: App, pod: PodManifest) -> Iterator[_Place]:
     volumes = {volume.name: volume for volume in pod.volumes}
     for one in app.mounts:
-        named = volumes[one.volume].kind in {VolumeKind.NAMED, VolumeKind.EMPTY}
+        volume = volumes[one.volume]
+        named = volume.kind in {VolumeKind.NAMED, VolumeKind.EMPTY} and not is_unnamed(volume, app.name)
         yield _Place(
             target=one.target,
-            volume=volumes[one.volume] if named else volumes[one.volume]._replace(name=""),
+            volume=volume if named else volume._replace(name=""),
             mount=one._replace(volume=""),
             plain=_live(app.name, one, volumes),
         )

@@ -10,7 +10,7 @@ from stage0 import arguments as words
 from stage0 import changing, handoff, lifecycle, notify, reloading
 from stage0.image import Store
 from stage0.lifecycle import Pod
-from stage0.making import planned
+from stage0.making import holding, planned
 from stage0.plan.reloading import Changes
 from stage0.settings import Settings
 from stage0.show import printable
@@ -42,30 +42,32 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def _reload(pod: Pod, arguments: argparse.Namespace, settings: Settings) -> list[str]:
     if arguments.file is None:
         return [f"needs a restart: {name}" for name in _rendered(pod)]
-    changing.require_mutable(pod)
-    with handoff.changing(pod.directory):
-        changing.settle(pod)
-        old = reloading.manifest(pod.directory)
-        new = _wanted(old, arguments, settings)
-        found = reloading.compare(old, new, pod.directory)
-        if not arguments.dry_run:
-            for reason in reloading.apply(pod, old, new, found):
-                warn(f"not enforced here: {reason}")
-    return _told(found)
+    store = Store(settings.root)
+    with store.hold():
+        new = _wanted(changing.manifest(pod.directory), arguments, settings, store)
+        with changing.held(settings.data, pod.uuid) as pod, holding(new, settings):
+            old = changing.manifest(pod.directory)
+            found = reloading.compare(old, new, pod.directory)
+            if not arguments.dry_run:
+                for reason in reloading.apply(pod, old, new, found):
+                    warn(f"not enforced here: {reason}")
+    return _told(found.changes)
 
 
-def _wanted(old: PodManifest, arguments: argparse.Namespace, settings: Settings) -> PodManifest:
+def _wanted(
+    old: PodManifest, arguments: argparse.Namespace, settings: Settings, store: Store
+) -> PodManifest:
     """What `pod run -f FILE` would make of the file now, for this pod."""
     from stage0.requestfile import read  # noqa: PLC0415  pydantic, and only for files
 
     request = words.with_files(read(arguments.file, settings.data.cache), os.environ)
     request = request._replace(name=old.name, rm=old.remove)
-    return planned(request, Store(settings.root))
+    return planned(request, store)
 
 
 def _rendered(pod: Pod) -> list[str]:
     """Files that another start would write otherwise."""
-    text = handoff.changes(reloading.manifest(pod.directory), pod.directory)
+    text = handoff.changes(changing.manifest(pod.directory), pod.directory)
     lines = (line for line in text.splitlines() if line.startswith("--- "))
     return [line.removeprefix("--- ").split("\t")[0] for line in lines]
 
@@ -77,5 +79,8 @@ def _told(found: Changes) -> list[str]:
         *(f"no longer published port {port.pod}/{port.protocol}" for port in found.unpublish),
         *(f"app {one.app}: mounted {one.source} at {one.target}" for one in found.mount),
         *(f"app {one.app}: unmounted {one.target}" for one in found.unmount if one not in found.mount),
+        *(f"app {name}: added" for name in found.add),
+        *(f"app {name}: replaced ({', '.join(why)})" for name, why in found.replace.items()),
+        *(f"app {name}: removed" for name in found.remove),
         *(f"needs a restart: {text}" for text in found.later),
     ]

@@ -25,11 +25,27 @@ env = { A = "1" }
 OTHER = """
 publish = ["18081:80"]
 memory = "200M"
+hostname = "other"
 [[app]]
 image = "inspect"
 args = ["trap", "TERM", "0", "pause"]
-env = { A = "2" }
+env = { A = "1" }
 volume = ["/tmp/reloaded:/srv/new:ro"]
+"""
+MORE = (
+    MANIFEST.replace('A = "1"', 'A = "2"')
+    + """
+[[app]]
+image = "inspect"
+name = "second"
+args = ["trap", "TERM", "0", "pause"]
+"""
+)
+BAD = """
+[[app]]
+image = "inspect"
+name = "bad"
+exec = "/nothing"
 """
 
 
@@ -68,17 +84,33 @@ def test_a_reload_makes_what_can_be_made_and_names_the_rest(lab: LabHost, pods: 
     assert "18080" not in ports(pods)
     assert shown(lab, "MemoryMax") == str(200 << 20)
     assert pods("exec", "web", "/inspect", "cat", "/srv/new/file").out == "from the host\n"
-    assert shown(lab, "StatusText") == "needs a restart: app inspect: its environment"
+    assert shown(lab, "StatusText") == "needs a restart: --hostname"
     assert shown(lab, "ActiveState") == "active"
     assert pods.status("web")["apps"][0]["pid"] == before["apps"][0]["pid"]
     told = pods("reload", "-f", FILE, "web").out
-    assert told == "needs a restart: app inspect: its environment\n", "what was made is made"
+    assert told == "needs a restart: --hostname\n", "what was made is made"
     lab.write(FILE, MANIFEST)
     lab.run(["systemctl", "reload", UNIT])
     assert "18080" in ports(pods)
     assert shown(lab, "MemoryMax") == str(300 << 20)
     assert pods("mount", "ls", "web").lines[1:] == []
     assert shown(lab, "StatusText") == "reloaded"
+
+
+def test_a_reload_brings_replaces_and_takes_away_apps_and_the_unit_goes_on(lab: LabHost, pods: Pods) -> None:
+    before, unit = pods.status("web"), [shown(lab, key) for key in ("MainPID", "InvocationID")]
+    lab.write(FILE, MORE)
+    lab.run(["systemctl", "reload", UNIT])
+    after = {app["name"]: app for app in pods.status("web")["apps"]}
+    assert {name: app["state"] for name, app in after.items()} == {"inspect": "running", "second": "running"}
+    assert after["inspect"]["pid"] != before["apps"][0]["pid"]
+    assert pods("exec", "--app", "inspect", "web", "/inspect", "env", "A").out == "2\n"
+    assert "app-second.service" in lab.run(["systemctl", "status", "--no-pager", UNIT]).stdout
+    lab.write(FILE, MORE.split("[[app]]")[0] + "[[app]]" + MORE.split("[[app]]")[2])
+    lab.run(["systemctl", "reload", UNIT])
+    assert [app["pid"] for app in pods.status("web")["apps"]] == [after["second"]["pid"]]
+    assert [shown(lab, key) for key in ("MainPID", "InvocationID")] == unit
+    assert (shown(lab, "ActiveState"), shown(lab, "StatusText")) == ("active", "reloaded")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +121,9 @@ def test_a_reload_makes_what_can_be_made_and_names_the_rest(lab: LabHost, pods: 
         (OTHER.replace('"200M"', '"much"'), "much"),
         (OTHER.replace("/tmp/reloaded", "/srv/none"), "/srv/none"),
         (OTHER.replace("18081", "70000"), "70000"),
+        (OTHER + BAD, "app bad did not start"),
     ],
-    ids=["schema", "syntax", "size", "source", "port"],
+    ids=["schema", "syntax", "size", "source", "port", "app"],
 )
 def test_a_bad_manifest_fails_the_reload_and_changes_nothing(
     lab: LabHost, pods: Pods, bad: str, word: str

@@ -53,10 +53,10 @@ def test_a_tree_of_the_host_comes_and_goes_while_the_pod_runs() -> None:
     assert after(made, old, back) == old
 
 
-def test_a_mount_of_the_start_stays_until_the_end() -> None:
+def test_a_mount_of_the_start_goes_with_its_app() -> None:
     old = with_mount(SRV, Mount("host.1", "/data"))
     found = changes(old, pod(app("web")), frozenset())
-    assert (found.unmount, found.later) == ((), ("app web: the mount at /data",))
+    assert (found.unmount, found.replace, found.later) == ((), {"web": ("the mount at /data",)}, ())
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,36 @@ def test_a_mount_of_the_start_stays_until_the_end() -> None:
         (SRV._replace(uid=7), Mount("host.1", "/data")),
     ],
 )
-def test_other_mounts_wait(volume: Volume, mount: Mount) -> None:
+def test_for_other_mounts_the_app_is_replaced(volume: Volume, mount: Mount) -> None:
     found = changes(pod(app("web")), with_mount(volume, mount), frozenset())
-    assert (found.mount, found.later) == ((), ("app web: the mount at /data",))
+    assert (found.mount, found.replace, found.later) == ((), {"web": ("the mount at /data",)}, ())
 
 
 def test_what_waits_is_named_once_each() -> None:
     old = pod(app("web"), app("db"))
     web = old.apps[0]._replace(env=("A=2",), layers=("sha256:1",), labels={"a": "b"}, watchdog=3.0)
     new = old._replace(apps=(web, app("new")), hostname="other")
-    assert changes(old, new, frozenset()).later == (
-        "app new: is new",
-        "app db: is gone",
-        "--hostname",
-        "app web: its image",
-        "app web: its environment",
-        "app web: --watchdog",
-    )
+    found = changes(old, new, frozenset())
+    assert (found.add, found.remove, found.later) == (("new",), ("db",), ("--hostname",))
+    assert found.replace == {"web": ("its image", "its environment", "--watchdog")}
+
+
+def test_of_an_app_that_is_replaced_nothing_is_changed_before() -> None:
+    old = pod(app("web"))
+    other = app("web", env=("A=2",), resources=Resources(pids_max=9), mounts=(Mount("host.1", "/data"),))
+    found = changes(old, pod(other, volumes=(SRV,)), frozenset())
+    assert (found.limits, found.mount, list(found.replace)) == ((), (), ["web"])
+
+
+def test_how_volumes_without_a_name_are_counted_is_no_difference() -> None:
+    def with_volume(name: str, kind: VolumeKind, **more: str) -> PodManifest:
+        return with_mount(Volume(name, kind, **more), Mount(name, "/data"))
+
+    for kind in (VolumeKind.EMPTY, VolumeKind.IMPLICIT):
+        one, other = (with_volume(f"{kind.value}.web.{number}", kind) for number in (1, 4))
+        assert not any(changes(one, other, frozenset()))
+    named, other = (with_volume(name, VolumeKind.EMPTY) for name in ("cache", "other"))
+    assert changes(named, other, frozenset()).replace
 
 
 @given(st.lists(st.sampled_from((HTTP, OTHER, Port(53, 53, "", "udp"))), unique=True), st.data())
