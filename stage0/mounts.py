@@ -14,11 +14,12 @@ from stage1.contract.values import NamedTuple
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
 _HINT = (
     "write SOURCE:TARGET[:OPTION,…], where SOURCE is a path (/… or ./…) or the name of a volume, and an OPTION "
-    "ro, noexec, nosuid, nodev, bind (without submounts), private, slave or idmap=DISK-INSIDE[-COUNT]"
+    "ro, noexec, nosuid, nodev, bind (without submounts), private, slave, shared or "
+    "idmap=DISK-INSIDE[-COUNT]"
 )
 _MOUNT_HINT = (
     "write type=bind|volume|empty|image|tmpfs,source=…,target=…[,ro][,noexec][,nosuid][,nodev]"
-    "[,recursive=no][,propagation=slave][,idmap=DISK-INSIDE[-COUNT]][,size=…][,mode=…][,uid=…][,gid=…]"
+    "[,recursive=no][,propagation=slave|shared][,idmap=DISK-INSIDE[-COUNT]][,size=…][,mode=…][,uid=…][,gid=…]"
 )
 _IDMAP_HINT = (
     "write idmap=DISK-INSIDE[-COUNT], the owner on disk and who that is in the pod; join several by #"
@@ -66,8 +67,9 @@ _WORDS: dict[str, tuple[str, object]] = {
     "rprivate": ("propagation", Propagation.PRIVATE),
     "slave": ("propagation", Propagation.SLAVE),
     "rslave": ("propagation", Propagation.SLAVE),
+    "shared": ("propagation", Propagation.SHARED),
+    "rshared": ("propagation", Propagation.SHARED),
 }
-_SHARED = {"shared", "rshared"}
 _OURS = {"nosuid": True, "nodev": True}
 
 
@@ -81,10 +83,10 @@ def parse_volume(text: str, *, directory: str) -> MountRequest:
     target = _target(parts[1], where)
     if parts[0].startswith(("/", ".")):
         source = posixpath.normpath(posixpath.join(directory, parts[0]))
-        return MountRequest(kind=VolumeKind.HOST, source=source, target=target)._replace(**said)
+        return _shareable(MountRequest(VolumeKind.HOST, source, target)._replace(**said), where)
     if VOLUME_NAME.fullmatch(parts[0]):
         wish = MountRequest(kind=VolumeKind.NAMED, source=parts[0], target=target)
-        return wish._replace(**{**_OURS, **said})
+        return _shareable(wish._replace(**{**_OURS, **said}), where)
     raise UsageError(f"{where}: {parts[0]!r} is neither a path nor a volume's name", hint=_HINT)
 
 
@@ -92,8 +94,6 @@ def _said(words: list[str], where: str) -> dict[str, Any]:
     """Fields by the words of a list, none of them said twice."""
     found: dict[str, Any] = {}
     for word in words:
-        if word in _SHARED:
-            raise _no_sharing(where)
         value: object
         if word.startswith("idmap"):
             name, value = "idmap", _idmap(word, where)
@@ -129,13 +129,6 @@ def _idmap(word: str, where: str) -> tuple[IdMap, ...]:
 
 def _overlap(first: int, first_count: int, second: int, second_count: int) -> bool:
     return first < second + second_count and second < first + first_count
-
-
-def _no_sharing(where: str) -> UsageError:
-    return UsageError(
-        f"{where}: mounts made in a pod never reach the host, so none can be shared",
-        hint="slave lets those of the host come in",
-    )
 
 
 def parse_tmpfs(text: str) -> Tmpfs:
@@ -176,7 +169,18 @@ def parse_mount(text: str, *, directory: str) -> MountRequest | Tmpfs:
         raise UsageError(f"{where}: idmap has no meaning for type=image", hint=_MOUNT_HINT)
     if kind == "image" and not found.read_only:
         raise UsageError(f"{where}: an image is only mounted to be read", hint="leave out ro=no or rw")
-    return found
+    return _shareable(found, where)
+
+
+def _shareable(wish: MountRequest, where: str) -> MountRequest:
+    """Only a tree of the host can be shared with it, and only as it is."""
+    if wish.propagation is Propagation.SHARED and wish.kind is not VolumeKind.HOST:
+        raise UsageError(f"{where}: only a path of the host can be shared with it", hint=_MOUNT_HINT)
+    if wish.propagation is Propagation.SHARED and wish.idmap:
+        raise UsageError(
+            f"{where}: what is shared has the owners that the host sees", hint="leave out idmap"
+        )
+    return wish
 
 
 def _needed(keys: dict[str, str], where: str) -> str:
@@ -225,8 +229,10 @@ def _flags(keys: dict[str, str], where: str) -> dict[str, Any]:
         said.append(f"idmap={keys.pop('idmap')}")
     if "propagation" in keys:
         word = keys.pop("propagation")
-        if word not in _SHARED and _WORDS.get(word, ("", ""))[0] != "propagation":
-            raise UsageError(f"{where}: propagation={word!r} is neither private nor slave", hint=_MOUNT_HINT)
+        if _WORDS.get(word, ("", ""))[0] != "propagation":
+            raise UsageError(
+                f"{where}: propagation={word!r} is not private, slave or shared", hint=_MOUNT_HINT
+            )
         said.append(word)
     return _said(said, where)
 
@@ -256,7 +262,7 @@ _ALIASES = {
     "tmpfs-mode": "mode",
     "bind-propagation": "propagation",
 }
-_FLAGS = {*_WORDS, "recursive"} - {"private", "rprivate", "slave", "rslave"}
+_FLAGS = {*(word for word, (name, _) in _WORDS.items() if name != "propagation"), "recursive"}
 
 
 def _keys(text: str, where: str) -> dict[str, str]:

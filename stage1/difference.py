@@ -18,6 +18,7 @@ _AT_START = {
     "device": "devices (--device)",
     "ulimit": "limits of processes above the pod's own (--ulimit)",
     "oom-score": "an OOM score below the pod's own (--oom-score-adj)",
+    "share": "mounts that the host sees (shared)",
     "limit": "limits that the pod was started without",
 }
 _PLACES = {

@@ -52,6 +52,26 @@ def records(
                 yield (*words[:-2], waiting[target], words[-1], "rootfs")
 
 
+def shared_records(pod: PodManifest) -> Iterator[Record]:
+    """What the monitor mounts once more in an app's own namespace, as a peer of the host's mount.
+
+    systemd-nspawn and every unit with a root of its own turn what they inherit into slaves, so no mount that is there
+    before can lead back to the host.
+    """
+    sources = {volume.name: volume.source or "/" for volume in pod.volumes}
+    for app in pod.apps:
+        for mount in app.mounts:
+            if mount.propagation is Propagation.SHARED:
+                words = ("rec" if mount.recursive else "", "ro" if mount.read_only else "", *_flags(mount))
+                options = ",".join(word for word in words if word)
+                yield ("share", app.name, sources[mount.volume], mount.target, options or "-")
+
+
+def shares(app: App) -> bool:
+    """Whether an app has mounts that lead back to the host."""
+    return any(mount.propagation is Propagation.SHARED for mount in app.mounts)
+
+
 def _app_records(
     app: App, volumes: dict[str, Volume], directory: PodDir, own: tuple[str, ...], hosts: str | None
 ) -> Iterator[tuple[str, Record]]:
@@ -91,7 +111,7 @@ def _options(mount: Mount, volume: Volume) -> str:
         "rec" if mount.recursive and volume.kind is VolumeKind.HOST else "",
         "ro" if mount.read_only or volume.kind is VolumeKind.IMAGE else "",
         *_flags(mount),
-        "slave" if mount.propagation is Propagation.SLAVE else "private",
+        "private" if mount.propagation is Propagation.PRIVATE else "slave",
         f"idmap={'#'.join('-'.join(map(str, one)) for one in mount.idmap)}" if mount.idmap else "",
     ]
     return ",".join(word for word in words if word)

@@ -188,6 +188,7 @@ def records(
     yield from _devices(pod)
     for app in pod.apps:
         yield from _app_records(app)
+    yield from mounts.shared_records(pod)
     yield ("log-limit", str(pod.log_limit))
     yield from journal.records(pod)
     for assignment in nspawn.environment(pod, directory):

@@ -16,7 +16,7 @@ def add(parser: ArgumentParser) -> None:
     option("--exit-policy", metavar="POLICY", help="any-failure (default), all, first, app:NAME or never")
     option("--empty", action="store_true", help="begin without apps: `pod app add` brings them")
     option("--immutable", action="store_true", help="refuse every change while it runs")
-    option("--volume", metavar="SOURCE:TARGET[:OPTION,…]", action="append", help="mount in every app")
+    option("-v", "--volume", metavar="SOURCE:TARGET[:OPTION,…]", action="append", help="mount in every app")
     option("--slice", metavar="SLICE", help="the host's slice in which the pod's unit or scope is")
     option(
         "--property",

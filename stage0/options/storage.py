@@ -9,6 +9,7 @@ def add(group: _ArgumentGroup) -> None:
     """Volumes and mounts."""
     option = group.add_argument
     option(
+        "-v",
         "--volume",
         metavar="SOURCE:TARGET[:OPTION,…]",
         action="append",

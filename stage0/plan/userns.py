@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from stage0 import quantities
-from stage1.contract import App, ConflictError, UsageError, UserNamespace
+from stage1.contract import App, ConflictError, Propagation, UsageError, UserNamespace
 from stage1.contract.values import NamedTuple
 
 SIZE = 65536
@@ -78,8 +78,18 @@ def subordinate(text: str, owner: str) -> Iterator[Taken]:
 
 
 def check_users(own: UserNamespace | None, apps: Iterable[App]) -> None:
-    """Every user and group of an app, and who owns files on its volumes, is one of the pod's ids."""
+    """Every user and group of an app, and who owns files on its volumes, is one of the pod's ids.
+
+    And no mount is to lead to the host from a mount namespace of a lesser user namespace (mount_namespaces(7)).
+    """
     for app in apps:
+        if own is not None and (
+            shared := [one for one in app.mounts if one.propagation is Propagation.SHARED]
+        ):
+            raise UsageError(
+                f"app {app.name}: mounts at {shared[0].target} cannot reach the host from a pod with ids of its own",
+                hint="--userns=host lets them (and root of the pod be the host's); slave lets the host's come in",
+            )
         mapped = (one.inside + one.size - 1 for mount in app.mounts for one in mount.idmap)
         for number in (app.user.uid, app.user.gid, *app.user.groups, *mapped):
             if own is not None and number is not None and number >= own.size:

@@ -30,6 +30,7 @@ OOM_CONTROL = "/pod/oom_control"
 LAUNCHER_IN_APP = "/run/pod/launcher"
 REAPER_IN_APP = "/run/pod/reaper"
 WORDS_IN_APP = "/run/pod/words"
+SHARE_IN_APP = "/run/pod/share"
 UNITS = "/etc/systemd/system"
 
 # Whose ids are whose on this machine, whatever data roots it has: a link for each range of ids that a pod has.

@@ -18,7 +18,7 @@ from stage1.contract.life import Condition, ExitRule
 from stage1.contract.limits import broken_resources, broken_ulimits
 from stage1.contract.manifest import App, PodManifest, User
 from stage1.contract.network import Interface, NetworkMode, Port
-from stage1.contract.storage import Volume, VolumeKind
+from stage1.contract.storage import Mount, Propagation, Volume, VolumeKind
 from stage1.contract.streams import Output, Stdin
 
 # Parts of unit names, paths and lines: no dot at the start, no slash, nothing a unit would have to escape.
@@ -266,7 +266,7 @@ def _numbers(where: str, app: App) -> Iterator[str]:
 
 
 def _references(where: str, app: App, pod: PodManifest) -> Iterator[str]:
-    apps, volumes = {other.name for other in pod.apps}, {volume.name for volume in pod.volumes}
+    apps, volumes = {other.name for other in pod.apps}, {volume.name: volume for volume in pod.volumes}
     for other in (*app.after, *app.wants, *app.requires):
         if other.app not in apps - {app.name}:
             yield f"{where}.after: {other.app!r} is no other app of this pod"
@@ -275,6 +275,15 @@ def _references(where: str, app: App, pod: PodManifest) -> Iterator[str]:
     for mount in app.mounts:
         if mount.volume not in volumes:
             yield f"{where}.mounts: {mount.volume!r} is no volume of this pod"
+        elif mount.propagation is Propagation.SHARED:
+            yield from _shared(f"{where}.mounts", mount, volumes[mount.volume], pod)
+
+
+def _shared(where: str, mount: Mount, volume: Volume, pod: PodManifest) -> Iterator[str]:
+    if pod.userns is not None:
+        yield f"{where}: {mount.target!r} cannot be shared, the pod has ids of its own"
+    if volume.kind is not VolumeKind.HOST or mount.idmap:
+        yield f"{where}: {mount.target!r} cannot be shared, it is not the host's as it is"
 
 
 def _matches(where: str, pattern: re.Pattern[str], text: str) -> Iterator[str]:

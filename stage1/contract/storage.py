@@ -19,10 +19,11 @@ class VolumeKind(StrEnum):
 
 
 class Propagation(StrEnum):
-    """Whether what the host mounts below a volume later is seen by the app; never the other way round."""
+    """Whether what the host mounts below a volume later is seen by the app (`slave`), and the other way (`shared`)."""
 
     PRIVATE = "private"
     SLAVE = "slave"
+    SHARED = "shared"
 
 
 class Volume(NamedTuple):

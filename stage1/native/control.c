@@ -4,10 +4,9 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "events.h"
+#include "localsocket.h"
 #include "util.h"
 
 #define CONTROL_PATH "run/control" /* short, since a socket's address has room for 107 bytes */
@@ -146,21 +145,6 @@ static void client_ready(struct source *client, short events) {
                 let_go(client);
 }
 
-static int listen_at(const char *path) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-        strcpy(address.sun_path, path);
-        if (unlink(path) < 0 && errno != ENOENT)
-                die_errno("cannot remove %s", path);
-        mode_t before = umask(0177);
-        if (fd < 0 || bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ||
-            listen(fd, CLIENTS_MAX) < 0)
-                die_errno("cannot listen at %s", path);
-        umask(before);
-        return take_fd(&fd);
-}
-
 void control_open(const struct control_verb *verbs, void *owner) {
         control.verbs = verbs;
         control.owner = owner;
@@ -169,7 +153,9 @@ void control_open(const struct control_verb *verbs, void *owner) {
                         (struct source){.fd = -1, .ready = client_ready, .owner = &control.clients[i]};
                 add_source(&control.clients[i]);
         }
-        control.listener = (struct source){
-                .fd = listen_at(CONTROL_PATH), .events = POLLIN, .ready = listener_ready, .owner = &control};
+        control.listener = (struct source){.fd = listen_at(CONTROL_PATH, 0600, CLIENTS_MAX),
+                                           .events = POLLIN,
+                                           .ready = listener_ready,
+                                           .owner = &control};
         add_source(&control.listener);
 }

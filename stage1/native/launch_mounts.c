@@ -69,6 +69,26 @@ char *take_bind(struct launch *launch, char **words) {
         return NULL;
 }
 
+char *take_share(struct launch *launch, char **words) {
+        struct share_spec *share = &launch->shares[launch->n_shares++];
+        AUTO_FREE char *options = xstrdup(words[3]);
+        char *rest = options, *option;
+
+        *share = (struct share_spec){.app = words[0],
+                                     .how = {.kind = MOUNT_BIND, .source = words[1], .target = words[2]}};
+        if (strchr(words[0], '/'))
+                return xasprintf("share: '%s' is no app name", words[0]);
+        if (strcmp(words[3], "-") == 0)
+                return NULL;
+        while ((option = strsep(&rest, ",")))
+                if (!take_mount_word(&share->how, option))
+                        return xasprintf("share option '%s' is not known", option);
+        if (share->how.propagation || share->how.mapped)
+                return xasprintf("share %s has the propagation and the owners of the host's mount",
+                                 words[2]);
+        return NULL;
+}
+
 static bool is_tmpfs_setting(const char *word) {
         static const char *const names[] = {"size=", "mode=", "uid=", "gid=", "nr_inodes="};
 

@@ -1,11 +1,14 @@
-/* launcher FILE
+/* launcher FILE [SOCKET]
  *
  * Executes a program with exactly the words that FILE holds: for an app whose arguments or environment no
- * unit can carry. FILE: NUL-terminated words: the number of arguments, the program, the arguments, then the
- * environment. */
+ * unit can carry. Given a SOCKET, it first waits there until the monitor has made the mounts that the app
+ * shares with the host. FILE: NUL-terminated words: the number of arguments, the program, the arguments,
+ * then the environment. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "execute.h"
 #include "util.h"
@@ -58,12 +61,35 @@ static void set_variable(char **environment, const char *name, const char *value
         *environment = xasprintf("%s=%s", name, value);
 }
 
+/* The monitor answers as soon as the mounts are there, with `ok` or with why they are not. */
+static void await_mounts(const char *path) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        char answer[2048];
+        ssize_t size;
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                die("%s is too long for the address of a socket", path);
+        strcpy(address.sun_path, path);
+        if (fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+                die_errno("cannot ask for the shared mounts at %s", path);
+        while ((size = read(fd, answer, sizeof(answer) - 1)) < 0 && errno == EINTR)
+                continue;
+        if (size <= 0)
+                die("nobody answers at %s", path);
+        answer[size] = '\0';
+        if (strcmp(answer, "ok") != 0)
+                die("%s", answer);
+}
+
 int main(int argc, char **argv) {
         struct words words;
 
         set_program("launcher", STATUS_CANNOT_EXECUTE);
-        if (argc != 2)
-                die("usage: launcher FILE");
+        if (argc != 2 && argc != 3)
+                die("usage: launcher FILE [SOCKET]");
+        if (argc == 3)
+                await_mounts(argv[2]);
         read_words(&words, argv[1]);
         for (size_t i = 0; i < ARRAY_LEN(passed_on); i++) {
                 const char *value = getenv(passed_on[i]);

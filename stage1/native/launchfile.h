@@ -59,6 +59,12 @@ struct mount_spec {
         gid_t gid;
 };
 
+/* A mount of the host that the app's own namespace gets as a peer: source, target, attributes, recursive. */
+struct share_spec {
+        const char *app;
+        struct mount_spec how;
+};
+
 /* A pair of interfaces: name in the pod, host_name on the bridge. */
 struct link_spec {
         const char *name, *host_name, *bridge, *mac;
@@ -93,6 +99,8 @@ struct launch {
         const char *oom_score; /* NULL: as it is */
         struct mount_spec *mounts;
         size_t n_mounts;
+        struct share_spec *shares;
+        size_t n_shares;
         struct app_spec *apps;
         size_t n_apps;
         struct credential_spec *credentials;

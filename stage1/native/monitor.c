@@ -23,6 +23,7 @@
 #include "living.h"
 #include "messages.h"
 #include "readiness.h"
+#include "sharing.h"
 #include "stopping.h"
 #include "util.h"
 
@@ -90,6 +91,7 @@ int main(int argc, char **argv) {
         watch_notices(&monitor);
         messages_open(&monitor.messages);
         control_open(commands, &monitor.apps);
+        sharing_open(&monitor.launch);
         run(&monitor);
         return finish(&monitor);
 }

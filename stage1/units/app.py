@@ -68,7 +68,7 @@ def app_unit(app: App, pod: PodManifest, systemd: int, devices: Iterable[tuple[s
         sockets=tuple(Escaped(socket_unit_name(app.name, socket.name)) for socket in app.sockets),
         credentials=load_credentials(app),
         root=Escaped(f"{APP_ROOTS}/{app.name}/rootfs"),
-        unset_environment=Escaped(" ".join(unset_variables(app) if run.words is None else ())),
+        unset_environment=Escaped(" ".join(unset_variables(app) if run.carried else ())),
         stop_signal=Escaped(app.stop_signal),
         stop_time=seconds(app.stop_time),
         kill_mode=Escaped(app.kill_mode.value),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 
 from stage1.contract import App
-from stage1.contract.paths import LAUNCHER_IN_APP, WORDS_IN_APP
+from stage1.contract.paths import LAUNCHER_IN_APP, SHARE_IN_APP, WORDS_IN_APP
 from stage1.contract.values import NamedTuple
+from stage1.mounts import shares
 from stage1.quoting import Escaped, Unquotable, assignment, executable, rest_of_line, search_paths, words
 
 # What systemd puts into the environment of a service by itself (systemd.exec(5), "Environment variables in
@@ -18,18 +19,33 @@ SYSTEMD_VARIABLES = (
 
 
 class Command(NamedTuple):
-    """What ExecStart= runs; `words` is the launcher's block when the unit cannot carry the app's own words."""
+    """What ExecStart= runs; `words` is the launcher's block where that runs it.
+
+    `carried`: the unit has the app's environment, for all that it runs in the app.
+    """
 
     program: Escaped
     argv: Escaped
     environment: tuple[Escaped, ...]
     workdir: Escaped
     search_path: Escaped
+    carried: bool = True
     words: bytes | None = None
 
 
 def command(app: App) -> Command:
-    """The app's own words in the unit if systemd can carry them, else the launcher with a block of words."""
+    """The app's own words in the unit if systemd can carry them, else the launcher with a block of words.
+
+    With mounts that the app shares it is the launcher, too: they are made when the app's mount namespace is there.
+    """
+    own = _own(app)
+    if not shares(app):
+        return own
+    argv = words((LAUNCHER_IN_APP, WORDS_IN_APP, SHARE_IN_APP))
+    return own._replace(program=executable(LAUNCHER_IN_APP), argv=argv, words=launcher_words(app))
+
+
+def _own(app: App) -> Command:
     try:
         return Command(
             program=executable(program_path(app)),
@@ -39,13 +55,13 @@ def command(app: App) -> Command:
             search_path=search_path(app),
         )
     except Unquotable:
-        launcher = LAUNCHER_IN_APP
         return Command(
-            program=executable(launcher),
-            argv=words((launcher, WORDS_IN_APP)),
+            program=executable(LAUNCHER_IN_APP),
+            argv=words((LAUNCHER_IN_APP, WORDS_IN_APP)),
             environment=(),
             workdir=Escaped(),
             search_path=Escaped(),
+            carried=False,
             words=launcher_words(app),
         )
 

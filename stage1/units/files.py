@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from stage1.contract import App
-from stage1.contract.paths import LAUNCHER, LAUNCHER_IN_APP, REAPER, REAPER_IN_APP, WORDS, WORDS_IN_APP
+from stage1.contract.paths import (
+    LAUNCHER,
+    LAUNCHER_IN_APP,
+    REAPER,
+    REAPER_IN_APP,
+    SHARE_IN_APP,
+    STREAMS,
+    WORDS,
+    WORDS_IN_APP,
+)
 from stage1.contract.values import NamedTuple
-from stage1.mounts import covered
+from stage1.mounts import covered, shares
 from stage1.quoting import Escaped, path_word
 from stage1.units.command import Command
 
@@ -18,8 +27,12 @@ class Files(NamedTuple):
 
 
 def files(app: App, run: Command) -> Files:
-    """The launcher and its words; and once more the mounts that the unit's own /dev, /proc and /sys would cover."""
+    """The launcher and its words, and where it asks for shared mounts; and mounts that the unit would cover.
+
+    Those lie below /dev, /proc and /sys, which are the unit's own, and are bound once more.
+    """
     own = [f"{LAUNCHER}:{LAUNCHER_IN_APP}", f"{WORDS}/{app.name}/words:{WORDS_IN_APP}"] if run.words else []
+    own += [f"{STREAMS}/{app.name}.share:{SHARE_IN_APP}"] if shares(app) else []
     own += [f"{REAPER}:{REAPER_IN_APP}"] if any(app.hooks) else []
     return Files(
         binds=tuple(Escaped(f"{place}:{path_word(target)}") for target, place in covered(app).items()),

@@ -28,7 +28,7 @@ class HookUnit(NamedTuple):
 def hooks(app: App, run: Command) -> HookUnit:
     """Every hook of the app; Unquotable if a unit cannot say it, or cannot carry the environment it needs."""
     some = any(app.hooks)
-    if some and run.words is not None:
+    if some and not run.carried:
         raise Unquotable("its hooks need its environment, and that no unit can carry")
     own = app.hooks
     return HookUnit(

@@ -31,10 +31,12 @@ from stage1.contract import (
     PodDir,
     PodError,
     PodManifest,
+    Propagation,
     Socket,
     State,
     Tmpfs,
     UsageError,
+    UserNamespace,
     Volume,
     VolumeKind,
     codec,
@@ -251,6 +253,20 @@ def test_what_no_pod_could_run_with_is_refused_when_it_is_read(path: str, value:
     with pytest.raises(UsageError) as caught:
         codec.decode(changed(path, value), where="pod.json")
     assert caught.value.message.startswith(f"pod.json: {path.partition('.')[0]}")
+
+
+def test_only_a_path_of_the_host_is_shared_and_only_by_a_pod_with_its_ids() -> None:
+    app, volume = WHOLE.apps[0], Volume(name="data", kind=VolumeKind.HOST, source="/srv")
+    mount = Mount(volume="data", target="/m", propagation=Propagation.SHARED)
+    pod = WHOLE._replace(
+        userns=None, volumes=(volume,), apps=(app._replace(mounts=(mount,)), *WHOLE.apps[1:])
+    )
+    assert list(rules.broken(pod)) == []
+    assert "ids of its own" in next(
+        rules.broken(pod._replace(userns=UserNamespace(base=100000, size=65536)))
+    )
+    own = volume._replace(kind=VolumeKind.EMPTY, source=None)
+    assert "not the host's" in next(rules.broken(pod._replace(volumes=(own,))))
 
 
 def test_a_name_of_the_rules_is_a_name_of_the_plan() -> None:

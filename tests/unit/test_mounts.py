@@ -64,12 +64,18 @@ def test_options_are_known_and_said_once(options: str) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["/s:/x:shared", "/s:/x:ro,rshared"])
-def test_nothing_mounted_in_a_pod_can_reach_the_host(text: str) -> None:
-    with pytest.raises(UsageError, match="never reach the host"):
+def test_a_path_of_the_host_can_be_shared_with_it() -> None:
+    shared = host("/s", "/x", propagation=Propagation.SHARED)
+    assert volume("/s:/x:shared") == volume("/s:/x:rshared") == shared
+    assert mount("source=/s,target=/x,propagation=shared") == shared
+
+
+@pytest.mark.parametrize("text", ["cache:/x:shared", "/s:/x:shared,idmap=1-2", "/s:/x:shared,slave"])
+def test_nothing_else_can_be_shared(text: str) -> None:
+    with pytest.raises(UsageError, match="--volume"):
         volume(text)
-    with pytest.raises(UsageError, match="never reach the host"):
-        mount("source=/s,target=/x,propagation=shared")
+    with pytest.raises(UsageError, match="only a path of the host"):
+        mount("type=empty,target=/x,propagation=shared")
 
 
 def test_owners_are_mapped_one_by_one_or_in_rows() -> None:

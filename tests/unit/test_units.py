@@ -18,6 +18,7 @@ from stage1.contract import (
     Mount,
     Output,
     PodManifest,
+    Propagation,
     Readiness,
     Restart,
     RestartPolicy,
@@ -312,6 +313,17 @@ def test_what_no_unit_can_say_goes_through_the_launcher() -> None:
 )
 def test_each_thing_that_no_unit_can_say_is_noticed(changes: dict[str, Any]) -> None:
     assert units.command(app(**changes)).words is not None
+
+
+def test_an_app_that_shares_mounts_asks_for_them_by_the_launcher() -> None:
+    mounts = (Mount(volume="v", target="/m", propagation=Propagation.SHARED),)
+    one = app(argv=("/bin/x",), env=("A=1",), mounts=mounts)
+    command = units.command(one)
+    assert command.argv == '"/run/pod/launcher" "/run/pod/words" "/run/pod/share"'
+    assert command.environment == ('"A=1"',)
+    assert "/pod/streams/web.share:/run/pod/share" in unit(one).files.read_only_binds
+    odd = units.command(one._replace(env=("A-B=1",)))
+    assert (odd.argv, odd.environment) == (command.argv, ())
 
 
 def test_systemds_own_variables_are_taken_out_unless_the_app_has_them() -> None:

@@ -1,0 +1,26 @@
+#include "localsocket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "util.h"
+
+int listen_at(const char *path, mode_t mode, int backlog) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                die("%s is too long for the address of a socket", path);
+        strcpy(address.sun_path, path);
+        if (unlink(path) < 0 && errno != ENOENT)
+                die_errno("cannot remove %s", path);
+        mode_t before = umask(0777 & ~mode);
+        if (fd < 0 || bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ||
+            listen(fd, backlog) < 0)
+                die_errno("cannot listen at %s", path);
+        umask(before);
+        return take_fd(&fd);
+}
