@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stage0.options import (
     confinement,
@@ -33,6 +33,9 @@ from stage0.options import (
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
+
+if TYPE_CHECKING:
+    from stage0.mistakes import Place
 
 ARGUMENTS = "--"
 NEXT_APP = "---"
@@ -66,13 +69,35 @@ def add_pod_options(parser: Parser) -> None:
     resources.add_pod(parser)
     identity.add_pod(parser)
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.set_defaults(pod_options=parser.options)
+    parser.other_place = _behind_the_image
     parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
+
+
+def _behind_the_image() -> Place:
+    from stage0.mistakes import Place  # noqa: PLC0415  for mistakes only
+
+    return Place(
+        app_parser().options(),
+        "options of an app come after its image: pod run [POD OPTIONS] IMAGE [APP OPTIONS]",
+    )
+
+
+def _before_the_image(options: Sequence[str] = ()) -> Place:
+    from stage0.mistakes import Place  # noqa: PLC0415  for mistakes only
+
+    return Place(
+        options,
+        "options of the pod come before its first image: pod run [POD OPTIONS] IMAGE [APP OPTIONS]",
+        "an app's arguments come after --, another program by --exec: IMAGE --exec PROGRAM -- ARGUMENTS",
+    )
 
 
 @cache
 def app_parser() -> Parser:
     """Options of one app, after its image."""
     parser = Parser("pod run IMAGE", usage="IMAGE [APP OPTIONS] [-- ARGS]")
+    parser.other_place = _before_the_image
     for title, room in _APP_OPTIONS:
         room(parser.add_argument_group(f"app options, after the image they belong to: {title}"))
     return parser
@@ -96,6 +121,7 @@ def request_of(
         from stage0.requestfile import read  # noqa: PLC0415  pydantic and a parser, only when asked for
 
         return with_files(read(arguments.file, cache)._replace(**given), environment)
+    app_parser().other_place = lambda: _before_the_image(arguments.pod_options())
     words = apps_of(arguments.words) if arguments.words or not arguments.empty else ()
     apps = tuple(_with_files(app, environment) for app in words)
     return PodRequest(app=apps, **given)

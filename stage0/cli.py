@@ -111,7 +111,9 @@ def _main(argv: list[str]) -> int:
     if rest[0] == "--version":
         rest = ["version"]
     if rest[0] not in VERBS:
-        raise UsageError(f"there is no command {rest[0]!r}", hint="see `pod --help`")
+        from stage0.mistakes import no_command  # noqa: PLC0415  difflib, for mistakes only
+
+        raise no_command(rest[0], VERBS)
     verb = import_module(f"stage0.verbs.{VERBS[rest[0]][0]}")
     chosen = settings.from_environment(os.environ, directory)
     status: int | None = _run_words(verb, rest, chosen)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from stage1.contract import UsageError
+
+if TYPE_CHECKING:
+    from stage0.mistakes import Place
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -47,6 +50,7 @@ class Parser(argparse.ArgumentParser):
         self, prog: str, *, description: str = "", usage: str | None = None, epilog: str = ""
     ) -> None:
         self.appendix: Callable[[], str] | None = None
+        self.other_place: Callable[[], Place] | None = None
         super().__init__(
             prog=prog,
             description=description,
@@ -59,6 +63,22 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """The help, with what `appendix` adds: it is made only when somebody asks."""
         return super().format_help() + (self.appendix() if self.appendix else "")
+
+    def options(self) -> list[str]:
+        """Every option by each of its names."""
+        return [flag for action in self._actions for flag in action.option_strings]
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """As argparse does it (but for its overloads); the first word left over is told, and what was meant."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            from stage0.mistakes import Place, unknown  # noqa: PLC0415  difflib, for mistakes only
+
+            place = self.other_place() if self.other_place else Place()
+            raise unknown(rest[0], self.prog, self.options(), place)
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is."""
