@@ -272,7 +272,7 @@ def _without_streams() -> None:
 
 def enter(directory: str, arguments: list[str], app: str, command: list[str]) -> NoReturn:
     """Become the program that runs a command inside an app; it ends with the command's status."""
-    program = native("enter")
+    program = native("keeper")
     sys.stdout.flush()
     try:
         os.execv(program, [program, *arguments, directory, app, *command])  # noqa: S606  no shell wanted

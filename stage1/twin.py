@@ -26,7 +26,7 @@ def capture(directory: PodDir, lock: int, unit: bytes, target: Path) -> None:
     """Boot the unit in this fresh, locked pod directory, read its filters into `target`, end the pod."""
     _lay_out(directory, unit)
     with _booted(directory, lock):
-        command.run([str(resources.native("enter")), "--capture", str(target), str(directory.path), "twin"])
+        command.run([str(resources.native("keeper")), "--capture", str(target), str(directory.path), "twin"])
 
 
 def _lay_out(directory: PodDir, unit: bytes) -> None:

@@ -5,9 +5,6 @@
 
 #define CAPABILITY(number) (UINT64_C(1) << (number))
 
-/* The number of a name with or without CAP_, in any case; -1 if there is none. */
-int capability_number(const char *name);
-
 /* None of these returns when it fails. */
 void limit_bounding_set(uint64_t kept);
 void set_capabilities(uint64_t permitted, uint64_t inheritable);

@@ -2,20 +2,10 @@
 #pragma once
 
 #include "filters.h"
-#include "rights.h"
+#include "plan.h"
 
-struct command {
-        const struct subject *subject;
-        const struct rights *rights;
-        const struct filters *filters;
-        const char *directory; /* where it begins, as seen inside */
-        char **argv, **environment;
-        int streams[3]; /* its standard streams */
-        bool terminal;  /* they are one */
-        int preserved;  /* descriptors from 3 on */
-        int tools;      /* the host's /usr, read-only and detached, or -1 */
-};
-
-/* Starts it as our own child; its pid here. Dies with what went wrong, and with 126 or 127 if that was the
- * program. */
-pid_t start_command(const struct command *command);
+/* Gives up everything step by step, in the host's pid namespace, where the pod does not see it, and when
+ * nothing is left bears the command into the pod: a child of our own parent, whose pid is reported. Dies
+ * with what went wrong, and with 126 or 127 if that was the program. */
+void join_and_bear(const struct plan *plan, const struct filters *filters, char **argv, int report)
+        __attribute__((noreturn));

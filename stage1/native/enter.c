@@ -1,139 +1,72 @@
-/* enter [OPTION…] DIR APP PROGRAM [ARGUMENT…]
+/* enter REPORT PLAN PROGRAM [ARGUMENT…]
  *
- * Runs a command inside an app of the running pod in DIR, with what the app's own process has: namespaces,
- * cgroups, ids, capabilities, system call filters, limits. Everything is read and opened before anything is
- * joined. Single-threaded. Ends with the command's status, 128 + N for a signal; 125, 126, 127 as
- * documented.
+ * Joins an app of a running pod and executes a program there, as the plan says that the keeper made; REPORT
+ * and PLAN are numbers of descriptors. The keeper started it in the app's cgroups, from a copy that no pod
+ * can write to, with the command's standard streams. Single-threaded, straight on: it waits for nothing.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 
 #include "confine.h"
-#include "enterfile.h"
-#include "execute.h"
-#include "front.h"
-#include "sealed.h"
-#include "session.h"
-#include "tools.h"
+#include "filters.h"
+#include "plan.h"
 #include "util.h"
 
-#define ENTRY_MAX ((size_t) 64 << 20)
+#define PLAN_MAX ((size_t) 128 << 20)
+#define SEALS    (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static void read_entry(struct entry *entry, const char *app) {
-        AUTO_FREE char *path = xasprintf("run/enter/%s", app);
+/* A program of the pod's can be executed such that its process is still ours for the pod
+ * (`#!/proc/self/exe`): it must not lead to a file of the host's that can be written. */
+static void need_sealed(void) {
+        AUTO_CLOSE int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        struct statvfs status;
+        int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+
+        if (fd < 0 || fstatvfs(fd, &status) < 0)
+                die_errno("cannot look at this program");
+        if (!(status.f_flag & ST_RDONLY) && (seals < 0 || (seals & SEALS) != SEALS))
+                die("enter runs only from a copy that no pod can write to; the keeper makes one");
+}
+
+static int take_descriptor(const char *text) {
+        uint64_t fd;
+
+        if (!parse_number(text, INT32_MAX, &fd) || fcntl((int) fd, F_SETFD, FD_CLOEXEC) < 0)
+                die("'%s' is no open descriptor", text);
+        return (int) fd;
+}
+
+static void read_plan(struct plan *plan, int fd) {
+        AUTO_FREE char *path = xasprintf("/proc/self/fd/%d", fd);
         size_t size;
-        char *text = read_file(AT_FDCWD, path, &size, ENTRY_MAX);
+        char *text = read_file(AT_FDCWD, path, &size, PLAN_MAX);
         char *error;
 
         if (!text)
-                die("the pod has no app %s, or was started by an older version", app);
-        error = entry_parse(entry, text, size);
+                die_errno("cannot read what is to be done");
+        error = plan_parse(plan, text, size);
         if (error)
-                die("%s: %s", path, error);
-}
-
-/* A process with fewer filters than its unit has is not yet the app; the kernel counts what systemd put on.
- */
-static void choose_filters(struct filters *filters, const struct subject *subject,
-                           const struct entry *entry) {
-        *filters = (struct filters){};
-        if (entry->filters && (subject->app || subject->n_filters > 0))
-                filters_read(filters, entry->filters);
-        if (!subject->app)
-                filters->count = filters->n_base;
-        if (filters->count > subject->n_filters || filters->n_base != subject->n_leader_filters ||
-            (subject->n_filters > 0 && !entry->filters))
-                die("%s%s has %u system call filters, of which the pod's PID 1 has %u; recorded are %u and "
-                    "%u",
-                    subject->app ? "app " : "the pod", subject->app ? subject->app : "", subject->n_filters,
-                    subject->n_leader_filters, filters->count, filters->n_base);
-}
-
-static void set_variable(char **environment, size_t *count, char *assignment) {
-        size_t length = strcspn(assignment, "=") + 1;
-
-        for (size_t i = 0; i < *count; i++)
-                if (strncmp(environment[i], assignment, length) == 0) {
-                        environment[i] = assignment;
-                        return;
-                }
-        environment[(*count)++] = assignment;
-}
-
-/* The app's own variables, those of a terminal or of another user, and what was asked for. */
-static char **make_environment(const struct enter_options *options, const struct entry *entry,
-                               const struct rights *rights) {
-        char **environment = xalloc((entry->n_environment + options->n_environment + 4) * sizeof(char *));
-        size_t count = 0;
-        const char *terminal = getenv("TERM");
-
-        for (size_t i = 0; i < entry->n_environment; i++)
-                environment[count++] = entry->environment[i];
-        if (options->host_tools)
-                set_variable(environment, &count, xstrdup("PATH=" PATH_DEFAULT));
-        if (options->terminal)
-                set_variable(environment, &count, xasprintf("TERM=%s", terminal ? terminal : "xterm"));
-        if (rights->home && *rights->home)
-                set_variable(environment, &count, xasprintf("HOME=%s", rights->home));
-        for (size_t i = 0; i < options->n_environment; i++)
-                set_variable(environment, &count, options->environment[i]);
-        return environment;
-}
-
-static int capture(const struct enter_options *options) {
-        struct subject subject;
-        struct filters filters = {};
-
-        find_subject(&subject, options->app, false);
-        read_subject(&subject);
-        filters.n_base = subject.n_leader_filters;
-        if (subject.n_filters > 0)
-                filters_take(&filters, subject.pid);
-        filters_write(&filters, options->capture);
-        return 0;
-}
-
-static int enter(const struct enter_options *options) {
-        struct entry entry = {.directory = "/"};
-        struct session session = {.options = options, .app = options->app, .front = -1};
-        struct subject subject;
-        struct filters filters;
-        struct rights rights;
-
-        if (options->detach || (options->terminal && options->keys.count > 0))
-                session.front = split_front();
-        if (options->app)
-                read_entry(&entry, options->app);
-        find_subject(&subject, options->app, true);
-        read_subject(&subject);
-        choose_filters(&filters, &subject, &entry);
-        choose_rights(&rights, &subject, options);
-        open_session(&session, subject.root, rights.owner);
-        struct command command = {.subject = &subject,
-                                  .rights = &rights,
-                                  .filters = &filters,
-                                  .argv = options->argv,
-                                  .environment = make_environment(options, &entry, &rights),
-                                  .terminal = options->terminal,
-                                  .preserved = options->preserved,
-                                  .tools = options->host_tools ? take_host_tools() : -1};
-        command.directory = options->workdir      ? options->workdir
-                            : options->host_tools ? "/app"
-                                                  : entry.directory;
-        memcpy(command.streams, session.child_streams, sizeof(command.streams));
-        session.child = start_command(&command);
-        return run_session(&session);
+                die("what is to be done: %s", error);
 }
 
 int main(int argc, char **argv) {
-        fill_standard_descriptors();
-        run_sealed(argv);
-        struct enter_options options = parse_enter_options(argc, argv);
+        struct filters filters = {};
+        struct plan plan;
+
         /* A process that is about to enter a pod: nothing of it can be read or stopped from there. */
         (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-        if (chdir(options.directory) < 0)
-                die_errno("cannot enter the pod directory %s", options.directory);
-        return options.capture ? capture(&options) : enter(&options);
+        if (argc < 4) {
+                warn("usage: enter REPORT PLAN PROGRAM [ARGUMENT…]");
+                exit(2);
+        }
+        int report = take_descriptor(argv[1]);
+        die_through(report);
+        need_sealed();
+        read_plan(&plan, take_descriptor(argv[2]));
+        if (plan.filters)
+                filters_read(&filters, plan.filters);
+        if (filters.count < plan.last_filter || filters.n_base != plan.base_filters)
+                die("the system call filters have changed meanwhile");
+        join_and_bear(&plan, &filters, argv + 3, report);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "pairs.h"
 #include "util.h"
 
 /* One record of two words; NULL or what is wrong. */
@@ -25,17 +26,16 @@ char *entry_parse(struct entry *entry, char *text, size_t size) {
         char *next = text, *end = text + size;
 
         *entry = (struct entry){.environment = xalloc((size / 4 + 2) * sizeof(char *))};
-        if (size < 2 || end[-1] != '\0' || end[-2] != '\0')
+        if (!ends_with_pair(text, size))
                 return xstrdup("it does not end with a whole record");
         while (next < end) {
-                char *name = next, *value = name + strlen(name) + 1;
-                char *after = *name && value < end ? value + strlen(value) + 1 : end;
-                if (after >= end || *after != '\0')
+                bool first = next == text;
+                char *name, *value;
+                if (!take_pair(&next, end, &name, &value))
                         return xstrdup("a record is not two words");
-                char *error = take_record(entry, name, value, name == text);
+                char *error = take_record(entry, name, value, first);
                 if (error)
                         return error;
-                next = after + 1;
         }
         if (!entry->directory || entry->directory[0] != '/')
                 return xstrdup("there is no 'directory'");

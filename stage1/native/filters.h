@@ -11,11 +11,12 @@ struct filters {
         unsigned *flags;
 };
 
-/* Reads the filters of a process, oldest first, by stopping it for a moment. */
-void filters_take(struct filters *filters, pid_t pid);
+/* The file begins so; then come n_base and count, and for each its length, its flags and its program. */
+#define FILTERS_MAGIC      "podflt1"
+#define FILTERS_MAGIC_SIZE ((size_t) 8)
+#define FILTERS_MAX        256
 
-/* The file appears whole. */
-void filters_write(const struct filters *filters, const char *path);
+void filters_make_room(struct filters *filters);
 void filters_read(struct filters *filters, const char *path);
 
 /* Puts filters first…last-1 on this process. */

@@ -3,7 +3,6 @@
 #include <linux/capability.h>
 
 #include "accounts.h"
-#include "capabilities.h"
 #include "util.h"
 
 static uint32_t must_be_inside(const char *map, uint32_t id) {
@@ -50,7 +49,7 @@ static void add_capabilities(struct rights *rights, uint64_t added) {
 }
 
 void choose_rights(struct rights *rights, const struct subject *subject,
-                   const struct enter_options *options) {
+                   const struct keeper_options *options) {
         *rights = (struct rights){.permitted = subject->permitted,
                                   .inheritable = subject->inheritable,
                                   .bounding = subject->bounding,

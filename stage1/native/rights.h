@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "enter_options.h"
+#include "keeper_options.h"
 #include "subject.h"
 
 struct rights {
@@ -16,4 +16,4 @@ struct rights {
 };
 
 void choose_rights(struct rights *rights, const struct subject *subject,
-                   const struct enter_options *options);
+                   const struct keeper_options *options);

@@ -4,11 +4,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "enter_options.h"
 #include "flow.h"
+#include "keeper_options.h"
 
 struct session {
-        const struct enter_options *options;
+        const struct keeper_options *options;
         int child_streams[3]; /* the command's side */
         int master, slave;    /* of its terminal, or -1 */
         int front;            /* to the process the user waits for, or -1 */

@@ -10,21 +10,9 @@
 
 #include "util.h"
 
-#define FIXED (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-
 /* One /usr holds everything on the systems we know; what leads there by a link leads there here too. */
 static const char *const links[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 static const char *const mounts[] = {"proc", "sys", "dev", "tmp"};
-
-int take_host_tools(void) {
-        struct mount_attr attributes = {.attr_set = FIXED, .propagation = MS_PRIVATE};
-        AUTO_CLOSE int fd =
-                (int) syscall(SYS_open_tree, AT_FDCWD, "/usr", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-        if (fd < 0 || syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
-                die_errno("cannot take the host's /usr along");
-        return take_fd(&fd);
-}
 
 static void attach(int tree, const char *place) {
         if (mkdir(place, 0755) < 0 && errno != EEXIST)

@@ -2,9 +2,6 @@
  */
 #pragma once
 
-/* A read-only copy of the host's /usr, attached nowhere; dies if the kernel refuses. */
-int take_host_tools(void);
-
 /* Makes a root of the host's tools with the app's root at /app, in a mount namespace of our own, and enters
  * it. */
 void make_tool_root(int tools, int app_root);

@@ -8,12 +8,14 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.root.native import NATIVE
-from tests.root.pods import Pods, eventually
+from tests.root.pods import PATIENCE, Pods, eventually
 
 pytestmark = pytest.mark.root
 
@@ -124,25 +126,73 @@ def test_the_cgroup_is_the_apps(pods: Pods) -> None:
     assert "app-inspect.service" in found
 
 
-def test_the_helper_runs_from_a_file_that_cannot_be_written(pods: Pods) -> None:
+def kept_filters(pods: Pods) -> Path:
+    """The file that whoever enters the app reads its system call filters from."""
+    (record,) = pods.directory(pods.status("it")["uuid"]).glob("run/enter/busybox")
+    return Path(os.fsdecode(record.read_bytes().partition(b"\0\0filters\0")[2].partition(b"\0")[0]))
+
+
+@contextmanager
+def entering(pods: Pods, *argv: str | Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The keeper, and the process of `enter` that it started, which waits: what it reads is a FIFO meanwhile."""
+    pods("exec", "it", "true")  # the filters are there
+    filters = kept_filters(pods)
+    content, aside = filters.read_bytes(), filters.with_name("aside")
+    filters.rename(aside)
+    os.mkfifo(filters)
+    try:
+        with subprocess.Popen(argv) as keeper:
+            try:
+                feed(filters, content)  # to the keeper
+                (child,) = eventually(lambda: children(keeper.pid), "enter")
+                eventually(lambda: not same_program(keeper.pid, child), "its execution")
+                yield keeper, child
+                feed(filters, content)
+                assert keeper.wait(PATIENCE) == 0
+            finally:
+                keeper.kill()
+    finally:
+        aside.replace(filters)
+
+
+def same_program(one: int, other: int) -> bool:
+    return Path(f"/proc/{one}/exe").samefile(f"/proc/{other}/exe")
+
+
+def feed(fifo: Path, content: bytes) -> None:
+    """As soon as somebody reads; it may take less than a pipe holds at once."""
+
+    def opened() -> int:
+        with suppress(OSError):
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        return 0
+
+    descriptor = eventually(opened, f"a reader of {fifo}")
+    os.set_blocking(descriptor, True)
+    assert os.write(descriptor, content) == len(content)
+    os.close(descriptor)
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_what_joins_runs_from_a_file_that_cannot_be_written(pods: Pods) -> None:
     """CVE-2019-5736: through /proc/PID/exe a container wrote to the host's runc."""
     pods.detach("--name", "it", "--userns", "host", "busybox", "--", "sleep", "100000")
-    running = pods.beside("exec", "it", "sh", "-c", "echo here; exec sleep 100000")
-    running.prints("here")
-    helper = os.open(f"/proc/{running.pid}/exe", os.O_RDONLY)
-    try:
-        assert file_id(Path(f"/proc/self/fd/{helper}"))[1] == (NATIVE / "enter").stat().st_ino
-        running.send(15)
-        running.done(143)
-        with pytest.raises(OSError, match="Read-only file system"):
-            os.open(f"/proc/self/fd/{helper}", os.O_WRONLY)
-    finally:
-        os.close(helper)
+    with entering(pods, *pods.argv("exec", "it", "true")) as (keeper, child):
+        program = os.open(f"/proc/{child}/exe", os.O_RDONLY)
+        assert file_id(Path(f"/proc/self/fd/{program}"))[1] == (NATIVE / "enter").stat().st_ino
+        assert Path(f"/proc/{keeper.pid}/exe").readlink().name == "keeper"
+        assert Path(f"/proc/{child}/environ").read_bytes() == b""
+    with pytest.raises(OSError, match="Read-only file system"):
+        os.open(f"/proc/self/fd/{program}", os.O_WRONLY)
+    os.close(program)
 
 
 def test_a_program_that_names_the_helper_as_its_interpreter_gains_nothing(pods: Pods) -> None:
     """CVE-2019-5736 from inside: the app keeps trying while its own `#!/proc/self/exe` is executed."""
-    before = hashlib.sha256((NATIVE / "enter").read_bytes()).digest()
+    before = [hashlib.sha256((NATIVE / name).read_bytes()).digest() for name in ("enter", "keeper")]
     pods.detach("--name", "it", "--userns", "host", "busybox", "--", "sleep", "100000")
     evil = "printf '#!/proc/self/exe\\n' > /tmp/evil; chmod 755 /tmp/evil"
     pods("exec", "it", "sh", "-c", evil)
@@ -151,37 +201,34 @@ def test_a_program_that_names_the_helper_as_its_interpreter_gains_nothing(pods: 
     for _ in range(10):
         assert pods("exec", "it", "/tmp/evil", status=None).status != 0
     pods("session", "stop", "--time", "100ms", "it", name)
-    assert hashlib.sha256((NATIVE / "enter").read_bytes()).digest() == before
+    after = [hashlib.sha256((NATIVE / name).read_bytes()).digest() for name in ("enter", "keeper")]
+    assert after == before
 
 
-def test_where_mounts_cannot_be_cloned_a_sealed_copy_in_memory_runs(tmp_path: Path) -> None:
-    assert shutil.which("setpriv"), "util-linux"
-    (tmp_path / "run/enter").mkdir(parents=True)
-    os.mkfifo(tmp_path / "run/enter/web")  # the helper waits for its text
-    argv = [
-        "setpriv",
-        "--bounding-set",
-        "-sys_admin",
-        "--inh-caps",
-        "-sys_admin",
-        NATIVE / "enter",
-        tmp_path,
-        "web",
-        "x",
-    ]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE) as process:
-        link = f"/proc/{process.pid}/exe"
-        eventually(lambda: os.readlink(link).startswith("/memfd:"), "the copy")
-        helper = os.open(link, os.O_RDONLY)
+def test_where_mounts_cannot_be_cloned_a_sealed_copy_in_memory_joins(pods: Pods, tmp_path: Path) -> None:
+    pods.detach("--name", "it", "--userns", "host", "busybox", "--", "sleep", "100000")
+    unbindable = f'mount --bind {NATIVE} {tmp_path}; mount --make-unbindable {tmp_path}; exec "$@"'
+    directory = pods.directory(pods.status("it")["uuid"])
+    words = (
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        unbindable,
+        "sh",
+        tmp_path / "keeper",
+        directory,
+        "busybox",
+        "true",
+    )
+    with entering(pods, *words) as (_, child):
+        assert os.readlink(f"/proc/{child}/exe").startswith("/memfd:enter")
         with pytest.raises(OSError, match=r"Operation not permitted|Permission denied|Text file busy"):
-            os.open(link, os.O_WRONLY)
-        (tmp_path / "run/enter/web").write_bytes(b"damaged")
-        assert process.wait(30) == 125
-        descriptor = os.open(f"/proc/self/fd/{helper}", os.O_RDWR)
-        with pytest.raises(PermissionError):
-            os.write(descriptor, b"x")
-        os.close(descriptor)
-        os.close(helper)
+            os.open(f"/proc/{child}/exe", os.O_WRONLY)
+        program = os.open(f"/proc/{child}/exe", os.O_RDONLY)
+    with pytest.raises(OSError, match=r"Operation not permitted|Permission denied"):
+        os.write(os.open(f"/proc/self/fd/{program}", os.O_RDWR), b"x")
+    os.close(program)
 
 
 def test_another_user_has_no_more_than_the_bounding_set(pods: Pods) -> None:

@@ -1,95 +1,127 @@
-"""EFFECT. The command line of `enter` and run/enter/APP: taken, or refused in one line, whatever the bytes."""
+"""EFFECT. `enter` alone: small, from a sealed copy only, and any plan is followed or refused in a sentence."""
 
 from __future__ import annotations
 
+import fcntl
 import functools
+import os
+import re
+import resource
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.root.native import NATIVE, encode_records
 
-GOOD = encode_records([["version", "1"], ["directory", "/"], ["env", "A=1"]])
-OPTIONS = (
-    "--add-cap=net_raw", "--detach", "--detach-keys=16,17", "--env=A=b", "--host-tools", "--input", "--pod",
-    "--preserve-fds=0", "--privileged", "--terminal", "--user=root", "--workdir=/",
+MOST_LINES = 1000
+ONES = (
+    "namespaces", "root", "tools", "preserved", "terminal", "umask", "no-new-privs", "base-filters", "last-filter",
+    "permitted", "inheritable", "bounding", "ambient",
 )  # fmt: skip
-SPOILT = (
-    "--add-cap=none", "--detach-keys=1,,2", "--detach-keys=256", "--env=", "--env==", "--preserve-fds=x",
-    "--preserve-fds=99", "--what", "--user", "-x", "--capture", "",
-)  # fmt: skip
+NOWHERE = 999  # no descriptor: a plan that is right ends where the process's namespaces would be joined
+JOINS = "cannot join the namespaces: Bad file descriptor"
+
+
+def limits() -> list[tuple[str, int]]:
+    """Our own, so that nothing is changed."""
+    found = [resource.getrlimit(number) for number in range(16)]
+    return [("limit", value % 2**64) for pair in found for value in pair]
+
+
+RECORDS = [
+    ("process", NOWHERE), *((name, 0) for name in ONES), *[("uid", 0)] * 3, *[("gid", 0)] * 3, ("group", 7),
+    *limits(), ("directory", "/"), ("env", "A=1"), ("env", "B="),
+]  # fmt: skip
+GOOD = encode_records(RECORDS)
 
 
 @functools.cache
-def checked() -> str:
-    """The program with the compiler's sanitizers: a wrong access ends it with another status."""
+def checked() -> Path:
+    """The program with the compiler's sanitizers."""
     subprocess.run(["make", "-s", "-C", str(NATIVE), "build/enter"], check=True)
-    return str(NATIVE / "build" / "enter")
+    return NATIVE / "build" / "enter"
 
 
-def run(*words: bytes | str | Path, text: bytes = GOOD) -> tuple[int, str]:
-    """Its status and what it says, in a pod directory that is not running."""
-    with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / "run/enter").mkdir(parents=True)
-        (Path(directory) / "run/enter/web").write_bytes(text)
-        done = subprocess.run(
-            [checked(), *words],
-            cwd=directory,
-            env={"ASAN_OPTIONS": "detect_leaks=0"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-    return done.returncode, done.stderr.decode(errors="replace")
+@functools.cache
+def sealed() -> str:
+    """A copy that nobody can write to, as the keeper makes one where mounts cannot be cloned."""
+    copy = os.memfd_create("enter", os.MFD_ALLOW_SEALING)
+    os.write(copy, checked().read_bytes())
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(copy, fcntl.F_ADD_SEALS, seals)
+    return f"/proc/{os.getpid()}/fd/{copy}"
 
 
-@given(st.lists(st.sampled_from(OPTIONS), max_size=6))
-def test_every_option_is_taken(options: list[str]) -> None:
-    status, said = run(*options, ".", "web", "true")
-    assert (status, said) == (125, "pod: the pod is not running\n")
+def run(text: bytes, program: str | Path | None = None) -> tuple[int, str]:
+    """Its status and its report."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, its, tempfile.TemporaryFile() as plan:
+        plan.write(text)
+        plan.flush()
+        fds = (its.fileno(), plan.fileno())
+        argv = [program or sealed(), *map(str, fds), "true"]
+        done = subprocess.run(argv, pass_fds=fds, env={}, capture_output=True, check=False, timeout=60)
+        its.close()
+        assert (done.stdout, done.stderr) == (b"", b"")
+        return done.returncode, ours.recv(4096).decode(errors="replace")
 
 
-@given(
-    st.lists(st.sampled_from(OPTIONS), max_size=3),
-    st.sampled_from(SPOILT),
-    st.lists(st.sampled_from(OPTIONS)),
-)
-def test_spoilt_options_are_refused(before: list[str], spoilt: str, after: list[str]) -> None:
-    status, said = run(*before, spoilt, *after)
-    assert status in {2, 125}
-    assert said.count("\n") in {1, 2}
+def test_a_whole_plan_is_followed_until_the_pod_is_joined() -> None:
+    assert run(GOOD) == (125, JOINS)
 
 
-@given(st.lists(st.binary(max_size=20).filter(lambda word: b"\0" not in word), max_size=6))
-def test_any_words_are_an_error_at_most(words: list[bytes]) -> None:
-    status, _ = run(*words)
-    assert status in {2, 125}
+def test_it_runs_from_no_file_that_could_be_written() -> None:
+    status, said = run(GOOD, checked())
+    assert status == 125
+    assert said.startswith("enter runs only from a copy that no pod can write to")
 
 
-@pytest.mark.parametrize("app", ["../x", "a/b", ".", "", ".hidden"])
-def test_an_apps_name_is_no_path(app: str) -> None:
-    assert run(".", app, "true")[0] in {2, 125}
+@given(st.sampled_from(range(len(RECORDS))))
+def test_a_plan_without_one_of_its_records_is_refused_or_followed(index: int) -> None:
+    status, said = run(encode_records(RECORDS[:index] + RECORDS[index + 1 :]))
+    optional = RECORDS[index][0] in {"group", "env"}
+    assert status == 125
+    assert said == JOINS if optional else said.startswith("what is to be done: ")
 
 
 @given(st.binary(max_size=200))
 @example(b"")
 @example(b"\0\0")
-@example(b"version\0001\0\0")
-@example(b"version\0001\0\0directory\0/\0")
-@example(b"version\0002\0\0directory\0/\0\0")
-def test_bytes_that_are_no_records_are_refused_in_one_line(text: bytes) -> None:
-    status, said = run(".", "web", "true", text=text)
-    assert (status, said.count("\n")) == (125, 1)
-    assert said.startswith("pod: run/enter/web: ")
+@example(b"env\0A=1\0")
+@example(b"umask\0" + b"9" * 40 + b"\0\0")
+@example(GOOD + b"umask\0" + b"1\0\0")
+@example(b"filters\0/nowhere\0\0")
+def test_bytes_that_are_no_plan_are_refused_in_a_sentence(text: bytes) -> None:
+    status, said = run(text)
+    assert status == 125
+    assert said.startswith("what is to be done: ")
 
 
 @given(st.data())
-def test_damaged_records_are_an_error_at_most(data: st.DataObject) -> None:
+def test_a_damaged_plan_is_an_error_at_most(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(GOOD)))
-    end = data.draw(st.integers(start, len(GOOD)))
-    status, said = run(".", "web", "true", text=GOOD[:start] + data.draw(st.binary(max_size=8)) + GOOD[end:])
-    assert (status, said.count("\n")) == (125, 1)
+    end = data.draw(st.integers(start, min(len(GOOD), start + 30)))
+    status, said = run(GOOD[:start] + data.draw(st.binary(max_size=8)) + GOOD[end:])
+    assert status == 125
+    assert said
+
+
+def included(path: Path) -> set[Path]:
+    """The headers of ours that a file includes, and those they include."""
+    found = {NATIVE / name for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.MULTILINE)}
+    return found.union(*map(included, found))
+
+
+def test_what_joins_a_pod_stays_small() -> None:
+    """Every line of every file that makes it, comments too, but the `util` that all programs share."""
+    asked = ["make", "-s", "-C", str(NATIVE), "--eval", "sources:; @echo $(enter_SOURCES)", "sources"]
+    named = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
+    assert "enter.c" in named
+    files = {NATIVE / name for name in named}
+    files = {path for path in files.union(*map(included, files)) if path.stem != "util"}
+    assert {"confine.c", "plan.h"} <= {path.name for path in files}
+    assert sum(len(path.read_text().splitlines()) for path in files) < MOST_LINES

@@ -1,10 +1,10 @@
-#include "enter_options.h"
+#include "keeper_options.h"
 
 #include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
 
-#include "capabilities.h"
+#include "capability_names.h"
 #include "util.h"
 
 #define PRESERVED_MAX 1024
@@ -24,16 +24,16 @@ static const struct option known[] = {{"add-cap", required_argument, NULL, 'c'},
                                       {"workdir", required_argument, NULL, 'w'},
                                       {}};
 
-static void add_capability(struct enter_options *options, const char *name) {
+static void add_capability(struct keeper_options *options, const char *name) {
         int number = capability_number(name);
 
         if (number < 0)
                 die("'%s' is no capability", name);
-        options->added_capabilities |= CAPABILITY(number);
+        options->added_capabilities |= UINT64_C(1) << number;
 }
 
 /* Each must be there: what is opened later would take the place of one that is not. */
-static void set_preserved(struct enter_options *options, const char *text) {
+static void set_preserved(struct keeper_options *options, const char *text) {
         uint64_t count;
 
         if (!parse_number(text, PRESERVED_MAX, &count))
@@ -44,13 +44,13 @@ static void set_preserved(struct enter_options *options, const char *text) {
                         die("descriptor %d is not open", fd);
 }
 
-static void add_variable(struct enter_options *options, char *text) {
+static void add_variable(struct keeper_options *options, char *text) {
         if (!strchr(text, '=') || *text == '=')
                 die("'%s' is not KEY=VALUE", text);
         options->environment[options->n_environment++] = text;
 }
 
-static bool set_flag(struct enter_options *options, int option) {
+static bool set_flag(struct keeper_options *options, int option) {
         bool *flag = option == 'd'   ? &options->detach
                      : option == 'h' ? &options->host_tools
                      : option == 'i' ? &options->input
@@ -62,7 +62,7 @@ static bool set_flag(struct enter_options *options, int option) {
         return flag;
 }
 
-static void take_option(struct enter_options *options, int option) {
+static void take_option(struct keeper_options *options, int option) {
         if (set_flag(options, option))
                 return;
         switch (option) {
@@ -93,8 +93,8 @@ static void take_option(struct enter_options *options, int option) {
         }
 }
 
-struct enter_options parse_enter_options(int argc, char **argv) {
-        struct enter_options options = {.environment = xalloc((size_t) argc * sizeof(char *) + 1)};
+struct keeper_options parse_keeper_options(int argc, char **argv) {
+        struct keeper_options options = {.environment = xalloc((size_t) argc * sizeof(char *) + 1)};
         bool pod = false;
         int option;
 
@@ -106,7 +106,7 @@ struct enter_options parse_enter_options(int argc, char **argv) {
         argc -= optind;
         argv += optind;
         if (argc < 2 + (options.capture ? 0 : 1) || *argv[1] == '\0') {
-                warn("usage: enter [OPTION…] DIR APP PROGRAM [ARGUMENT…]");
+                warn("usage: keeper [OPTION…] DIR APP PROGRAM [ARGUMENT…]");
                 exit(2);
         }
         options.directory = argv[0];

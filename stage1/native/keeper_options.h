@@ -1,4 +1,4 @@
-/* The command line of enter. */
+/* The command line of the keeper. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 
 #include "keys.h"
 
-struct enter_options {
+struct keeper_options {
         const char *directory, *app; /* the pod's; app NULL: its PID 1 */
         char **argv;
         const char *user, *workdir, *capture;
@@ -19,4 +19,4 @@ struct enter_options {
         struct detach_keys keys;
 };
 
-struct enter_options parse_enter_options(int argc, char **argv);
+struct keeper_options parse_keeper_options(int argc, char **argv);
