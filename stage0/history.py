@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stage0 import lifecycle, moments
+from stage0 import lifecycle, moments, results
 from stage0.lifecycle import Pod
 from stage1.contract import PodDir, State
 from stage1.contract.values import NamedTuple
@@ -63,8 +63,8 @@ def events(pod: Pod) -> Iterator[Event]:
     yield from event(
         manifest.get("created"), "create", apps=[app["name"] for app in manifest.get("apps", [])]
     )
-    yield from event(_started(pod.directory), "start")
-    yield from event(_line(pod.directory.ready), "ready")
+    yield from event(results.started(pod.directory), "start")
+    yield from event(results.ready(pod.directory), "ready")
     for ended in _objects(pod.directory.outcome):
         yield from event(
             ended.get("ended_at"),
@@ -83,20 +83,6 @@ def events(pod: Pod) -> Iterator[Event]:
     for record in _objects(pod.directory.history):
         facts = {key: value for key, value in record.items() if key not in {"at", "kind", "app"}}
         yield from event(record.get("at"), str(record.get("kind")), record.get("app"), **facts)
-
-
-def _started(directory: PodDir) -> str | None:
-    """The monitor's first file tells by its time; afterwards its last one tells as well."""
-    with contextlib.suppress(OSError):
-        return moments.stamp(directory.monitor.stat().st_mtime_ns)
-    return None
-
-
-def _line(path: Path) -> str | None:
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:

@@ -22,6 +22,17 @@ def reach(pod: lifecycle.Pod) -> dict[str, Any] | None:
     return {"joined": found["joined"], "interfaces": interfaces, "ports": found["ports"]}
 
 
+def ports(pod: lifecycle.Pod) -> list[dict[str, Any]]:
+    """Published ports."""
+    found = reach(pod)
+    return found["ports"] if found else []
+
+
+def port_word(port: dict[str, Any]) -> str:
+    """`*:8080->80/tcp`, for a column."""
+    return f"{place(port['address'], port['host'])}->{port['pod']}/{port['protocol']}"
+
+
 def sentences(found: dict[str, Any] | None) -> list[str]:
     """A line an interface, and one for all ports."""
     lines = []

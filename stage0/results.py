@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stage0 import cgroups, lifecycle
+from stage0 import cgroups, lifecycle, moments
 from stage0.cgroups import Groups
 from stage0.lifecycle import Pod
 from stage1.contract import EXIT_RUNTIME, NotFoundError, PodDir
@@ -54,6 +54,38 @@ def outcome(directory: PodDir) -> Outcome:
         ready_at=found.get("ready_at"),
         ended_at=found.get("ended_at"),
     )
+
+
+class Times(NamedTuple):
+    """When a pod was last started, became ready and ended, as stamps; None for what has not been."""
+
+    started_at: str | None = None
+    ready_at: str | None = None
+    ended_at: str | None = None
+
+
+def times(pod: Pod) -> Times:
+    """Of a pod that runs by the monitor's files, of one that has ended by its record."""
+    if pod.word == "running":
+        return Times(started(pod.directory), ready(pod.directory))
+    if pod.word == "exited":
+        ended = outcome(pod.directory)
+        return Times(*map(moments.normal, (ended.started_at, ended.ready_at, ended.ended_at)))
+    return Times()
+
+
+def started(directory: PodDir) -> str | None:
+    """The monitor's first file tells by its time; afterwards its last one tells as well."""
+    with contextlib.suppress(OSError):
+        return moments.stamp(directory.monitor.stat().st_mtime_ns)
+    return None
+
+
+def ready(directory: PodDir) -> str | None:
+    """What the monitor wrote when the pod became ready."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return moments.normal(directory.ready.read_text().strip())
+    return None
 
 
 def app_states(pod: Pod) -> list[AppState]:

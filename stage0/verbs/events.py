@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from stage0 import history, lifecycle, moments, show
+from stage0 import history, lifecycle, limits, moments, show
 from stage0.history import Event
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
@@ -137,11 +137,13 @@ def _print(events: Iterable[Event], arguments: argparse.Namespace) -> None:
             sys.stdout.write(json.dumps(row) + "\n")
         else:
             where = f"{one.name or one.pod[:13]}{'/' + one.app if one.app else ''}"
-            words = " ".join(f"{key}={_word(value)}" for key, value in facts.items())
+            words = " ".join(f"{key}={_word(key, value)}" for key, value in facts.items())
             sys.stdout.write(f"{one.moment[:23]}Z {one.kind:<11} {where:<20} {words}".rstrip() + "\n")
     sys.stdout.flush()
 
 
-def _word(value: object) -> str:
+def _word(key: str, value: object) -> str:
+    if key == "limits" and isinstance(value, dict):
+        return limits.sentence(value) or "none"
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     return show.printable(text)

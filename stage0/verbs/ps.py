@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from stage0 import lifecycle, results, show
+from stage0 import lifecycle, reach, results, show
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 
@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         sys.stdout.write(show.as_json(rows))
     else:
         sys.stdout.write(
-            show.table(("UUID", "NAME", "STATE", "STATUS", "APPS", "CREATED"), [_row(row) for row in rows])
+            show.table(
+                ("UUID", "NAME", "STATE", "STATUS", "APPS", "PORTS", "SINCE"), [_row(row) for row in rows]
+            )
         )
     return 0
 
@@ -55,7 +57,9 @@ def summary(pod: Pod) -> dict[str, Any]:
             {"name": app["name"], "image": app["image"]["name"], "digest": app["image"]["digest"]}
             for app in manifest.get("apps", [])
         ],
+        "ports": reach.ports(pod),
         "created": manifest.get("created"),
+        **results.times(pod)._asdict(),
     }
 
 
@@ -70,5 +74,6 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
         row["state"],
         str(status),
         apps or "-",
-        show.ago(row["created"]),
+        ",".join(map(reach.port_word, row["ports"])) or "-",
+        show.ago(row["ended_at"] or row["started_at"] or row["created"]),
     )

@@ -27,6 +27,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
     """Every fact of the status, for JSON and for people."""
     manifest: dict[str, Any] = lifecycle.read_manifest(pod.directory)
     ended = results.outcome(pod.directory) if pod.word == "exited" else None
+    times = results.times(pod)
     apps = results.app_states(pod)
     of_apps = {app.get("name"): limits.limits_of(app) for app in manifest.get("apps", ())}
     return {
@@ -39,8 +40,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
         "by": ended.by if ended else None,
         "leader": results.live_process(pod.directory.leader) if pod.word == "running" else None,
         "created": manifest.get("created"),
-        "started_at": ended.started_at if ended else None,
-        "ended_at": ended.ended_at if ended else None,
+        **times._asdict(),
         "network": reach.reach(pod),
         "limits": limits.limits_of(manifest),
         "unenforced": results.unenforced(pod.directory),
@@ -67,7 +67,8 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(
             f"status   {facts['status']} ({facts['reason']}{' by ' + facts['by'] if facts['by'] else ''})"
         )
-    lines.append(f"created  {facts['created']}")
+    moments = (("created", "created"), ("started", "started_at"), ("ended", "ended_at"))
+    lines += [f"{word:<7}  {_moment(facts[key])}" for word, key in moments if facts[key]]
     lines += reach.sentences(facts["network"])
     lines += _limits(facts)
     rows = [
@@ -75,6 +76,10 @@ def _text(facts: dict[str, Any]) -> str:
         for app in facts["apps"]
     ]
     return "\n".join(lines) + "\n\n" + show.table(("APP", "STATE", "RESULT", "PID", "IMAGE"), rows)
+
+
+def _moment(stamp: str) -> str:
+    return f"{stamp[:19].replace('T', ' ')} UTC ({show.ago(stamp)} ago)"
 
 
 def _limits(facts: dict[str, Any]) -> list[str]:

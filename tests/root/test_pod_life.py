@@ -194,9 +194,28 @@ def test_ps_lists_running_pods_and_with_all_the_others_too(pods: Pods) -> None:
     assert (rows[ended]["state"], rows[ended]["status"], rows[ended]["name"]) == ("exited", 5, "ended")
     assert (rows[running]["state"], rows[running]["ready"]) == ("running", True)
     table = pods("list").lines
-    assert table[0].split()[:3] == ["UUID", "NAME", "STATE"]
+    assert table[0].split() == ["UUID", "NAME", "STATE", "STATUS", "APPS", "PORTS", "SINCE"]
     assert len(table) == 2
     pods("stop", "on")
+
+
+def test_a_pod_tells_when_it_started_became_ready_and_ended(pods: Pods) -> None:
+    def times(what: str) -> list[str | None]:
+        (row,) = json.loads(pods("ps", "--all", "--json").out)
+        assert row.items() >= {key: pods.status("on")[key] for key in ("created", "ended_at")}.items()
+        return [
+            row[key] for key in ("created", "started_at", "ready_at", "ended_at") if what in key or not what
+        ]
+
+    pods("prepare", "--name", "on", "inspect", "--", "pause")
+    assert times("_at") == [None, None, None]
+    pods("start", "--detach", "on")
+    *past, ended = times("")
+    assert past == sorted(past)
+    assert ended is None
+    pods("stop", "on")
+    assert times("") == [*past[:1], *sorted(filter(None, times("_at")))]
+    assert times("ended") > past[2:]
 
 
 def test_inspect_tells_everything(pods: Pods) -> None:
