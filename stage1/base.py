@@ -17,7 +17,7 @@ from stage1.contract.values import NamedTuple
 from stage1.tree import Tree, chosen
 
 _LOADER_CACHE = "/etc/ld.so.cache"
-_HELPERS = ("reaper", "launcher")
+_HELPERS = ("reaper", "begin", "launcher")
 _INPUTS = "pod/inputs"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from stage1 import devices, limits
 from stage1.contract import NetworkMode, PodDir, PodManifest, Stdin
+from stage1.contract.paths import BEGIN
 from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 from stage1.render import Job
@@ -45,6 +46,7 @@ class NspawnArguments(NamedTuple):
     register: bool
     keep_unit: bool
     private_network: bool
+    begin: Escaped
     private_users: bool
     journal: bool
     properties: tuple[Assignment, ...]
@@ -66,7 +68,8 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         log_level=Escaped("crit" if tty else "warning"),
         register=register,
         keep_unit=keep_unit,
-        private_network=pod.network is NetworkMode.NONE,
+        private_network=pod.network in {NetworkMode.NONE, NetworkMode.PRIVATE},
+        begin=Escaped(BEGIN if pod.network is NetworkMode.PRIVATE else ""),
         private_users=pod.userns is not None,
         journal=pod.journal,
         # with a unit of its own the pod's limits and devices are that unit's

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import needs_program
 
 TOP = Path(__file__).parent.parent
-PROGRAMS = ("monitor", "reaper", "launcher", "keeper", "enter", "mounter")
+PROGRAMS = ("monitor", "reaper", "begin", "launcher", "keeper", "enter", "mounter")
 
 
 def run(*argv: str, cwd: Path, **environment: str) -> str:

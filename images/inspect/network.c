@@ -3,9 +3,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
+#include <netpacket/packet.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -203,6 +205,23 @@ static int ping(char **arguments, int count) {
         return 0;
 }
 
+/* A whole Ethernet frame, past everything the kernel would check. */
+static int send_frame(char **arguments, int count) {
+        AUTO_CLOSE int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+        struct sockaddr_ll place = {.sll_family = AF_PACKET,
+                                    .sll_ifindex = (int) if_nametoindex(arguments[0])};
+        const char *digits = arguments[1];
+        unsigned char frame[1514];
+        size_t length = 0;
+
+        (void) count;
+        for (unsigned byte; length < sizeof frame && sscanf(digits, "%2x", &byte) == 1; digits += 2)
+                frame[length++] = (unsigned char) byte;
+        if (fd < 0 || sendto(fd, frame, length, 0, (struct sockaddr *) &place, sizeof place) < 0)
+                return complain("frame", arguments[0]);
+        return 0;
+}
+
 /* The name of the nth passed descriptor; "" where LISTEN_FDNAMES has no more. */
 static char *passed_name(unsigned long number) {
         const char *names = getenv("LISTEN_FDNAMES");
@@ -289,6 +308,7 @@ const Word network_words[] = {
         {"connect", 2, 0, connect_tcp, "HOST PORT print what the server says"},
         {"connect-udp", 2, 0, connect_udp, "HOST PORT send a question, print the answer"},
         {"ping", 1, 0, ping, "HOST say `echo` when an echo comes back"},
+        {"frame", 2, 0, send_frame, "INTERFACE HEX send an Ethernet frame"},
         {"accept", 0, 0, accept_once,
          "one connection on the descriptors of LISTEN_FDS, answered with its name"},
         {"listen-fds", 0, 0, listen_fds, "serve on the descriptors of LISTEN_FDS"},

@@ -11,9 +11,9 @@
 #include "console.h"
 #include "journal.h"
 #include "living.h"
-#include "network.h"
 #include "readiness.h"
 #include "remove.h"
+#include "rules.h"
 #include "util.h"
 
 #define TERMINAL_WAIT_MS 1000

@@ -24,13 +24,16 @@ char *take_link(struct launch *launch, char **words) {
 
         if (!parse_number(words[4], 65535, &mtu))
                 return xasprintf("link %s: '%s' is no MTU", words[0], words[4]);
+        if (words[5] && strcmp(words[5], "fixed") != 0)
+                return xasprintf("link %s: '%s' is not fixed", words[0], words[5]);
         if (strlen(words[0]) > 15 || strlen(words[1]) > 15)
                 return xasprintf("link %s: the names of interfaces have at most 15 letters", words[0]);
         launch->net_links[launch->n_links++] = (struct link_spec){.name = words[0],
                                                                   .host_name = words[1],
                                                                   .bridge = words[2],
                                                                   .mac = words[3],
-                                                                  .mtu = (uint32_t) mtu};
+                                                                  .mtu = (uint32_t) mtu,
+                                                                  .fixed = words[5] != NULL};
         return NULL;
 }
 

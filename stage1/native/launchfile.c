@@ -99,7 +99,7 @@ static const struct verb {
         {"exec", 1, ANY_NUMBER, take_exec},
         {"remove", 0, ANY_NUMBER, take_remove},
         {"netns", 1, 3, take_netns},
-        {"link", 5, 5, take_link},
+        {"link", 5, 6, take_link},
         {"address", 2, 2, take_address},
         {"route", 2, 2, take_route},
         {"sysctl", 2, 2, take_sysctl},

@@ -69,6 +69,7 @@ struct share_spec {
 struct link_spec {
         const char *name, *host_name, *bridge, *mac;
         uint32_t mtu;
+        bool fixed; /* the bridge learns nothing from it */
 };
 
 /* An address of an interface, or the gateway of a default route by it. */

@@ -55,6 +55,7 @@ static void start(struct monitor *monitor) {
         monitor->outcome.started = time_now(CLOCK_REALTIME);
         monitor->supervisor = -1;
         monitor->outcome.start_error = set_limits(&monitor->launch);
+        wiring_begin(&monitor->wiring, &monitor->launch);
         if (!monitor->outcome.start_error)
                 monitor->supervisor = supervisor_start(&monitor->launch, inherited, terminal,
                                                        &monitor->outcome.start_error);
@@ -78,5 +79,6 @@ void run(struct monitor *monitor) {
                         forget_code();
                 }
         }
+        reap_wiring(monitor, true);
         monitor->outcome.ended = time_now(CLOCK_REALTIME);
 }

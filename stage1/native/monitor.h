@@ -13,6 +13,7 @@
 #include "options.h"
 #include "result.h"
 #include "terminal.h"
+#include "wiring.h"
 
 struct monitor {
         struct options options;
@@ -23,6 +24,7 @@ struct monitor {
         struct input input;
         struct terminal terminal;
         struct source notices, signals, messages;
+        struct wiring wiring;
         pid_t supervisor, leader;
         uint64_t leader_start;
         unsigned stops;

@@ -5,13 +5,13 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "netlink.h"
 #include "util.h"
@@ -53,9 +53,9 @@ static void check(int result, const char *what, const char *name) {
 }
 
 /* A frame may leave through the port it came by: a pod that reaches itself through a published port. */
-static void set_hairpin(int netlink, int index, const char *name) {
+static void set_port(int netlink, int index, const struct link_spec *spec) {
         struct ifinfomsg body = {.ifi_family = AF_UNSPEC, .ifi_index = index};
-        const unsigned char on = 1;
+        const unsigned char on = 1, off = 0;
         struct request request;
 
         request_begin(&request, RTM_NEWLINK, 0, &body, sizeof(body));
@@ -63,9 +63,26 @@ static void set_hairpin(int netlink, int index, const char *name) {
         request_add_text(&request, IFLA_INFO_SLAVE_KIND, "bridge");
         struct rtattr *data = request_nest(&request, IFLA_INFO_SLAVE_DATA, NULL, 0);
         request_add(&request, IFLA_BRPORT_MODE, &on, sizeof(on));
+        if (spec->fixed)
+                request_add(&request, IFLA_BRPORT_LEARNING, &off, sizeof(off));
         request_nest_end(&request, data);
         request_nest_end(&request, info);
-        check(request_send(netlink, &request), "set up the bridge's side of", name);
+        check(request_send(netlink, &request), "set up the bridge's side of", spec->name);
+}
+
+/* Bridges learn from frames to the addresses reserved for protocols between bridges, which no rule sees: who
+ * may send those could take the frames of others. */
+static void fix_address(int netlink, int index, const struct link_spec *spec,
+                        const unsigned char mac[static 6]) {
+        struct ndmsg body = {.ndm_family = AF_BRIDGE,
+                             .ndm_ifindex = index,
+                             .ndm_state = NUD_NOARP,
+                             .ndm_flags = NTF_MASTER};
+        struct request request;
+
+        request_begin(&request, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof(body));
+        request_add(&request, NDA_LLADDR, mac, 6);
+        check(request_send(netlink, &request), "tell the bridge the address of", spec->name);
 }
 
 /* A pair of interfaces: one end on a bridge of the host, the other, by its final name, in the pod. */
@@ -97,7 +114,10 @@ static void make_link(int host, int namespace, const struct link_spec *spec) {
                 die("cannot make interface %s: %s is no bridge, or the kernel has no veth", spec->name,
                     spec->bridge);
         check(result, "make interface", spec->name);
-        set_hairpin(host, index_of(host, spec->host_name), spec->name);
+        int index = index_of(host, spec->host_name);
+        set_port(host, index, spec);
+        if (spec->fixed)
+                fix_address(host, index, spec, mac);
 }
 
 static void set_up(int netlink, const char *name) {
@@ -194,19 +214,16 @@ static void join_namespace(const struct launch *launch) {
 }
 
 void enter_network(const struct launch *launch) {
-        if (launch->network == NETWORK_HOST)
-                return;
-        if (launch->network == NETWORK_JOIN) {
+        if (launch->network == NETWORK_JOIN)
                 join_namespace(launch);
-                return;
-        }
-        AUTO_CLOSE int host = netlink_open();
-        if (unshare(CLONE_NEWNET) < 0)
-                die_errno("cannot make a network namespace");
-        AUTO_CLOSE int namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-        AUTO_CLOSE int pod = netlink_open();
-        if (namespace < 0)
-                die_errno("cannot open the pod's network namespace");
+}
+
+void make_network(const struct launch *launch, int host, int namespace) {
+        AUTO_CLOSE int pod = -1;
+
+        if (setns(namespace, CLONE_NEWNET) < 0)
+                die_errno("cannot enter the pod's network namespace");
+        pod = netlink_open();
         for (size_t i = 0; i < launch->n_links; i++)
                 make_link(host, namespace, &launch->net_links[i]);
         /* Before the interfaces are up: some settings only count then. */
@@ -219,56 +236,4 @@ void enter_network(const struct launch *launch) {
                 add_address(pod, &launch->addresses[i]);
         for (size_t i = 0; i < launch->n_routes; i++)
                 add_route(pod, &launch->routes[i]);
-}
-
-/* Runs `PROGRAM -f FILE`; what it says goes to run/console.log. */
-static pid_t run_rules(const char *program, const char *file) {
-        pid_t pid = fork();
-
-        if (pid != 0)
-                return pid;
-        AUTO_CLOSE int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        AUTO_CLOSE int console =
-                open("run/console.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (null >= 0 && console >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
-            dup2(console, STDOUT_FILENO) >= 0 && dup2(console, STDERR_FILENO) >= 0)
-                execl(program, program, "-f", file, NULL);
-        _exit(127);
-}
-
-static bool succeeded(pid_t pid) {
-        int status = 0;
-
-        if (pid < 0)
-                return false;
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return false;
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-pid_t rules_begin(const struct launch *launch) {
-        return launch->rules.program ? run_rules(launch->rules.program, launch->rules.up) : 0;
-}
-
-char *rules_finish(const struct launch *launch, pid_t pid) {
-        const struct rules_spec *rules = &launch->rules;
-
-        if (!rules->program || succeeded(pid))
-                return NULL;
-        if (succeeded(run_rules(rules->program, rules->repair)) &&
-            succeeded(run_rules(rules->program, rules->up)))
-                return NULL;
-        return xasprintf("%s does not take the pod's rules, run/console.log says why", rules->program);
-}
-
-pid_t rules_remove_begin(const struct launch *launch) {
-        return launch->rules.program ? run_rules(launch->rules.program, launch->rules.down) : 0;
-}
-
-void rules_remove_finish(const struct launch *launch, pid_t pid) {
-        if (launch->rules.program)
-                (void) succeeded(pid);
-        for (size_t i = 0; i < launch->n_unlinks; i++)
-                (void) unlink(launch->unlinks[i]);
 }

@@ -1,21 +1,12 @@
-/* The pod's network: a namespace, interfaces in it, and packet filter rules as long as the pod lives. */
+/* The pod's network: a namespace that it joins, or interfaces in one of its own. */
 #pragma once
-
-#include <sys/types.h>
 
 #include "launchfile.h"
 
-/* In the child that becomes the supervisor: leaves the host's network namespace for the one that the records
- * name, and sets up what is in it. Dies naming what failed. */
+/* In the child that becomes the supervisor: joins the network namespace that the records name, if they name
+ * one. Dies naming what failed. */
 void enter_network(const struct launch *launch);
 
-/* Starts the packet filter's program with the pod's rules; 0 if there are none. */
-pid_t rules_begin(const struct launch *launch);
-
-/* Waits for it. Where the rules cannot stand alone, because somebody flushed ours, the table is made anew
- * first. Returns NULL or what went wrong. */
-char *rules_finish(const struct launch *launch, pid_t pid);
-
-/* At the end of the pod, in the same two steps. */
-pid_t rules_remove_begin(const struct launch *launch);
-void rules_remove_finish(const struct launch *launch, pid_t pid);
+/* Sets up what the records say in a new namespace, with host as a netlink socket of the host's. The calling
+ * process is in that namespace afterwards. Dies naming what failed. */
+void make_network(const struct launch *launch, int host, int namespace);

@@ -55,9 +55,18 @@ static void stop_asked(struct monitor *monitor, int signal_number) {
                 stop_hard(monitor);
 }
 
+/* Without its network the pod ends by itself; this is why. */
+void reap_wiring(struct monitor *monitor, bool now) {
+        AUTO_FREE char *error = wiring_end(&monitor->wiring, now);
+
+        if (error && !monitor->outcome.start_error)
+                monitor->outcome.start_error = xstrdup(error);
+}
+
 static void reap(struct monitor *monitor) {
         int status;
 
+        reap_wiring(monitor, false);
         if (!monitor->ended && waitpid(monitor->supervisor, &status, WNOHANG) == monitor->supervisor) {
                 monitor->outcome.supervisor = status;
                 monitor->ended = true;

@@ -7,3 +7,6 @@ void catch_signals(struct monitor *monitor);
 
 /* Says it once more to a pod that was too young to hear it; only while halt_pending. */
 void hand_on_halt(struct monitor *monitor);
+
+/* Looks whether the process that sets up the network has ended, which with `now` it has to. */
+void reap_wiring(struct monitor *monitor, bool now);

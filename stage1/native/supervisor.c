@@ -17,6 +17,7 @@
 #include "listeners.h"
 #include "mounts.h"
 #include "network.h"
+#include "rules.h"
 #include "util.h"
 
 static char **make_environment(const struct launch *launch, pid_t monitor) {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
 _SYS = Path("/proc/sys/net")
+_STATIC, _OF_BRIDGE = 0x40, 0x04  # NUD_NOARP, NTF_MASTER of <linux/neighbour.h>
 _NO_ADDRESS, _DEPRECATED = (
     0x02,
     0,
@@ -102,14 +103,15 @@ def _set(name: str, value: str) -> None:
         ) from None
 
 
-def attach(bridge: str, names: list[str]) -> None:
-    """Put interfaces of pods back on their bridge."""
+def attach(bridge: str, ends: list[tuple[str, str]]) -> None:
+    """Put interfaces of pods, each with its hardware address, back on their bridge: as the monitor does."""
     with _netlink(f"use the bridge {bridge}") as netlink:
         master = netlink.link_lookup(ifname=bridge)[0]
-        for name in names:
+        for name, mac in ends:
             for index in netlink.link_lookup(ifname=name):
                 netlink.link("set", index=index, master=master, state="up")
-                netlink.brport("set", index=index, mode=1)
+                netlink.brport("set", index=index, mode=1, learning=0)
+                netlink.fdb("replace", ifindex=index, lladdr=mac, state=_STATIC, flags=_OF_BRIDGE)
 
 
 def is_bridge(name: str) -> bool:

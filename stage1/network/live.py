@@ -97,7 +97,12 @@ def reload() -> list[str]:
         wanted = registry.noted_networks()
         for network in wanted:
             links.make_bridge(network)
-            ends = [end.host for entry in living for end in entry.endpoints if end.network == network.name]
+            ends = [
+                (end.host, end.mac)
+                for entry in living
+                for end in entry.endpoints
+                if end.network == network.name
+            ]
             links.attach(network.bridge, ends)
         if wanted or living:
             packet_filter.reload(registry, living)

@@ -50,7 +50,8 @@ def records(wiring: Wiring) -> Iterator[tuple[str, ...]]:
 
 
 def _endpoint(end: Endpoint) -> Iterator[tuple[str, ...]]:
-    yield ("link", end.name, end.host, end.bridge, end.mac, str(end.mtu))
+    fixed = ("fixed",) if end.network else ()
+    yield ("link", end.name, end.host, end.bridge, end.mac, str(end.mtu), *fixed)
     for name, value in _TELL:
         if end.ip6 or "ipv4" in name:
             yield ("sysctl", name.format(end.name), value)

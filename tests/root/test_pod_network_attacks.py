@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.root.lan import HOST4, HOST6, Lan
-from tests.root.pods import Pods
+from tests.root.pods import Pods, eventually
 
 pytestmark = pytest.mark.root
 
@@ -24,14 +24,6 @@ print("on", flush=True)
 while True:
     for label in re.findall(rb"<[a-z0-9 ]+>", one.recv(2000)):
         print(label.decode(), flush=True)
-"""
-# Sends each frame (a line of hexadecimal digits) by eth0, past everything the kernel would check.
-_SEND = """
-import socket, sys
-one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-one.bind(("eth0", 0))
-for line in sys.stdin:
-    one.send(bytes.fromhex(line))
 """
 OTHER_MAC = "02:00:00:00:00:66"
 
@@ -82,8 +74,13 @@ def arp(mac: str, address: str, label: str) -> bytes:
     return b"\0\1\x08\0\6\4\0\2" + own + packed(address) + bytes(10) + f"<{label}>".encode()
 
 
+def send(net: Pods, pod: str, *frames: str) -> None:
+    """By the app's own rights: the namespace is the pod's, and CAP_NET_RAW is enough."""
+    net("exec", pod, "/inspect", *(word for one in frames for word in ("frame", "eth0", one)))
+
+
 def test_nothing_false_leaves_a_pod(net: Pods, lan: Lan) -> None:
-    uuid = net.detach("--name", "bad", "inspect", "--", "pause")
+    uuid = net.detach("--name", "bad", "inspect", "--cap-add", "NET_ADMIN", "--", "pause")
     end = json.loads((net.directory(uuid) / "run" / "network" / "network.json").read_bytes())["endpoints"][0]
     mac, ip4, ip6 = end["mac"], end["ip4"], end["ip6"]
     gateway6 = json.loads(net("network", "inspect", "default").out)[0]["gateway6"]
@@ -108,19 +105,52 @@ def test_nothing_false_leaves_a_pod(net: Pods, lan: Lan) -> None:
         frame(mac, 0x0806, arp(mac, ip4, "true arp")),
         frame(mac, 0x0800, packet4(ip4, "true v4")),
     ]
-    leader = (net.directory(uuid) / "run" / "leader").read_text().split()[0]
     argv = ["nsenter", f"--net=/run/netns/{lan.host}", sys.executable, "-c", _LISTEN]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as heard:
         assert heard.stdout is not None
         try:
             assert heard.stdout.readline() == "on\n"
-            sender = ["nsenter", f"--target={leader}", "--net", sys.executable, "-c", _SEND]
-            subprocess.run(sender, input="\n".join(frames), text=True, check=True, timeout=60)
+            send(net, "bad", *frames)
             # frames of one port keep their order: what was to be dropped was sent before these
             said = [heard.stdout.readline() for _ in range(3)]
             assert said == ["<true v6>\n", "<true arp>\n", "<true v4>\n"]
         finally:
             heard.kill()
+
+
+def test_a_bridge_learns_nothing_from_a_pod(net: Pods, lan: Lan) -> None:
+    """Frames to the addresses reserved for bridges themselves pass every rule, and would teach it where others are."""
+    for last, name in (("5.5", "good"), ("6.6", "bad")):
+        net.detach("--name", name, "--ip", f"10.77.{last}", "inspect", "--", "serve", "80", name)
+    good, none = "0a:58:0a:4d:05:05", "0a:58:0a:4d:07:07"
+    for source in (good, none):
+        to = ("0180c20000" + last for last in ("00", "01", "02", "03", "0d", "0e", "0f", "21"))
+        send(net, "bad", *(one + source.replace(":", "") + "88cc" + "00" * 50 for one in to))
+    known = lan.on(lan.host, "bridge", "fdb", "show", "br", "pod0")
+    assert none not in known
+    assert len({line.split()[2] for line in known.splitlines() if good in line}) == 1
+    assert lan.ask(lan.host, "10.77.5.5", 80)[1].startswith("good ")
+
+
+def test_a_pod_that_changes_its_addresses_is_heard_by_nobody(net: Pods, lan: Lan) -> None:
+    """And those whose addresses it takes notice nothing."""
+    net.detach("--name", "good", "--ip", "10.77.5.5", "inspect", "--", "serve", "80", "good")
+    sees, sees_not = "ping -c 1 -W 5 10.77.0.1 >/dev/null &&", "! ping -c 1 -W 1 10.77.0.1 >/dev/null &&"
+    changes = (
+        sees,
+        "ip addr del 10.77.6.6/16 dev eth0 && ip addr add 10.77.5.5/16 dev eth0 &&", sees_not,
+        "ip addr del 10.77.5.5/16 dev eth0 && ip addr add 10.77.6.6/16 dev eth0 &&", sees,
+        "ip link set eth0 down && ip link set eth0 address 0a:58:0a:4d:05:05 && ip link set eth0 up &&", sees_not,
+        "ip addr del 10.77.6.6/16 dev eth0 && ip addr add 10.77.5.5/16 dev eth0 &&", sees_not,
+        "echo all of it && sleep 1000",
+    )  # fmt: skip
+    rights = ("--cap-add", "NET_ADMIN,NET_RAW")
+    words = ("--name", "bad", "--ip", "10.77.6.6", "busybox", *rights, "--", "sh", "-c", " ".join(changes))
+    uuid = net.detach(*words)
+    eventually(lambda: net.log(uuid), "the changes to be made")
+    assert net.log(uuid) == ["all of it"]
+    for _ in range(3):
+        assert lan.ask(lan.host, "10.77.5.5", 80)[1].startswith("good ")
 
 
 def test_only_published_ports_lead_from_outside_to_pods(net: Pods, lan: Lan) -> None:

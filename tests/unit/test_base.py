@@ -22,7 +22,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One base root for all tests of this module."""
     needs_program("ldd")
     needs_program("systemd-nspawn")
-    for helper in ("reaper", "launcher"):
+    for helper in ("reaper", "begin", "launcher"):
         if not resources.native(helper).exists():
             pytest.fail(f"{helper} is not built: make native")
     return base.ensure(DataRoot(tmp_path_factory.mktemp("data")))
@@ -75,7 +75,7 @@ def test_a_root_with_a_bus_and_a_journal_is_another_one(root: Path) -> None:
 
 
 def test_our_helpers_are_there_and_can_run(root: Path) -> None:
-    for helper in ("reaper", "launcher"):
+    for helper in ("reaper", "begin", "launcher"):
         assert os.access(root / "pod/bin" / helper, os.X_OK)
 
 

@@ -221,6 +221,7 @@ def test_a_damaged_file_is_never_more_than_an_error(data: st.DataObject) -> None
         ([["netns", "/x", "1"]], "netns PATH PID STARTTIME takes two numbers"),
         ([["netns", "/x", "1", "x"]], "netns PATH PID STARTTIME takes two numbers"),
         ([["netns", "new"], ["link", "eth0", "v", "pod0", "m", "65536"]], "link eth0: '65536' is no MTU"),
+        ([["netns", "new"], ["link", "eth0", "v", "pod0", "m", "1500", "x"]], "link eth0: 'x' is not fixed"),
         ([["netns", "new"], ["link", "e" * 16, "v", "b", "m", "1500"]], "have at most 15 letters"),
         ([["netns", "new"], ["sysctl", "kernel/core_pattern", "x"]], "is not below net/"),
         ([["netns", "new"], ["sysctl", "net/../kernel/core_pattern", "x"]], "is not below net/"),

@@ -1,0 +1,111 @@
+#include "wiring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "begin.h"
+#include "localsocket.h"
+#include "netlink.h"
+#include "network.h"
+#include "util.h"
+
+static int take_namespace(int from) {
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } room = {};
+        char byte;
+        struct iovec data = {&byte, 1};
+        struct msghdr message = {
+                .msg_iov = &data, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
+        ssize_t size = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
+        const struct cmsghdr *head = size == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+        int fd;
+
+        if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
+                die("the pod's PID 1 did not hand out its network namespace");
+        memcpy(&fd, CMSG_DATA(head), sizeof(int));
+        return fd;
+}
+
+static void close_between(int after, int before) {
+        if (after + 1 < before)
+                (void) close_range((unsigned) after + 1, (unsigned) before - 1, 0);
+}
+
+/* Above all the pod's lock goes: the pod runs as long as the monitor and systemd-nspawn do. */
+static void keep_only(int one, int other) {
+        int first = one < other ? one : other, second = one < other ? other : one;
+
+        close_between(STDERR_FILENO, first);
+        close_between(first, second);
+        (void) close_range((unsigned) second + 1, ~0U, 0);
+}
+
+/* Only PID 1 can have called: nothing else is in the pod yet, and once it has, nobody can any more. */
+static void wire(const struct launch *launch, int listener) {
+        AUTO_CLOSE int host = netlink_open();
+        struct pollfd caller = {.fd = listener, .events = POLLIN};
+        AUTO_CLOSE int pod = poll(&caller, 1, -1) == 1 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+
+        if (pod < 0)
+                die_errno("cannot hear the pod's PID 1");
+        (void) unlink(BEGIN_ON_HOST);
+        AUTO_CLOSE int namespace = take_namespace(pod);
+        make_network(launch, host, namespace);
+        (void) send(pod, "", 1, MSG_NOSIGNAL); /* one that is gone needs none */
+}
+
+void wiring_begin(struct wiring *wiring, const struct launch *launch) {
+        pid_t monitor = getpid();
+        int ends[2];
+
+        *wiring = (struct wiring){.said = -1};
+        if (launch->network != NETWORK_NEW)
+                return;
+        AUTO_CLOSE int listener = listen_at(BEGIN_ON_HOST, 0600, 1);
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                die_errno("cannot make a pipe");
+        wiring->pid = fork();
+        if (wiring->pid < 0)
+                die_errno("cannot fork");
+        if (wiring->pid == 0) {
+                die_through(ends[1]);
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != monitor)
+                        die("the monitor is gone");
+                keep_only(listener, ends[1]);
+                wire(launch, listener);
+                _exit(0);
+        }
+        close(ends[1]);
+        wiring->said = ends[0];
+}
+
+char *wiring_end(struct wiring *wiring, bool now) {
+        char text[1024];
+        int status = 0;
+        ssize_t size;
+
+        if (wiring->pid <= 0)
+                return NULL;
+        if (now)
+                (void) kill(wiring->pid, SIGKILL);
+        if (waitpid(wiring->pid, &status, now ? 0 : WNOHANG) != wiring->pid)
+                return NULL;
+        wiring->pid = 0;
+        size = read(wiring->said, text, sizeof(text) - 1);
+        close(take_fd(&wiring->said));
+        if (size > 0) {
+                text[size] = '\0';
+                return xstrdup(text);
+        }
+        if (status == 0 || now)
+                return NULL;
+        return xstrdup("the process that sets up the pod's network was killed");
+}
