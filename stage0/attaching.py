@@ -13,27 +13,34 @@ import signal
 import socket
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
 from stage0.detachkeys import DetachKeys
 from stage0.watching import Watch
+from stage1.contract.errors import PodError
 from stage1.contract.values import NamedTuple
 
 _PIECE = 16384
 _ROOM = 65536
 _NUMBERS = {b"o": 1, b"e": 2}
 DETACHED = "detached"
+# Of those that ask a program for something; Ctrl-Z and SIGCONT are between us and our shell.
+_PROXIED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Streams(NamedTuple):
-    """Ours: whether input goes to the app, and what ends it; a terminal to hand over; the keys to get it back."""
+    """Ours: whether input goes to the app, and what ends it; a terminal to hand over; the keys to get it back.
+
+    `proxy` hands a signal that came for us to the app; None: it is for us. A PodError of its is told, no more.
+    """
 
     takes_input: bool
     raw: bool
     keys: DetachKeys
     end: bytes = b""
+    proxy: Callable[[int], None] | None = None
 
 
 class Attachment:
@@ -54,7 +61,7 @@ class Attachment:
 
     def run(self, ended: Any) -> str:  # noqa: ANN401  a function without arguments
         """Until the keys were pressed (`detached`), the app has ended (`ended`), or the monitor is gone (`gone`)."""
-        with _wake_up_on(signal.SIGWINCH) as woken:
+        with _wake_up_on(signal.SIGWINCH, *(_PROXIED if self._streams.proxy else ())) as woken:
             self._poll.register(woken, select.POLLIN)
             self._tell_size()
             while True:
@@ -80,8 +87,7 @@ class Attachment:
         if descriptor == self._watch.fileno():
             self._watch.wait(0)
         elif descriptor == woken:
-            os.read(woken, 512)
-            self._tell_size()
+            self._take_signals(os.read(woken, 512))
         elif descriptor == 0 and self._read():
             return DETACHED
         return None
@@ -134,6 +140,16 @@ class Attachment:
             self._send(self._streams.end)
             self._at_end = False
 
+    def _take_signals(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number == signal.SIGWINCH:
+                self._tell_size()
+            elif self._streams.proxy and number in _PROXIED:
+                try:
+                    self._streams.proxy(number)
+                except PodError as error:
+                    self.note(f"{signal.Signals(number).name}: {error}")
+
     def _tell_size(self) -> None:
         if self._streams.raw:
             with contextlib.suppress(OSError):
@@ -158,16 +174,17 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _wake_up_on(number: int) -> Iterator[int]:
-    """A descriptor that can be read when the signal came: a sleep would otherwise just go on."""
+def _wake_up_on(*numbers: int) -> Iterator[int]:
+    """A descriptor to read the numbers of signals from that came: a sleep would otherwise just go on."""
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
     before = signal.set_wakeup_fd(theirs)
-    handler = signal.signal(number, lambda *_: None)
+    handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
     try:
         yield ours
     finally:
-        signal.signal(number, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.set_wakeup_fd(before)
         os.close(ours)
         os.close(theirs)

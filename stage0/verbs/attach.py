@@ -7,9 +7,10 @@ import json
 import os
 import socket
 import sys
+from functools import partial
 from typing import Any
 
-from stage0 import attaching, entering, handoff, lifecycle, logfiles, results
+from stage0 import attaching, entering, handoff, lifecycle, logfiles, results, signals
 from stage0.attaching import Attachment, Streams
 from stage0.detachkeys import DetachKeys
 from stage0.lifecycle import Pod
@@ -29,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-stdin", action="store_true", help="only look: nothing goes to the app")
     parser.add_argument(
         "--end-input", action="store_true", help="where our input ends, the app's ends too, for good"
+    )
+    parser.add_argument(
+        "--sig-proxy",
+        action="store_true",
+        help="signals that come for us (Ctrl-C, SIGTERM, ...) go to the app; otherwise they only detach",
     )
     parser.add_argument("-n", "--tail", metavar="LINES", type=int, default=0, help="its last LINES first")
     parser.add_argument(
@@ -78,7 +84,8 @@ def _attached(
         out.flush()
     with attaching.raw_terminal(raw):
         end = b"" if not arguments.end_input else _END_OF_TERMINAL if kind == "tty" else b"e"
-        attachment = Attachment(client, Streams(wanted, raw, DetachKeys(keys), end), watch)
+        proxy = partial(signals.signal_apps, pod.directory, [app]) if arguments.sig_proxy else None
+        attachment = Attachment(client, Streams(wanted, raw, DetachKeys(keys), end, proxy), watch)
         how = attachment.run(lambda: _final(pod.directory, app) is not None)
     if how == attaching.DETACHED:
         sys.stdout.write("\n")

@@ -291,6 +291,23 @@ def test_a_terminal_is_as_it_was_whatever_happens(pods: Pods) -> None:
             os.close(slave)
 
 
+def test_signals_end_the_attachment_or_go_to_the_app(pods: Pods) -> None:
+    traps = "trap 'echo interrupted' INT; trap 'echo asked; exit 9' TERM; echo here"
+    wait = "while :; do sleep 0.02; done"
+    pods.detach("--name", "it", "busybox", "--", "sh", "-c", f"{traps}; {GO}; echo there; {wait}")
+    proxy, looker = attached(pods, "--sig-proxy", "it"), attached(pods, "it")
+    wait_for_clients(pods, 2)
+    go(pods)
+    proxy.prints("there")
+    looker.prints("there")
+    looker.send(signal.SIGINT)
+    looker.done(128 + signal.SIGINT)
+    proxy.send(signal.SIGINT)
+    proxy.prints("interrupted")
+    proxy.send(signal.SIGTERM)
+    assert proxy.done(9).out == "there\ninterrupted\nasked\n"
+
+
 def test_a_pod_that_is_killed_ends_its_clients(pods: Pods) -> None:
     pods.detach("--name", "it", "busybox", "--", "sleep", "100000")
     client = attached(pods, "it")
