@@ -17,16 +17,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NoReturn
 
-from stage0 import transfer
+from stage0 import privileges, transfer
 from stage1.contract import PodError
 from stage1.contract.values import NamedTuple
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _SIGKILL = 1, 24, 38, 9
-_CAPABILITY_VERSION_3 = 0x20080522
-# chown, dac_override, dac_read_search, fowner, fsetid, setfcap: describing files, and no other right of root
-_KEPT = (0, 1, 2, 3, 4, 31)
-_LAST_CAPABILITY = 63
+# describing files, and no other right of root
+_KEPT = (
+    privileges.CHOWN, privileges.DAC_OVERRIDE, privileges.DAC_READ_SEARCH, privileges.FOWNER, privileges.FSETID,
+    privileges.SETFCAP,
+)  # fmt: skip
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -158,9 +158,9 @@ def lock_into(root: Root, keep: tuple[int, ...]) -> None:
     parent = os.getppid()
     _load_everything()
     if root.mounts is not None:
-        _check(_libc.setns(root.mounts, _CLONE_NEWNS), "join the mount namespace")
+        privileges.check(_libc.setns(root.mounts, _CLONE_NEWNS), "join the mount namespace")
     if root.users is not None:
-        _check(_libc.setns(root.users, _CLONE_NEWUSER), "join the user namespace")
+        privileges.check(_libc.setns(root.users, _CLONE_NEWUSER), "join the user namespace")
     os.fchdir(root.descriptor)
     os.chroot(".")
     os.chdir("/")
@@ -168,11 +168,9 @@ def lock_into(root: Root, keep: tuple[int, ...]) -> None:
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     os.umask(0)
-    _close_all_but(keep)
-    _drop_capabilities()
-    _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+    privileges.close_all_but((0, 1, 2, *keep))
+    privileges.keep_capabilities(_KEPT)
+    privileges.die_with_parent(parent)
 
 
 def _load_everything() -> None:
@@ -185,28 +183,3 @@ def _load_everything() -> None:
     sys.path.clear()
     sys.meta_path.clear()
     sys.path_hooks.clear()
-
-
-def _close_all_but(keep: tuple[int, ...]) -> None:
-    start = 0
-    for descriptor in sorted({0, 1, 2, *keep}):
-        if descriptor > start:  # with an empty range os.closerange() closes everything
-            os.closerange(start, descriptor)
-        start = descriptor + 1
-    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
-
-
-def _drop_capabilities() -> None:
-    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "give up new privileges")
-    for capability in range(_LAST_CAPABILITY + 1):
-        if capability not in _KEPT and _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
-            break
-    low = sum(1 << capability for capability in _KEPT)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)(low, low, 0, 0, 0, 0)
-    _check(_libc.capset(header, data), "give up capabilities")
-
-
-def _check(result: int, what: str) -> None:
-    if result < 0:
-        raise OSError(ctypes.get_errno(), f"cannot {what}: {os.strerror(ctypes.get_errno())}")

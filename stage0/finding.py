@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 from stage1.contract.errors import ConflictError, NotFoundError
 from stage1.contract.places import NAMES, PODS, STATES, is_start_of_uuid, is_uuid, pod_directory
+from stage1.contract.running import is_locked
 
 
 def find(root: str, reference: str) -> tuple[str, str, bool]:
@@ -22,21 +22,6 @@ def find(root: str, reference: str) -> tuple[str, str, bool]:
             if os.path.exists(directory):
                 return state, uuid, running
     raise _no_pod(reference)
-
-
-def is_locked(directory: str) -> bool:
-    """Probe the lock of a pod's directory without keeping it."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def owner_of(root: str, name: str) -> str | None:

@@ -18,6 +18,7 @@ from stage0 import finding
 from stage0.finding import listing as listing
 from stage1.contract import ConflictError, DataRoot, PodDir, State
 from stage1.contract.places import is_uuid
+from stage1.contract.running import is_locked
 from stage1.contract.values import NamedTuple
 
 _TRIES, _MOMENT = 100, 0.001
@@ -146,7 +147,7 @@ def _lock(directory: PodDir, how: int) -> int | None:
 
 def is_running(directory: PodDir) -> bool:
     """Probe the lock without keeping it."""
-    return finding.is_locked(str(directory.path))
+    return is_locked(str(directory.path))
 
 
 def wait_for_end(directory: PodDir) -> None:

@@ -13,9 +13,9 @@ import socket
 from pathlib import Path
 from typing import NoReturn
 
-from stage0.image.confine import close_all_but, die_with_parent
 from stage0.image.policy import Limits
 from stage0.image.unpack import Child, make_pipes, run_child
+from stage0.privileges import close_all_but, die_with_parent
 from stage1.contract.errors import HostError
 
 _LONGEST = 1 << 16  # a path and a few numbers

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stage0.image.confine import confine, die_with_parent
+from stage0.image.confine import confine
 from stage0.image.extract import extract
 from stage0.image.model import ImageError
 from stage0.image.pipes import PipeReader, feed
 from stage0.image.policy import Limits
 from stage0.image.tarstream import TarStream
+from stage0.privileges import die_with_parent
 from stage1.contract.errors import HostError, PodError
 from stage1.contract.values import NamedTuple
 

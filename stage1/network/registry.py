@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stage1.contract import HostError
+from stage1.contract.running import is_locked
 from stage1.network.model import Entry, Network, entry_from, entry_to, network_from, network_to
 
 _RUN = Path("/run/unitpod")
@@ -49,7 +50,7 @@ class Registry:
         for path in _by_age(self.pods):
             with contextlib.suppress(FileNotFoundError):
                 entry = entry_from(_read(path))
-                (living if is_locked(Path(entry.directory)) else gone).append(entry)
+                (living if is_locked(entry.directory) else gone).append(entry)
         return living, gone
 
     def entry(self, uuid: str) -> Entry | None:
@@ -111,21 +112,6 @@ class Registry:
 def is_interface(name: str) -> bool:
     """True if this network namespace has such an interface; /sys may show another namespace's."""
     return os.path.exists(f"/proc/sys/net/ipv4/conf/{name}")  # noqa: PTH110  a system call, no more
-
-
-def is_locked(directory: Path) -> bool:
-    """True while a pod runs or is being started (its directory's flock is held)."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _by_age(place: Path) -> list[Path]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stage0.image.confine import confine, die_with_parent
+from stage0.image.confine import confine
+from stage0.privileges import die_with_parent
 
 pytestmark = pytest.mark.root
 

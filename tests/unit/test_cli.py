@@ -403,7 +403,7 @@ def test_exec_imports_next_to_nothing(root: DataRoot) -> None:
     assert {name for name in found if name.startswith("stage")} == {
         "stage0", "stage0.cli", "stage0.entering", "stage0.finding", "stage0.handoff", "stage0.settings",
         "stage0.verbs", "stage0.verbs.exec", "stage1", "stage1.contract", "stage1.contract.errors",
-        "stage1.contract.places", "stage1.contract.values", "stage1.programs",
+        "stage1.contract.places", "stage1.contract.running", "stage1.contract.values", "stage1.programs",
     }  # fmt: skip
 
 
