@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "check",
     deadline=None,
-    max_examples=60,
+    max_examples=20,
     suppress_health_check=[HealthCheck.too_slow],
     database=settings().database if os.access(Path(__file__).parent.parent, os.W_OK) else None,
 )
 settings.register_profile("quick", parent=settings.get_profile("check"), max_examples=5)
+settings.register_profile("whole", parent=settings.get_profile("check"), max_examples=60)  # `make test`
 settings.register_profile("thorough", parent=settings.get_profile("check"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
 
