@@ -51,7 +51,7 @@ test: check native images ## everything, lab included
 	$(PYTHON) -m pytest -q tests/lab tests/test_install.py
 
 test-vm: venv native images ## tests on an emulated machine with cgroup v2 and systemd 257
-	$(PYTHON) -m pytest -q tests/vm
+	$(PYTHON) -m pytest -v --no-header -rfEs tests/vm
 
 bench: venv native images ## ratios against podman and raw systemd-nspawn
 	@$(PYTHON) -m compileall -q stage0 stage1

@@ -180,8 +180,10 @@ def test_following_one_pod_ends_when_it_is_removed(pods: Pods) -> None:
 
 
 def test_wait_for_ready_and_for_an_app(pods: Pods) -> None:
-    pods.detach("--name", "it", "busybox", "--exec", "sh", "--", "-c", "sleep 0.3; exit 4", "---", *IDLE)
+    told = "until [ -e /go ]; do sleep 0.05; done; exit 4"
+    pods.detach("--name", "it", "busybox", "--exec", "sh", "--", "-c", told, "---", *IDLE)
     pods("wait", "--for", "ready", "it")
+    pods("exec", "--app", "busybox", "it", "touch", "/go")
     assert pods("wait", "--for", "app:busybox", "it", status=4).out == "4\n"
     assert pods("wait", "it", status=4).out == "4\n"
     assert "is exited" in pods("wait", "--for", "ready", "it", status=125).err

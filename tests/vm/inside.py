@@ -1,7 +1,10 @@
 """EFFECT. In the emulated machine: runs the wanted tests and tells the other side of a serial port how each ended.
 
 `python -m tests.vm.inside PORT` reads the node ids from `build/vm/wanted`, one a line; each line it writes is a JSON
-object: `{"test": …, "outcome": …, "seconds": …, "text": …}`, or `{"status": …}` when pytest is done.
+object: `{"test": …, "outcome": …, "seconds": …, "text": …}`, or `{"status": …}` when all are done.
+
+Tests on the machine itself and tests in a lab on it have a process each: two systemds and two name spaces keep them
+apart, and each has a processor.
 """
 
 from __future__ import annotations
@@ -10,12 +13,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 WANTED = Path("build/vm/wanted")
+LAB = "tests/lab/"
 
 
 class Reporter:
@@ -24,6 +30,7 @@ class Reporter:
     def __init__(self, port: IO[str]) -> None:
         self._port = port
         self._worst: pytest.TestReport | None = None
+        self._seconds = 0.0
 
     def say(self, **facts: object) -> None:
         """Write a line."""
@@ -32,13 +39,13 @@ class Reporter:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Of setup, call and teardown the first that went wrong counts, else the call."""
+        self._seconds += report.duration
         if self._worst is None or (self._worst.passed and not report.passed):
             self._worst = report
         if report.when == "teardown":
             worst, self._worst = self._worst, None
-            self.say(
-                test=worst.nodeid, outcome=worst.outcome, seconds=round(worst.duration, 2), text=text(worst)
-            )
+            seconds, self._seconds = round(self._seconds, 1), 0.0
+            self.say(test=worst.nodeid, outcome=worst.outcome, seconds=seconds, text=text(worst))
 
 
 def text(report: pytest.TestReport) -> str:
@@ -49,6 +56,46 @@ def text(report: pytest.TestReport) -> str:
     return f"{report.longrepr}{sections[-20000:]}" if report.failed else ""
 
 
+def one_part(tests: Sequence[str]) -> int:
+    """Run these tests, one after the other; what becomes of them goes to the standard output alone."""
+    with os.fdopen(os.dup(1), "w") as out:
+        os.dup2(2, 1)
+        options = ["-q", "-p", "no:cacheprovider", "--color=no", "--tb=short"]
+        return int(pytest.main([*options, *tests], plugins=[Reporter(out)]))
+
+
+def forward(part: subprocess.Popen[str], port: IO[str], lock: threading.Lock) -> None:
+    """Lines of one part, whole."""
+    assert part.stdout is not None
+    for line in part.stdout:
+        with lock:
+            port.write(line)
+            port.flush()
+
+
+def all_parts(port: IO[str]) -> int:
+    """Run both parts side by side; the worse of their statuses."""
+    tests = WANTED.read_text().splitlines()
+    chosen = [[test for test in tests if test.startswith(LAB) == in_lab] for in_lab in (False, True)]
+    words = [sys.executable, "-m", "tests.vm.inside", "--part"]
+    parts = [
+        subprocess.Popen([*words, *part], stdout=subprocess.PIPE, text=True) for part in filter(None, chosen)
+    ]
+    lock = threading.Lock()
+    readers = [threading.Thread(target=forward, args=(part, port, lock)) for part in parts]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    return max(part.wait() for part in parts)
+
+
+def system() -> dict[str, str]:
+    """What the tests run on."""
+    said = subprocess.run(["systemctl", "--version"], check=True, capture_output=True, text=True).stdout
+    return {"kernel": os.uname().release, "systemd": said.split("(")[1].split(")")[0]}
+
+
 def main(port: str) -> None:
     """Run the tests with everything required that only this machine has."""
     os.environ["REQUIRE"] = "root,lab,cgroup2"
@@ -56,12 +103,9 @@ def main(port: str) -> None:
     # udev, which does not run there, would do it when the node is opened
     subprocess.run(["modprobe", "--all", "tun", "fuse", "loop"], check=True)
     with Path(port).open("w") as out:
-        reporter = Reporter(out)
-        reporter.say(started=os.uname().release)
-        options = ["-q", "-p", "no:cacheprovider", "--color=no", "--tb=short"]
-        status = pytest.main([*options, *WANTED.read_text().splitlines()], plugins=[reporter])
-        reporter.say(status=int(status))
+        Reporter(out).say(started=system())
+        Reporter(out).say(status=all_parts(out))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(one_part(sys.argv[2:]) if sys.argv[1] == "--part" else main(sys.argv[1]))

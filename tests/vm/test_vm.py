@@ -5,13 +5,19 @@ Each test here is one that ran there; `-k` chooses among them before the machine
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.vm.conftest import Outcomes
+from tests.vm.conftest import SECONDS, Outcomes
 
 
-def test_on_the_machine(inner: str, outcomes: Outcomes) -> None:
+def test_on_the_machine(
+    inner: str, outcomes: Outcomes, record_property: Callable[[str, object], None]
+) -> None:
     outcome = outcomes.of(inner)
+    record_property(SECONDS, outcome["seconds"])
     if outcome["outcome"] == "skipped":
         pytest.skip(outcome["text"])
-    assert outcome["outcome"] == "passed", outcome["text"]
+    if outcome["outcome"] != "passed":
+        pytest.fail(outcome["text"], pytrace=False)
