@@ -9,6 +9,7 @@ Text that is not UTF-8 is kept by surrogate escapes, in both directions.
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import signal
@@ -345,6 +346,13 @@ def ending(result: Facts) -> str:
 def left_mounts(root: Path) -> list[str]:
     """Mounts below a data root, in the host's table."""
     return [line for line in Path("/proc/1/mountinfo").read_text().splitlines() if f"{root}/" in line]
+
+
+def groups(pattern: str) -> list[Path]:
+    """Control groups of any hierarchy by a pattern; those of others may go while this looks."""
+    # Path.glob() fails where a directory goes meanwhile
+    found = glob.glob(f"/sys/fs/cgroup/**/{pattern}", recursive=True)  # noqa: PTH207
+    return [Path(path) for path in found]
 
 
 def left_cgroups(uuids: tuple[str, ...]) -> list[str]:

@@ -16,7 +16,7 @@ import pytest
 from stage1.dbuswire import Variant
 from stage1.pidone import PidOne
 from tests.conftest import needs_unified_cgroups
-from tests.root.pods import Pods, eventually
+from tests.root.pods import Pods, eventually, groups
 from tests.root.test_pod_limits import OF_APP
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ def leader(pods: Pods, uuid: str) -> str:
     return (pods.directory(uuid) / "run/leader").read_text().split()[0]
 
 
+def groups_of_apps(pid: str) -> Iterator[Path]:
+    """Those of the pod that has this PID 1, whatever the group of the pod is called."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        place, found, _ = line.split(":", 2)[2].partition("/init.scope")
+        if found:
+            yield from groups(f"{place.strip('/')}/**/app-*.service")
+
+
 def differences(pods: Pods, uuid: str) -> Iterator[str]:
     """In what the running pod is not what its `pod.json` says."""
     directory = pods.directory(uuid)
@@ -45,7 +53,7 @@ def differences(pods: Pods, uuid: str) -> Iterator[str]:
     mounted = [
         line.split()[4] for line in Path(f"/proc/{leader(pods, uuid)}/mountinfo").read_text().splitlines()
     ]
-    groups = {path.name for path in Path("/sys/fs/cgroup").glob(f"**/*{uuid}*/**/app-*.service")}
+    there = {path.name for path in groups_of_apps(leader(pods, uuid))}
     data = {app["name"] + (f".{app['revision']}" if app["revision"] else "") for app in manifest["apps"]}
     found: dict[str, tuple[object, object]] = {
         "journal": ((directory / "change.json").exists(), False),
@@ -67,7 +75,7 @@ def differences(pods: Pods, uuid: str) -> Iterator[str]:
         ),
         "results": ({path.stem for path in (directory / "run/status").glob("*.runs")} - names, set()),
         "logs": ({path.stem for path in (directory / "run/logs").glob("*.log")}, names),
-        "groups": (groups, {f"app-{name}.service" for name in names}),
+        "groups": (there, {f"app-{name}.service" for name in names}),
         "running": ({name for name, app in apps(pods).items() if app["state"] == "running"}, names),
     }
     yield from (f"{what}: {is_} is not {ought}" for what, (is_, ought) in found.items() if is_ != ought)

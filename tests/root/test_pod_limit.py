@@ -8,12 +8,11 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import needs_unified_cgroups
-from tests.root.pods import Facts, Pods, ending, eventually
+from tests.root.pods import Facts, Pods, ending, eventually, groups
 from tests.root.test_pod_limits import BOOTED, FORKING, OF_APP, UNIFIED, group_value
 
 pytestmark = pytest.mark.root
@@ -58,7 +57,7 @@ def test_a_running_pod_is_bound_at_once_and_freed_again(pods: Pods) -> None:
     assert forks(pods) == ""
     assert limits(pods) == {}
     pods("stop", "it")
-    assert [path for path in Path("/sys/fs/cgroup").glob("**/pod-*") if path.name == f"pod-{uuid}"] == []
+    assert groups(f"pod-{uuid}") == []
 
 
 def test_memory_that_an_app_takes_after_the_change_is_counted(pods: Pods) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import needs_unified_cgroups
-from tests.root.pods import Pods, ending, eventually
+from tests.root.pods import Pods, ending, eventually, groups
 
 pytestmark = pytest.mark.root
 
@@ -107,9 +107,7 @@ def test_groups_of_a_limited_pod_are_gone_when_it_is_over_or_was_killed(pods: Po
     pod.popen.wait()
     eventually(lambda: pods.status(killed)["state"] == "exited", "the end of the pod")
     pods("rm", killed)
-    assert [
-        str(path) for path in Path("/sys/fs/cgroup").glob("**/pod-*") if path.name[4:] in {uuid, killed}
-    ] == []
+    assert [*groups(f"pod-{uuid}"), *groups(f"pod-{killed}")] == []
 
 
 def test_limits_of_single_processes_are_seen_from_inside(pods: Pods) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -16,7 +16,7 @@ from tests.conftest import required
 from tests.vm.inside import LAB
 from tests.vm.machine import Machine
 from tests.vm.selection import SELECTION
-from tests.vm.tree import REPO, ensure
+from tests.vm.tree import CACHE, REPO, ensure
 
 PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "mke2fs")
 NO_TESTS = 5  # pytest's exit status
@@ -57,8 +57,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 class Outcomes:
     """Reads what the machine reports until the wanted test is among it."""
 
-    def __init__(self, lines: Iterator[dict[str, Any]]) -> None:
+    def __init__(self, lines: Iterator[dict[str, Any]], failures: IO[str]) -> None:
         self._lines = lines
+        self._failures = failures
         self._known: dict[str, dict[str, Any]] = {}
         self.system: dict[str, str] = {}
 
@@ -72,6 +73,8 @@ class Outcomes:
                 )
             if "test" in line:
                 self._known[line["test"]] = line
+            if line.get("outcome") == "failed":
+                print(line["test"], line["text"], sep="\n", end="\n\n", file=self._failures, flush=True)
             self.system = line.get("started", self.system)
         return self._known[test]
 
@@ -88,8 +91,8 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[Outcomes]:
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     chosen = [found["inner"] for found in parameters if "inner" in found]
     start = time.monotonic()
-    with Machine(ensure(), chosen) as lines:
-        found = Outcomes(lines)
+    with (CACHE / "failures.log").open("w") as failures, Machine(ensure(), chosen) as lines:
+        found = Outcomes(lines, failures)
         yield found
     minutes = (time.monotonic() - start) / 60
     what = ", ".join(f"{name} {version}" for name, version in found.system.items())
@@ -104,7 +107,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     return (
         report.outcome,
         {"passed": ".", "skipped": "s"}.get(report.outcome, "F"),
-        f"{report.outcome} ({took} s)",
+        f"{report.outcome.upper()} ({took} s)",
     )
 
 
