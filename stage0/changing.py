@@ -117,7 +117,8 @@ def _carry_out(directory: PodDir, leader: int, change: Change) -> None:
     joining = handoff.joining()
     for stage in stages(change):
         if stage.old is not None:
-            joining.leave(directory, leader, stage.old)
+            new = next(app for app in stage.after.apps if app.name == stage.name)
+            joining.leave(directory, leader, stage.old, new)
         joining.join(directory, leader, stage.before, stage.after, stage.name, stage.earlier)
 
 
@@ -141,8 +142,8 @@ def _settle_running(directory: PodDir, leader: int, now: PodManifest, change: Ch
         joining.leave(directory, leader, app)
     if now != change.after:
         for old, new in back.replaced:
-            joining.leave(directory, leader, old)
-            joining.put(directory, other, now, new.name)
+            joining.leave(directory, leader, old, new)
+            joining.put(directory, leader, other, now, new.name)
             directory.result(new.name).unlink(missing_ok=True)  # of a trial that nobody is to judge by
     joining.settle(directory, leader, now, other, decide=now == change.after)
     for app in back.removed:

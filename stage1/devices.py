@@ -6,17 +6,22 @@ finds a node all the same, and the one that keeps root of the pod to the rights 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from stage1.contract import CredentialKind, PodManifest
+from stage1.contract import App, CredentialKind, PodManifest
 
 _ALL = "rwm"
 
 
 def allowed(pod: PodManifest) -> Mapping[str, str]:
     """Device and rights, of all apps together; the monitor must be able to make the nodes."""
+    return allowed_of(pod.apps)
+
+
+def allowed_of(apps: Iterable[App]) -> Mapping[str, str]:
+    """The same of some apps."""
     found: dict[str, set[str]] = {}
-    for app in pod.apps:
+    for app in apps:
         for device in app.confinement.devices:
             found.setdefault(device.source, {"m"}).update(device.rights)
     return {source: "".join(right for right in _ALL if right in rights) for source, rights in found.items()}
@@ -41,5 +46,14 @@ def bus_properties(pod: PodManifest) -> dict[bytes, object]:
     given = dict(allowed(pod))
     if any(one.kind is CredentialKind.ENCRYPTED for app in pod.apps for one in app.credentials):
         given["char-tpm"] = "rw"  # systemd-creds, which the monitor runs, may need the host's
-    listed = [(source.encode(errors="surrogateescape"), rights.encode()) for source, rights in given.items()]
+    listed = _on_bus(given)
     return {b"DevicePolicy": b"closed", **({b"DeviceAllow": listed} if listed else {})}
+
+
+def difference(had: Mapping[str, str], wanted: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """DeviceAllow that makes the one list the other: one that is gone cannot be opened (a list knows no removal)."""
+    return _on_bus({**dict.fromkeys(had, "m"), **wanted})
+
+
+def _on_bus(given: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(source.encode(errors="surrogateescape"), rights.encode()) for source, rights in given.items()]

@@ -13,9 +13,7 @@ from stage1.plan import LaunchPlan
 _KEPT = ("identity/", "network/")
 # What systemd-nspawn and the pod's PID 1 were born with.
 _AT_START = {
-    "credential": "secrets (--credential)",
     "from-host": "sockets that the host passes (--socket with from-host)",
-    "device": "devices (--device)",
     "ulimit": "limits of processes above the pod's own (--ulimit)",
     "oom-score": "an OOM score below the pod's own (--oom-score-adj)",
     "share": "mounts that the host sees (shared)",
@@ -26,6 +24,8 @@ _PLACES = {
     f"rootfs{DEVICES}/": "limits of single disks (--io-max)",
 }
 _CAPABILITIES = "--capability="
+# Whoever starts the pod hands these on to the monitor.
+_STREAMS = {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}
 
 
 class Difference(NamedTuple):
@@ -62,6 +62,10 @@ def _kinds(more: Iterable[Record]) -> Iterator[str]:
     for record in more:
         if record[0] in _AT_START:
             yield _AT_START[record[0]]
+        elif record[0] == "credential" and record[2] == "unit":
+            yield "secrets of the unit that started it (--credential without a file)"
+        elif record[0] == "credential" and record[3] in _STREAMS:
+            yield f"secrets from {record[3]}"
         elif record[0] == "app" and record[4] != "none":
             yield "standard input (--stdin)"
         elif record[0] == "bind":

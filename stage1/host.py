@@ -73,7 +73,7 @@ def _stamp() -> str:
     nspawn = _nspawn()
     changed = Path(nspawn).stat().st_mtime_ns if nspawn else 0
     machined = _machined()
-    return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {_booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
+    return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
 
 
 def _ask() -> HostFacts:
@@ -94,9 +94,9 @@ def _ask() -> HostFacts:
     return HostFacts(
         nspawn=nspawn,
         systemd=version if own.is_host else _version(own.systemd_version()),
-        booted=_booted(),
+        booted=booted(),
         machined=_machined(),
-        cgroups=() if _booted() else cgroup_mounts(),
+        cgroups=() if booted() else cgroup_mounts(),
     )
 
 
@@ -112,13 +112,13 @@ def _version(text: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _booted() -> bool:
+def booted() -> bool:
     """See sd_booted(3)."""
     return Path("/run/systemd/system").is_dir()
 
 
 def _machined() -> bool:
-    return _booted() and any(
+    return booted() and any(
         Path(place, "dbus-org.freedesktop.machine1.service").exists()
         for place in (
             "/run/systemd/system",

@@ -104,7 +104,7 @@ def join(
 
     What it does until `settle` is not the pod's end, nor is what those do that came `earlier` in the same change.
     """
-    old, new = put(directory, before, after, name)
+    old, new = put(directory, leader, before, after, name)
     app = next(one for one in new.pod.apps if one.name == name)
     trial = plan.policy(new.pod, joining=(*earlier, name)).encode()
     files = difference(old.plan, new.plan)
@@ -114,13 +114,40 @@ def join(
         _start(systemd, directory, app)
 
 
-def put(directory: PodDir, before: PodManifest, after: PodManifest, name: str) -> tuple[Planned, Planned]:
-    """Streams and mounts of an app of `after`, and both plans."""
+def put(
+    directory: PodDir, leader: int, before: PodManifest, after: PodManifest, name: str
+) -> tuple[Planned, Planned]:
+    """Streams and mounts of an app of `after`, and both plans. Of an app that was there, `leave` left what is kept."""
     old, new = planned(before, directory), planned(after, directory)
     app = next(one for one in new.pod.apps if one.name == name)
+    was = next((one for one in old.pod.apps if one.name == name), None)
     _open_streams(directory, old.plan, new.plan, name)
-    _mount(directory, app, new)
+    _allow(leader, devices.allowed(before), devices.allowed_of((*before.apps, *after.apps)))
+    records = plan.app_mounts(new.pod, app, directory, new.own, new.wiring, kept(was, app))
+    _mounter("install", directory, name, data=plan.encode_records(records))
     return old, new
+
+
+def kept(one: App | None, other: App | None) -> tuple[str, ...]:
+    """What an app has of the host that is the same after a change: it may be gone from where it came from."""
+    if one is None or other is None:
+        return ()
+    nodes = (one.confinement.devices, one.user) == (other.confinement.devices, other.user)
+    secrets = one.credentials == other.credentials
+    return (*(("nodes",) if nodes else ()), *(("credentials",) if secrets else ()))
+
+
+def _allow(leader: int, had: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Where the host's systemd keeps a list of the pod's devices, these are in it from now on."""
+    if had == wanted or not host.booted():
+        return
+    from stage1 import manager  # noqa: PLC0415  80 ms, and rare
+
+    manager.allow_devices(manager.unit_of(leader), devices.difference(had, wanted))
+
+
+def _mounter(verb: str, directory: PodDir, *words: str, data: bytes | None = None) -> None:
+    command.run([str(resources.native("mounter")), verb, str(directory.path), *words], data=data)
 
 
 def _open_streams(directory: PodDir, old: LaunchPlan, new: LaunchPlan, name: str) -> None:
@@ -134,14 +161,6 @@ def _open_streams(directory: PodDir, old: LaunchPlan, new: LaunchPlan, name: str
             control.ask(directory, *fields)
     if opening:
         control.ask(directory, "open", *record[1:])
-
-
-def _mount(directory: PodDir, app: App, new: Planned) -> None:
-    records = plan.app_mounts(new.pod, app, directory, new.own, new.wiring)
-    command.run(
-        [str(resources.native("mounter")), "install", str(directory.path), app.name],
-        data=plan.encode_records(records),
-    )
 
 
 def _start(systemd: PidOne, directory: PodDir, app: App) -> None:
@@ -194,8 +213,11 @@ def resume(directory: PodDir, leader: int, names: Collection[str]) -> None:
                 systemd.job("StartUnit", service_name(name))
 
 
-def leave(directory: PodDir, leader: int, app: App) -> None:
-    """Stop an app in order, those that require it first, and take its mounts away. Its streams stay."""
+def leave(directory: PodDir, leader: int, app: App, other: App | None = None) -> None:
+    """Stop an app in order, those that require it first, and take its mounts away. Its streams stay.
+
+    `other`: what comes in its place.
+    """
     with PidOne(leader) as systemd:
         for socket in app.sockets:
             _stop(systemd, socket_unit_name(app.name, socket.name))
@@ -204,7 +226,7 @@ def leave(directory: PodDir, leader: int, app: App) -> None:
         systemd.settle([service_name(name) for name in held])
         # SetUnitProperties of a live limit left files in PID 1's /run, which the next app of this name would inherit
         systemd.call("RevertUnitFiles", "as", [service_name(app.name)])
-    command.run([str(resources.native("mounter")), "uninstall", str(directory.path), app.name])
+    _mounter("uninstall", directory, app.name, *kept(app, other))
 
 
 def _stop(systemd: PidOne, unit: str) -> None:
@@ -254,6 +276,7 @@ def settle(directory: PodDir, leader: int, one: PodManifest, other: PodManifest,
         _write_units(directory, leader, files)
     else:
         _write(directory, files)
+    _allow(leader, devices.allowed_of((*one.apps, *other.apps)), devices.allowed(one))
     # after the policy: an app that ends from here on is judged by the reaper
     if decide and any(_is_final(directory, app.name) for app in one.apps):
         with PidOne(leader) as systemd:

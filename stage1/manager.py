@@ -175,6 +175,27 @@ def set_properties(unit: str, properties: Mapping[bytes, object]) -> None:
         ) from None
 
 
+def allow_devices(unit: str, listed: Sequence[tuple[bytes, bytes]]) -> None:
+    """Change which devices a transient unit may use, if it may not use all: a unit of the user's own is the user's."""
+    from pystemd.dbusexc import DBusBaseError  # noqa: PLC0415  see above
+    from pystemd.dbuslib import DBus  # noqa: PLC0415
+    from pystemd.systemd1 import Manager  # noqa: PLC0415
+
+    kind = f"{_BUS.decode()}.{unit.rpartition('.')[2].capitalize()}".encode()
+    try:
+        with DBus() as bus, Manager(bus=bus) as manager:
+            path: bytes = manager.Manager.GetUnit(unit.encode())
+            transient = bus.get_property(_BUS, path, b"org.freedesktop.systemd1.Unit", b"Transient", b"b")
+            policy = bus.get_property(_BUS, path, kind, b"DevicePolicy", b"s")
+    except DBusBaseError as error:
+        raise HostError(
+            f"the host's systemd does not tell about {unit}: {_text(error.err_message) or error}",
+            hint=f"see `systemctl status {unit}`",
+        ) from None
+    if transient and _text(policy) == "closed":
+        set_properties(unit, {b"DeviceAllow": list(listed)})
+
+
 def _teach_signatures(more: Sequence[Property] = ()) -> None:
     """Properties of units that pystemd has not heard of, or has otherwise than org.freedesktop.systemd1(5)."""
     from pystemd.systemd1.unit_signatures import KNOWN_UNIT_SIGNATURES  # noqa: PLC0415  see above

@@ -10,7 +10,6 @@ from stage1.contract.paths import BEGIN
 from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
 from stage1.render import Job
-from stage1.units import passed_credentials
 
 TEMPLATE = "pod/nspawn.args.j2"
 RESULT = "nspawn.args"
@@ -51,7 +50,6 @@ class NspawnArguments(NamedTuple):
     journal: bool
     properties: tuple[Assignment, ...]
     ulimits: tuple[Assignment, ...]
-    credentials: tuple[Escaped, ...]
     capabilities: Escaped
     directory: Escaped = Escaped("@directory@")
     machine: Escaped = Escaped("@machine@")
@@ -77,7 +75,6 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         ulimits=_assignments(
             (name.upper(), f"{soft}:{hard}") for name, soft, hard in limits.supervisor_ulimits(pod)
         ),
-        credentials=passed_credentials(pod),
         capabilities=Escaped(",".join(more_capabilities(pod))),
     )
     return Job(TEMPLATE, RESULT, "nspawn", context)
@@ -112,10 +109,3 @@ def argv(program: str, rendered: str, pod: PodManifest, directory: PodDir) -> tu
 def _fill(argument: str, values: dict[str, str]) -> str:
     name, equals, value = argument.partition("=")
     return f"{name}{equals}{values.get(value, value)}"
-
-
-def environment(pod: PodManifest, directory: PodDir) -> tuple[str, ...]:
-    """What systemd-nspawn finds in its environment beyond what the monitor gives to every one."""
-    if not passed_credentials(pod):
-        return ENVIRONMENT
-    return (*ENVIRONMENT, f"CREDENTIALS_DIRECTORY={directory.credentials}")

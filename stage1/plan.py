@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from pathlib import Path
 
 from stage1 import entering, identity, journal, limits, mounts, nspawn, units
@@ -120,8 +120,7 @@ def launch_plan(
     own = identity.files(pod, host, living=living(pod, wiring))
     files |= {f"identity/etc/{name}": content for name, content in own.items()}
     files["nspawn.json"] = (
-        json.dumps({"argv": argv, "environment": nspawn.environment(pod, directory)}, indent=1).encode()
-        + b"\n"
+        json.dumps({"argv": argv, "environment": nspawn.ENVIRONMENT}, indent=1).encode() + b"\n"
     )
     files["etc/policy"] = policy(pod).encode()
     files |= network_records.files(wiring) if wiring else {}
@@ -191,7 +190,7 @@ def records(
     yield from mounts.shared_records(pod)
     yield ("log-limit", str(pod.log_limit))
     yield from journal.records(pod)
-    for assignment in nspawn.environment(pod, directory):
+    for assignment in nspawn.ENVIRONMENT:
         yield ("env", assignment)
     if pod.remove:
         names = (str(directory.root.names / pod.name),) if pod.name else ()
@@ -210,6 +209,10 @@ def _app_records(app: App) -> Iterator[Record]:
     for socket in app.sockets:
         if socket.from_host:
             yield ("from-host", app.name, socket.name)
+    yield from _credentials(app)
+
+
+def _credentials(app: App) -> Iterator[Record]:
     for one in app.credentials:
         yield ("credential", units.credential_id(app.name, one.name), one.kind.value, one.source)
 
@@ -252,9 +255,17 @@ def _hosts(pod: PodManifest, wiring: Wiring | None) -> str | None:
 
 
 def app_mounts(
-    pod: PodManifest, app: App, directory: PodDir, own: tuple[str, ...], wiring: Wiring | None
+    pod: PodManifest,
+    app: App,
+    directory: PodDir,
+    own: tuple[str, ...],
+    wiring: Wiring | None,
+    kept: Container[str] = (),
 ) -> Iterator[Record]:
-    """What the monitor mounts for one app alone, as instructions that stand for themselves."""
+    """What the monitor mounts for one app alone, as instructions that stand for themselves.
+
+    `kept`: `nodes` or `credentials`, which are there already.
+    """
     alone = pod._replace(apps=(app,))
     yield ("version", "1")
     yield ("pod", pod.label)
@@ -262,8 +273,12 @@ def app_mounts(
         yield ("userns", str(pod.userns.base), str(pod.userns.size))
     found = (*_roots(alone, directory, own), *mounts.records(alone, directory, own, _hosts(pod, wiring)))
     yield from _mapped(iter(found), pod.userns)
+    if "nodes" not in kept:
+        yield from _nodes(app)
     if app.confinement.read_only:
         yield ("read-only", app_root(app.name))
+    if "credentials" not in kept:
+        yield from _credentials(app)
     yield ("exec", "-")
 
 
@@ -285,12 +300,16 @@ def _devices(pod: PodManifest) -> Iterator[Record]:
     if any(app.confinement.privileged for app in pod.apps):
         yield ("bind", "/dev", f"rootfs{HOST_DEVICES}", "-")
     for app in pod.apps:
-        owner = (str(app.user.uid or 0), str(app.user.gid or 0))
-        for number, device in enumerate(app.confinement.devices):
-            mode = f"{4 * ('r' in device.rights) + 2 * ('w' in device.rights)}00"
-            yield ("device", device.source, f"rootfs{DEVICE_NODES}/{app.name}.{number}", mode, *owner)
+        yield from _nodes(app)
         if app.confinement.read_only:
             yield ("read-only", mounts.app_root(app.name))
+
+
+def _nodes(app: App) -> Iterator[Record]:
+    owner = (str(app.user.uid or 0), str(app.user.gid or 0))
+    for number, device in enumerate(app.confinement.devices):
+        mode = f"{4 * ('r' in device.rights) + 2 * ('w' in device.rights)}00"
+        yield ("device", device.source, f"rootfs{DEVICE_NODES}/{app.name}/{number}", mode, *owner)
 
 
 def encode_records(found: Iterator[Record]) -> bytes:

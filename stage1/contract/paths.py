@@ -18,6 +18,7 @@ MOUNTS = "/pod/mounts"
 STREAMS = "/pod/streams"
 STATUS = "/pod/status"
 DEVICE_NODES = "/pod/nodes"
+CREDENTIALS = "/pod/credentials"
 HOST_DEVICES = "/pod/host-devices"
 JOURNAL = "/var/log/journal"
 JOURNAL_SOCKETS = "/run/systemd/journal"
@@ -238,11 +239,6 @@ class PodDir(NamedTuple):
     def streams(self) -> Path:
         """FIFOs of the apps."""
         return self.run / "streams"
-
-    @property
-    def credentials(self) -> Path:
-        """Secrets, in the pod's own mount namespace only; elsewhere an empty directory."""
-        return self.run / "credentials"
 
     @property
     def status(self) -> Path:

@@ -3,15 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "mounts.h"
 #include "util.h"
 
-#define PLACE          "run/credentials"
+#define PLACE          "rootfs/pod/credentials"
 #define SIZE_MAX_BYTES ((size_t) 1 << 20) /* systemd's own bound of one credential */
 
 static const char *name_of(const struct credential_spec *spec) {
@@ -32,17 +32,14 @@ static char *source_path(const struct credential_spec *spec) {
 }
 
 /* Byte for byte and to the end, whatever the source is: a file, or a pipe that can be read once. */
-static void copy(const struct credential_spec *spec, const char *path, const char *target) {
+static void copy(const struct credential_spec *spec, const char *path, int to) {
         AUTO_CLOSE int from = open(path, O_RDONLY | O_CLOEXEC);
-        AUTO_CLOSE int to = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
         char data[4096];
         size_t size = 0;
         ssize_t got;
 
         if (from < 0)
                 die_errno("credential %s: cannot open %s", name_of(spec), path);
-        if (to < 0)
-                die_errno("credential %s: cannot make %s", name_of(spec), target);
         while ((got = read(from, data, sizeof(data))) != 0) {
                 if (got < 0 && errno == EINTR)
                         continue;
@@ -52,20 +49,25 @@ static void copy(const struct credential_spec *spec, const char *path, const cha
                 if (size > SIZE_MAX_BYTES)
                         die("credential %s: %s is larger than a mebibyte", name_of(spec), path);
                 if (write_all(to, data, (size_t) got) < 0)
-                        die_errno("credential %s: cannot write %s", name_of(spec), target);
+                        die_errno("credential %s: cannot keep it", name_of(spec));
         }
         explicit_bzero(data, sizeof(data));
         if (size == 0)
                 die("credential %s: %s is empty", name_of(spec), path);
 }
 
-static void decrypt(const struct credential_spec *spec, const char *target) {
+static void decrypt(const struct credential_spec *spec, int to) {
         AUTO_FREE char *name = xasprintf("--name=%s", name_of(spec));
-        const char *argv[] = {"systemd-creds", "decrypt", name, spec->source, target, NULL};
+        const char *argv[] = {"systemd-creds", "decrypt", name, spec->source, "-", NULL};
+        posix_spawn_file_actions_t actions;
         int status = 0, error;
         pid_t pid;
 
-        error = posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *) argv, environ);
+        if (posix_spawn_file_actions_init(&actions) != 0 ||
+            posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO) != 0)
+                die("credential %s: cannot prepare systemd-creds", name_of(spec));
+        error = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *) argv, environ);
+        posix_spawn_file_actions_destroy(&actions);
         if (error != 0)
                 die("credential %s: cannot run systemd-creds: %s", name_of(spec), strerror(error));
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -75,20 +77,45 @@ static void decrypt(const struct credential_spec *spec, const char *target) {
                     spec->source);
 }
 
-void make_credentials(const struct credential_spec *specs, size_t count) {
-        if (count == 0)
-                return;
-        if (mkdir(PLACE, 0700) < 0 && errno != EEXIST)
-                die_errno("cannot make %s", PLACE);
-        if (mount("ramfs", PLACE, "ramfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
-                die_errno("cannot mount a ramfs at %s", PLACE);
-        for (size_t i = 0; i < count; i++) {
-                AUTO_FREE char *target = xasprintf("%s/%s", PLACE, specs[i].id);
-                AUTO_FREE char *path = source_path(&specs[i]);
+/* The directory of the secrets of one app, which is root's in the pod. */
+static int make_place(const struct credential_spec *spec, const struct id_range *ids, uint32_t root) {
+        AUTO_FREE char *place = xasprintf(PLACE "/%.*s", (int) strcspn(spec->id, "."), spec->id);
 
-                if (specs[i].kind == CREDENTIAL_ENCRYPTED)
-                        decrypt(&specs[i], target);
-                else
-                        copy(&specs[i], path, target);
+        act_as_pod_root(ids);
+        AUTO_CLOSE int fd = mount_memory(place, "ramfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700");
+        act_as_host_root();
+        if (fchownat(fd, "", root, root, AT_EMPTY_PATH) < 0)
+                die_errno("cannot give %s to the pod", place);
+        return take_fd(&fd);
+}
+
+static void make_credential(const struct credential_spec *spec, int place, uint32_t root) {
+        AUTO_CLOSE int to = openat(place, name_of(spec), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+
+        if (to < 0 || fchown(to, root, root) < 0)
+                die_errno("credential %s: cannot make a file for it", name_of(spec));
+        if (spec->kind == CREDENTIAL_ENCRYPTED) {
+                decrypt(spec, to);
+                return;
+        }
+        AUTO_FREE char *path = source_path(spec);
+        copy(spec, path, to);
+}
+
+static bool is_same_app(const struct credential_spec *one, const struct credential_spec *other) {
+        size_t length = strcspn(one->id, ".");
+        return length == strcspn(other->id, ".") && strncmp(one->id, other->id, length) == 0;
+}
+
+void make_credentials(const struct credential_spec *specs, size_t count, const struct id_range *ids) {
+        uint32_t root = ids->count > 0 ? ids->base : 0;
+        AUTO_CLOSE int place = -1;
+
+        for (size_t i = 0; i < count; i++) {
+                if (i == 0 || !is_same_app(&specs[i], &specs[i - 1])) {
+                        close_descriptor(&place);
+                        place = make_place(&specs[i], ids, root);
+                }
+                make_credential(&specs[i], place, root);
         }
 }

@@ -1,16 +1,19 @@
-/* Secrets of apps, on their way from the host to systemd-nspawn. */
+/* Secrets of apps, on their way from the host to the pod's systemd, which gives each to its app alone. */
 #pragma once
 
 #include <stddef.h>
 
+#include "idmap.h"
+
 enum credential_kind { CREDENTIAL_FILE, CREDENTIAL_ENCRYPTED, CREDENTIAL_UNIT };
 
 struct credential_spec {
-        const char *id; /* APP.NAME, the file's name for systemd-nspawn */
+        const char *id; /* APP.NAME */
         enum credential_kind kind;
         const char *source; /* a path, or what $CREDENTIALS_DIRECTORY calls it */
 };
 
-/* Puts them into run/credentials, which is memory that is never swapped and that only this mount namespace
- * sees: it is gone when systemd-nspawn is. Dies naming the credential, never saying a byte of it. */
-void make_credentials(const struct credential_spec *specs, size_t count);
+/* Puts them into rootfs/pod/credentials/APP/NAME, readable for root of the pod: memory that is never swapped
+ * and that only this mount namespace sees. Those of an app follow each other. Dies naming the credential,
+ * never saying a byte of it. */
+void make_credentials(const struct credential_spec *specs, size_t count, const struct id_range *ids);

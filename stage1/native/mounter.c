@@ -1,5 +1,5 @@
 /* mounter add [--read-only] [--recursive] [--app-runs] [--machine NAME] [--note FILE] [--propagate] DIR APP
- * SOURCE TARGET mounter remove DIR APP TARGET ID mounter install|uninstall DIR APP
+ * SOURCE TARGET mounter remove DIR APP TARGET ID mounter install DIR APP mounter uninstall DIR APP [KEPT…]
  *
  * Brings a tree of the host into an app of the running pod in DIR, and takes it away. The tree is cloned and
  * gets all it is to be (read-only, owners) before anybody can see it, then it is attached below the app's
@@ -345,12 +345,13 @@ int main(int argc, char **argv) {
                         die_errno("cannot enter the pod directory %s", argv[2]);
                 return hold(argv[3], argv + 4);
         }
-        if (argc == 4 && (strcmp(argv[1], "install") == 0 || strcmp(argv[1], "uninstall") == 0)) {
+        bool installs = argc == 4 && strcmp(argv[1], "install") == 0;
+        if (installs || (argc >= 4 && strcmp(argv[1], "uninstall") == 0)) {
                 if (strchr(argv[3], '/') || argv[3][0] == '.')
                         die("'%s' is no app name", argv[3]);
                 if (chdir(argv[2]) < 0)
                         die_errno("cannot enter the pod directory %s", argv[2]);
-                return argv[1][0] == 'i' ? install_app(argv[3]) : uninstall_app(argv[3]);
+                return installs ? install_app(argv[3]) : uninstall_app(argv[3], argv + 4);
         }
         struct request request = parse(argc, argv);
         if (chdir(request.directory) < 0)

@@ -45,9 +45,7 @@ static void cannot_make(const char *target) {
         die_errno("cannot make the mount point %s", target);
 }
 
-/* A target lies below the pod's root, or elsewhere in the pod directory. An image may have put links into
- * the root, so there a path means what it means inside. */
-static int open_target(const char *target, bool directory) {
+int open_target(const char *target, bool directory) {
         bool inside = strncmp(target, "rootfs/", 7) == 0;
         const char *path = inside ? target + 7 : target;
         AUTO_CLOSE int root = open_root(inside ? "rootfs" : target[0] == '/' ? "/" : ".");
@@ -57,6 +55,15 @@ static int open_target(const char *target, bool directory) {
         if (fd < 0)
                 cannot_make(target);
         return fd;
+}
+
+int mount_memory(const char *target, const char *type, unsigned long flags, const char *options) {
+        AUTO_CLOSE int place = open_target(target, true);
+        AUTO_FREE char *path = xasprintf("/proc/self/fd/%d", place);
+
+        if (mount(type, path, type, flags, options) < 0)
+                die_errno("cannot mount a %s at %s", type, target);
+        return open_target(target, true);
 }
 
 /* A detached copy of the mount at path: ours to change and to put anywhere. */
@@ -300,6 +307,10 @@ static void make_read_only(const char *target) {
                 die_errno("cannot make %s read-only", target);
 }
 
+static bool is_device(const struct mount_spec *spec) {
+        return spec->kind == MOUNT_DEVICE;
+}
+
 static bool has_overlay(const struct mount_spec *specs, size_t count) {
         for (size_t i = 0; i < count; i++)
                 if (specs[i].kind == MOUNT_OVERLAY)
@@ -309,7 +320,6 @@ static bool has_overlay(const struct mount_spec *specs, size_t count) {
 
 void make_mounts(const struct mount_spec *specs, size_t count, const struct id_range *ids) {
         struct stage stage = {.fd = -1, .here = -1, .userns_fd = -1, .ids = ids};
-        bool devices = false;
 
         if (ids->count > 0)
                 stage.userns_fd = open_user_namespace(ids);
@@ -324,10 +334,10 @@ void make_mounts(const struct mount_spec *specs, size_t count, const struct id_r
                         make_overlay(&stage, &specs[i]);
                 else if (specs[i].kind == MOUNT_READ_ONLY)
                         make_read_only(specs[i].target);
-                else if (specs[i].kind == MOUNT_DEVICE) {
-                        make_device(&specs[i], ids, !devices);
-                        devices = true;
-                } else
+                else if (is_device(&specs[i]))
+                        make_device(&specs[i], i > 0 && is_device(&specs[i - 1]) ? &specs[i - 1] : NULL,
+                                    ids);
+                else
                         make_bind(&stage, &specs[i]);
         }
         act_as_host_root();

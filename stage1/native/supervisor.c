@@ -104,7 +104,7 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
         enter_network(launch);
         enter_mount_namespace();
         make_mounts(launch->mounts, launch->n_mounts, &launch->ids);
-        make_credentials(launch->credentials, launch->n_credentials);
+        make_credentials(launch->credentials, launch->n_credentials, &launch->ids);
         /* If the monitor dies, systemd-nspawn stops the pod in order. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
                 die("the monitor is gone");

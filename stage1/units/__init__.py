@@ -2,7 +2,7 @@
 
 from stage1.units.app import AppUnit, PodUnits, app_unit, pod_units
 from stage1.units.command import command, program_path
-from stage1.units.credentials import credential_id, passed_credentials
+from stage1.units.credentials import credential_id
 from stage1.units.identity import MISSING_ID
 from stage1.units.names import await_name, service_name, socket_unit_name
 from stage1.units.order import Await, awaits, is_activated
@@ -20,7 +20,6 @@ __all__ = [
     "command",
     "credential_id",
     "is_activated",
-    "passed_credentials",
     "pod_units",
     "program_path",
     "service_name",

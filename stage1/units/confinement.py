@@ -93,4 +93,4 @@ def _allowed(devices: Iterable[Device], numbers: Mapping[str, str]) -> Iterator[
 
 
 def _bind(app: App, number: int, device: Device) -> Escaped:
-    return Escaped(f"{DEVICE_NODES}/{app.name}.{number}:{path_word(device.target)}")
+    return Escaped(f"{DEVICE_NODES}/{app.name}/{number}:{path_word(device.target)}")

@@ -64,6 +64,9 @@ def differences(pods: Pods, uuid: str) -> Iterator[str]:
             sorted(f"/pod/apps/{name}/rootfs" for name in names),
         ),
         "places": (set(os.listdir(f"/proc/{leader(pods, uuid)}/root/pod/apps")), names),
+        "nodes": (places(pods, uuid, "nodes") - names, set()),
+        "secrets": (places(pods, uuid, "credentials") - names, set()),
+        "other mounts": (places(pods, uuid, "mounts") - names, set()),
         "streams": ({path.stem for path in (directory / "run/streams").iterdir()}, names),
         "units": (
             {
@@ -79,6 +82,12 @@ def differences(pods: Pods, uuid: str) -> Iterator[str]:
         "running": ({name for name, app in apps(pods).items() if app["state"] == "running"}, names),
     }
     yield from (f"{what}: {is_} is not {ought}" for what, (is_, ought) in found.items() if is_ != ought)
+
+
+def places(pods: Pods, uuid: str, kind: str) -> set[str]:
+    """Apps that have something of this kind in the pod's own root."""
+    place = Path(f"/proc/{leader(pods, uuid)}/root/pod/{kind}")
+    return set(os.listdir(place)) if place.is_dir() else set()
 
 
 def check(pods: Pods, uuid: str) -> None:
@@ -209,12 +218,68 @@ def test_what_only_a_start_can_give_is_refused_by_its_name(pods: Pods) -> None:
     uuid = pods.detach("--name", "it", "--empty")
     for option, what in (
         (("--cap-add", "CAP_NET_ADMIN"), "CAP_NET_ADMIN"),
+        (("--privileged",), "--privileged"),
         (("--stdin", "stream"), "standard input"),
-        (("--device", "/dev/null"), "devices"),
+        (("--credential", "key"), "secrets of the unit that started it"),
+        (("--credential", "key=/dev/stdin"), "secrets from /dev/stdin"),
+        (("--socket", "80,host"), "sockets that the host passes"),
+        (("--oom-score-adj", "-500"), "an OOM score below"),
+        (("--ulimit", "nofile=600000"), "--ulimit"),
     ):
         assert what in pods("app", "add", "it", "busybox", *option, status=125).err
     assert "pod port add" in pods("app", "add", "it", "busybox", "--publish", "80", status=2).err
     check(pods, uuid)
+
+
+SEES = """
+stat -c '%t:%T %U %a' /dev/deep/nothing; head -c 4 /dev/deep/nothing | wc -c
+cat $CREDENTIALS_DIRECTORY/key; stat -c ' %U %a' $CREDENTIALS_DIRECTORY/key; exec sleep 100000
+"""
+SEEN = ["1:5 app 400", "4", "hunter2 app 400"]
+
+
+@pytest.mark.parametrize("userns", ["auto", "host"])
+def test_an_app_that_was_added_has_its_devices_and_its_secrets(pods: Pods, userns: str) -> None:
+    """What was taken from the host once stays when the app gets another image: it may be gone by then."""
+    secret = pods.write("secret", "hunter2", mode=0o600)
+    uuid = pods.detach("--name", "it", "--userns", userns, "--empty")
+    options = ("--device", "/dev/zero:/dev/deep/nothing:r", "--credential", f"key={secret}", "--user", "app")
+    pods("app", "add", "it", "busybox", *options, "--", "sh", "-c", SEES)
+    eventually(lambda: pods.log("it") == SEEN, "what the app sees")
+    check(pods, uuid)
+    pods.there(secret).rename(pods.there(f"{secret}.kept"))
+    pods("app", "update", "--image", "busybox", "it", "busybox")
+    eventually(lambda: pods.log("it") == SEEN * 2, "the same with another image")
+    assert "not-found" in pods("app", "update", "--image", "inspect", "it", "busybox", status=125).err
+    check(pods, uuid)
+    pods("app", "restart", "it", "busybox")
+    eventually(lambda: pods.log("it")[-3:] == SEEN, "the same after an update that was taken back")
+    pods("app", "rm", "it", "busybox")
+    check(pods, uuid)
+    lost = pods("app", "add", "it", "busybox", *options, status=125)
+    assert f"{secret} does not exist" in lost.err
+    check(pods, uuid)
+
+
+@pytest.mark.parametrize("userns", ["auto", "host"])
+def test_an_app_that_was_added_sees_what_the_host_mounts_later(pods: Pods, userns: str) -> None:
+    shared = pods.there(pods.new_path("shared"))
+    shared.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "x", shared], check=True)
+    try:
+        subprocess.run(["mount", "--make-shared", shared], check=True)
+        pods.detach("--name", "it", "--userns", userns, "--empty")
+        for name in ("slave", "private"):
+            mount = f"type=bind,source={shared},target=/s,propagation={name}"
+            pods("app", "add", "it", "busybox", "--name", name, "--mount", mount, *SLEEP[1:])
+        (shared / "inner").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "x", shared / "inner"], check=True)
+        (shared / "inner/seen").touch()
+        assert pods("exec", "--app", "slave", "it", "ls", "/s/inner").lines == ["seen"]
+        assert pods("exec", "--app", "private", "it", "ls", "/s/inner").lines == []
+        pods("rm", "-f", "it")
+    finally:
+        subprocess.run(["umount", "--recursive", shared], check=True)
 
 
 def test_an_immutable_pod_refuses_every_change_alike(pods: Pods) -> None:

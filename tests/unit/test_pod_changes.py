@@ -15,6 +15,8 @@ from stage1 import plan as launch
 from stage1.contract import (
     Confinement,
     ConflictError,
+    Credential,
+    CredentialKind,
     DataRoot,
     Device,
     ExitPolicy,
@@ -24,10 +26,12 @@ from stage1.contract import (
     State,
     Stdin,
     UsageError,
+    User,
     UserNamespace,
     VolumeKind,
 )
 from stage1.difference import difference, lacking
+from stage1.joining import kept
 from stage1.render import render
 from stage1.resources import template_path
 from tests.samples import FACTS, FILES, NOW, app, image, plan, pod
@@ -159,11 +163,22 @@ def test_the_difference_of_two_plans_makes_one_into_the_other(old: set[str], new
     assert lacking(one, other) == []
 
 
+def test_a_device_or_a_secret_comes_to_a_running_pod() -> None:
+    device, secret = Device("/dev/x", "/dev/x", "rw"), Credential("key", CredentialKind.FILE, "/secret")
+    rich = app("b", confinement=Confinement(devices=(device,)), credentials=(secret,))
+    assert lacking(launched(pod(app("a"))), launched(pod(app("a"), rich))) == []
+    assert kept(None, rich) == kept(rich, None) == ()
+    assert kept(rich, rich._replace(revision=1)) == ("nodes", "credentials")
+    assert kept(rich, rich._replace(credentials=())) == ("nodes",)
+    assert kept(rich, rich._replace(user=User("5", 5, 5))) == ("credentials",)
+
+
 @pytest.mark.parametrize(
     ("more", "what"),
     [
         ({"confinement": Confinement(capabilities=("CAP_NET_ADMIN",))}, "CAP_NET_ADMIN"),
-        ({"confinement": Confinement(devices=(Device("/dev/null", "/dev/null", "rw"),))}, "--device"),
+        ({"credentials": (Credential("key", CredentialKind.UNIT, "key"),)}, "the unit that started it"),
+        ({"credentials": (Credential("key", CredentialKind.FILE, "/dev/stdin"),)}, "/dev/stdin"),
         ({"confinement": Confinement(privileged=True)}, "--privileged"),
         ({"stdin": Stdin.STREAM}, "--stdin"),
         ({"oom_score_adjust": -500}, "--oom-score-adj"),
