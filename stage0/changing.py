@@ -14,10 +14,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage0 import cgroups, handoff, layout, lifecycle, results
+from stage0 import cgroups, handoff, layout, lifecycle, limitnote, results
 from stage0.lifecycle import Pod
 from stage0.plan.changes import Change, stages
 from stage1.contract import ConflictError, DataRoot, PodDir, PodError, PodManifest, State, codec
+from stage1.contract.paths import OF_APPS
 
 _ENCODING = "surrogateescape"
 
@@ -27,7 +28,7 @@ def held(root: DataRoot, reference: str) -> Iterator[Pod]:
     """A pod that nobody else changes meanwhile, if it can be changed; what was left half done is settled first."""
     pod = lifecycle.find(root, reference)
     with locked(pod):
-        pod = lifecycle.find(root, pod.uuid)
+        pod = _now(pod)
         require_mutable(pod)
         settle(pod)
         yield pod
@@ -49,6 +50,12 @@ def locked(pod: Pod) -> Iterator[None]:
         os.close(lock)
 
 
+def _now(pod: Pod) -> Pod:
+    """The pod as it is: it may have ended. One that did not run when we locked it looks as if it did."""
+    found = lifecycle.find(pod.directory.root, pod.uuid)
+    return found if pod.word == "running" else found._replace(running=False)
+
+
 def require_mutable(pod: Pod) -> None:
     """ConflictError for a pod that was made not to be changed."""
     if lifecycle.read_manifest(pod.directory).get("immutable"):
@@ -67,9 +74,7 @@ def leader_of(pod: Pod) -> int | None:
     """PID 1 of a pod that runs and can be spoken to, None for one that does not run."""
     if pod.word != "running":
         return None
-    leader = results.live_process(pod.directory.leader)
-    if leader is None:
-        raise ConflictError(f"pod {pod.uuid} is starting or ending", hint="try again in a moment")
+    leader = results.leader(pod.directory)
     tree = results.groups(pod)
     if tree and cgroups.is_frozen(tree):
         raise ConflictError(f"pod {pod.uuid} is paused", hint=f"let it go on: pod unpause {pod.uuid[:8]}")
@@ -79,6 +84,9 @@ def leader_of(pod: Pod) -> int | None:
 def apply(pod: Pod, change: Change) -> PodManifest:
     """Carry a change out on a pod that is held; if it fails, the pod is as it was."""
     leader = leader_of(pod)
+    known = {volume.name for volume in change.before.volumes}
+    more = tuple(volume for volume in change.after.volumes if volume.name not in known)
+    layout.check_sources(change.after._replace(volumes=more, apps=tuple(change.added)))
     if leader is not None:
         handoff.joining().check(change.before, change.after, pod.directory)
         change = change._replace(running=tuple(_stopped_by(leader, change)))
@@ -104,7 +112,7 @@ def apply(pod: Pod, change: Change) -> PodManifest:
 
 def _settle_again(pod: Pod) -> None:
     """It may have ended meanwhile."""
-    settle(lifecycle.find(pod.directory.root, pod.uuid))
+    settle(_now(pod))
 
 
 def _stopped_by(leader: int, change: Change) -> Iterator[str]:
@@ -124,12 +132,16 @@ def _carry_out(directory: PodDir, leader: int, change: Change) -> None:
 
 def settle(pod: Pod) -> None:
     """Let a pod that is held be what its `pod.json` says."""
+    if pod.word == "running" and pod.directory.limiting.exists():
+        limitnote.settle(pod.directory, manifest(pod.directory))
     change = read(pod.directory)
     if change is None:
         return
     now = manifest(pod.directory)
     if (leader := leader_of(pod)) is not None:
         _settle_running(pod.directory, leader, now, change)
+    else:
+        _remove_places(pod.directory, now)
     _remove_data(pod.directory, now)
     pod.directory.change.unlink(missing_ok=True)
 
@@ -156,8 +168,21 @@ def _settle_running(directory: PodDir, leader: int, now: PodManifest, change: Ch
 def settle_ended(directory: PodDir) -> None:
     """The same for a pod that does not run and whose lock we have."""
     if read(directory) is not None:
-        _remove_data(directory, manifest(directory))
+        now = manifest(directory)
+        _remove_places(directory, now)
+        _remove_data(directory, now)
         directory.change.unlink(missing_ok=True)
+
+
+def _remove_places(directory: PodDir, now: PodManifest) -> None:
+    """Directories that an app was mounted at when the pod ran: its root keeps them."""
+    from stage0.image.scratch import remove  # noqa: PLC0415  rare
+
+    known = {app.name for app in now.apps}
+    for place in (directory.base / "upper" / path.lstrip("/") for path in OF_APPS):
+        for name in lifecycle.listing(place):
+            if name not in known:
+                remove(place / name)
 
 
 def _remove_data(directory: PodDir, now: PodManifest) -> None:
@@ -207,6 +232,7 @@ def _replace(path: Path, content: bytes) -> None:
 def settle_all(root: DataRoot) -> None:
     """Changes whose commands were killed; those that are under way, and pods that cannot be asked, are left alone."""
     for pod in lifecycle.pods(root):
-        if pod.state in {State.PREPARED, State.RUN, State.EXITED} and pod.directory.change.exists():
+        half = pod.directory.change.exists() or pod.directory.limiting.exists()
+        if half and pod.state in {State.PREPARED, State.RUN, State.EXITED}:
             with contextlib.suppress(PodError, FileNotFoundError), locked(pod):
-                settle(lifecycle.find(root, pod.uuid))
+                settle(_now(pod))

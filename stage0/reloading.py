@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 
-from stage0 import changing, handoff, history, layout, livemount, livemounts, results
+from stage0 import changing, handoff, history, layout, limitnote, livemount, livemounts, results
 from stage0.lifecycle import Pod
 from stage0.livemounts import Record
 from stage0.plan import reloading, replacement
 from stage0.plan.changes import Change, without_apps
 from stage0.plan.order import check_order, in_order
 from stage0.plan.reloading import Changes, LiveMount
-from stage1.contract import App, ConflictError, PodDir, PodManifest
+from stage1.contract import App, PodDir, PodManifest
 from stage1.contract.values import NamedTuple
 
 
@@ -84,8 +84,10 @@ def apply(pod: Pod, old: PodManifest, new: PodManifest, found: Plan) -> list[str
         _mount(pod, new, changes, undo)
         refused = _limit(pod, old, new, changes)
         layout.rewrite(found.live, pod.directory)
+        limitnote.done(pod.directory)
         if found.after != found.live:
             undo.callback(_settle_files, pod.directory, old, found.live)
+            undo.callback(limitnote.done, pod.directory)
             undo.callback(layout.rewrite, old, pod.directory)
             undo.callback(_limit, pod, new, old, changes)
             _replace(pod, found)
@@ -167,17 +169,10 @@ def _place(record: Record) -> LiveMount:
 
 
 def _limit(pod: Pod, old: PodManifest, new: PodManifest, found: Changes) -> list[str]:
-    """The last of the changes: of what they refuse nothing was changed."""
+    """The last of the changes that need no app: of what they refuse nothing was changed."""
     if not found.limits:
         return []
-    leader = results.live_process(pod.directory.leader)
-    if leader is None:
-        raise ConflictError(f"pod {pod.uuid} is starting or ending", hint="try again")
-    refused: list[str] = []
-    with contextlib.ExitStack() as undo:
-        for app in found.limits:
-            refused += handoff.limit(old, new, pod.directory, leader, app, best_effort=new.best_effort)
-            undo.callback(handoff.limit, new, old, pod.directory, leader, app, best_effort=True)
-            history.note(pod.directory, "limit", app)
-        undo.pop_all()
+    refused = limitnote.change(pod.directory, old, new, found.limits)
+    for app in found.limits:
+        history.note(pod.directory, "limit", app)
     return refused

@@ -11,7 +11,7 @@ from typing import Any
 from stage0 import cgroups, lifecycle, moments
 from stage0.cgroups import Groups
 from stage0.lifecycle import Pod
-from stage1.contract import EXIT_RUNTIME, NotFoundError, PodDir
+from stage1.contract import EXIT_RUNTIME, ConflictError, NotFoundError, PodDir
 from stage1.contract.values import NamedTuple
 
 
@@ -152,6 +152,14 @@ def live_process(record: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return int(pid) if stat.rpartition(")")[2].split()[19] == start else None
+
+
+def leader(directory: PodDir) -> int:
+    """PID 1 of a pod that can be spoken to."""
+    found = live_process(directory.leader)
+    if found is None:
+        raise ConflictError(f"pod {directory.uuid} is starting or ending", hint="try again in a moment")
+    return found
 
 
 def main_process(leader: int, app: str) -> int | None:

@@ -62,7 +62,7 @@ def _wanted(
 
     request = words.with_files(read(arguments.file, settings.data.cache), os.environ)
     request = request._replace(name=old.name, rm=old.remove)
-    return planned(request, store)
+    return planned(request, store)._replace(uuid=old.uuid)  # groups of limits are named by it
 
 
 def _rendered(pod: Pod) -> list[str]:

@@ -19,6 +19,8 @@ STREAMS = "/pod/streams"
 STATUS = "/pod/status"
 DEVICE_NODES = "/pod/nodes"
 CREDENTIALS = "/pod/credentials"
+# Where the pod's root has something for an app, in a directory of its name.
+OF_APPS = (APP_ROOTS, MOUNTS, DEVICE_NODES, CREDENTIALS)
 HOST_DEVICES = "/pod/host-devices"
 JOURNAL = "/var/log/journal"
 JOURNAL_SOCKETS = "/run/systemd/journal"

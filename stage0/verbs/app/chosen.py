@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import cgroups, changing, handoff, history, lifecycle, results
+from stage0 import changing, handoff, history, lifecycle, results
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 from stage1.contract import ConflictError
@@ -28,16 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def chosen(arguments: argparse.Namespace, settings: Settings) -> Chosen:
     """Everything is checked before anything is changed."""
     pod = lifecycle.find(settings.data, arguments.pod)
-    leader = results.live_process(pod.directory.leader) if pod.word == "running" else None
-    if leader is None:
+    if pod.word != "running":
         raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint=f"start it: pod start -d {pod.uuid[:8]}")
     changing.require_mutable(pod)
     for app in arguments.apps:
         results.require_app(pod, app)
-    tree = cgroups.of_pod(leader)
-    if tree and cgroups.is_frozen(tree):
-        raise ConflictError(f"pod {pod.uuid} is paused", hint=f"let it go on: pod unpause {pod.uuid[:8]}")
-    return Chosen(pod, leader, arguments.apps)
+    changing.leader_of(pod)
+    return Chosen(pod, results.leader(pod.directory), arguments.apps)
 
 
 def change_each(found: Chosen, what: str, kind: str) -> None:
