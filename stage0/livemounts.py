@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stage0 import command, handoff, lifecycle, results
+from stage0 import command, handoff, history, lifecycle, results
 from stage0.livemount import LiveMount, mount_table
 from stage0.making import utc_now
 from stage1.contract import ConflictError, HostError, NotFoundError, PodDir, PodError
@@ -67,6 +67,7 @@ def add(directory: PodDir, app: str, wanted: LiveMount, *, machine: str, propaga
         raise
     record = record._replace(mount=int(said))
     _write(directory, record)
+    history.note(directory, "mount", app, source=record.source, target=record.target)
     return record
 
 
@@ -90,6 +91,7 @@ def remove(directory: PodDir, record: Record) -> str:
     if record.mount is not None:
         said = _mounter("remove", str(directory.path), record.app, record.target, str(record.mount))
     forget(directory, record)
+    history.note(directory, "unmount", record.app, source=record.source, target=record.target)
     return said
 
 

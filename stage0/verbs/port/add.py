@@ -8,7 +8,7 @@ import sys
 from stage0 import handoff
 from stage0.plan.ports import parse
 from stage0.settings import Settings
-from stage0.verbs.port.ls import place, running
+from stage0.verbs.port.ls import note, place, running
 from stage1.contract import Port
 
 
@@ -21,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print where each port is on the host."""
     wanted = [port for text in args.port for port in parse(text, "")]
-    found: list[Port] = handoff.networks().publish(running(args.pod, settings, change=True), wanted)
+    directory = running(args.pod, settings, change=True)
+    found: list[Port] = handoff.networks().publish(directory, wanted)
+    note(directory, "publish", found)
     sys.stdout.write("".join(f"{port.pod}/{port.protocol} {place(port)}\n" for port in found))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import changing, handoff, lifecycle, reach
+from stage0 import changing, handoff, history, lifecycle, reach
 from stage0.settings import Settings
 from stage0.show import as_json, table
 from stage1.contract import ConflictError, PodDir, Port
@@ -36,6 +36,11 @@ def running(reference: str, settings: Settings, *, change: bool = False) -> PodD
     if change:
         changing.require_mutable(pod)
     return pod.directory
+
+
+def note(directory: PodDir, what: str, ports: list[Port]) -> None:
+    """Record for `pod events` what has just been done: `publish`, or `unpublish`."""
+    history.note(directory, "port", change=what, ports=[f"{place(port)}/{port.protocol}" for port in ports])
 
 
 def place(port: Port) -> str:

@@ -7,7 +7,7 @@ import argparse
 from stage0 import handoff
 from stage0.plan.ports import parse_place
 from stage0.settings import Settings
-from stage0.verbs.port.ls import running
+from stage0.verbs.port.ls import note, running
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """The ports lead nowhere from now on; connections that are there go on."""
-    handoff.networks().unpublish(
-        running(args.pod, settings, change=True), [parse_place(text) for text in args.port]
-    )
+    directory = running(args.pod, settings, change=True)
+    gone = [parse_place(text) for text in args.port]
+    handoff.networks().unpublish(directory, gone)
+    note(directory, "unpublish", gone)
     return 0
