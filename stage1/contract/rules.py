@@ -7,9 +7,10 @@ it looks again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from stage1.contract import unitproperties
+from stage1.contract.checks import absolute, matches, unique, within
 from stage1.contract.confinement import Confinement
 from stage1.contract.credentials import CredentialKind
 from stage1.contract.errors import UsageError
@@ -58,7 +59,7 @@ LONGEST_TIME = 10.0 * 365 * 86400
 
 def _host_unit(pod: PodManifest) -> Iterator[str]:
     if pod.slice is not None:
-        yield from _matches("slice", SLICE, pod.slice)
+        yield from matches("slice", SLICE, pod.slice)
     for number, text in enumerate(pod.unit_properties):
         try:
             unitproperties.parse(text, where=f"unit_properties.{number}")
@@ -69,19 +70,19 @@ def _host_unit(pod: PodManifest) -> Iterator[str]:
 def broken(pod: PodManifest) -> Iterator[str]:
     """Each rule that this pod does not keep, by the path of the field."""
     yield from _host_unit(pod)
-    yield from _matches("uuid", UUID, pod.uuid)
-    yield from _matches("hostname", HOSTNAME, pod.hostname)
+    yield from matches("uuid", UUID, pod.uuid)
+    yield from matches("hostname", HOSTNAME, pod.hostname)
     if pod.name is not None:
-        yield from _matches("name", POD_NAME, pod.name)
+        yield from matches("name", POD_NAME, pod.name)
     if pod.userns is not None:
-        yield from _within("userns.base", pod.userns.base, 1, LARGEST_ID)
-        yield from _within("userns.size", pod.userns.size, 1, LARGEST_ID + 1 - pod.userns.base)
-    yield from _within("log_limit", pod.log_limit, 65536, 2**62)
-    yield from _within("log_rate.lines", pod.log_rate.lines, 0, 2**32 - 1)
-    yield from _within("log_rate.seconds", pod.log_rate.seconds, 1, 86400)
+        yield from within("userns.base", pod.userns.base, 1, LARGEST_ID)
+        yield from within("userns.size", pod.userns.size, 1, LARGEST_ID + 1 - pod.userns.base)
+    yield from within("log_limit", pod.log_limit, 65536, 2**62)
+    yield from within("log_rate.lines", pod.log_rate.lines, 0, 2**32 - 1)
+    yield from within("log_rate.seconds", pod.log_rate.seconds, 1, 86400)
     yield from broken_resources("resources", pod.resources)
-    yield from _unique("apps", (app.name for app in pod.apps))
-    yield from _unique("volumes", (volume.name for volume in pod.volumes))
+    yield from unique("apps", (app.name for app in pod.apps))
+    yield from unique("volumes", (volume.name for volume in pod.volumes))
     for number, volume in enumerate(pod.volumes):
         yield from _volume(f"volumes.{number}", volume)
     for number, app in enumerate(pod.apps):
@@ -103,82 +104,82 @@ def _network(pod: PodManifest) -> Iterator[str]:
         yield f"interfaces: {len(pod.interfaces)} do not fit the network {pod.network.value}"
     if pod.published and not any(interface.network for interface in pod.interfaces):
         yield "published: no interface is on a network that ports could lead to"
-    yield from _unique("interfaces", (interface.name for interface in pod.interfaces))
+    yield from unique("interfaces", (interface.name for interface in pod.interfaces))
     for number, interface in enumerate(pod.interfaces):
         yield from _interface(f"interfaces.{number}", interface)
     for number, port in enumerate(pod.published):
         yield from _port(f"published.{number}", port)
     for text in pod.sysctls:
-        yield from _matches("sysctls", SYSCTL, text)
+        yield from matches("sysctls", SYSCTL, text)
 
 
 def _interface(where: str, interface: Interface) -> Iterator[str]:
-    yield from _matches(f"{where}.name", DEVICE, interface.name)
+    yield from matches(f"{where}.name", DEVICE, interface.name)
     if (interface.network is None) == (interface.bridge is None):
         yield f"{where}: it is on a network or on a bridge"
     patterns = {"network": NETWORK, "bridge": DEVICE, "mac": MAC}
     patterns |= dict.fromkeys(("ip4", "ip6", "gateway4", "gateway6"), ADDRESS)
     for name, pattern in patterns.items():
         if (value := getattr(interface, name)) is not None:
-            yield from _matches(f"{where}.{name}", pattern, value)
-    yield from _within(f"{where}.mtu", interface.mtu, 576, 65535)
+            yield from matches(f"{where}.{name}", pattern, value)
+    yield from within(f"{where}.mtu", interface.mtu, 576, 65535)
 
 
 def _port(where: str, port: Port) -> Iterator[str]:
-    yield from _within(f"{where}.pod", port.pod, 1, 65535)
-    yield from _within(f"{where}.host", port.host, 0, 65535)
-    yield from _matches(f"{where}.protocol", PROTOCOL, port.protocol)
+    yield from within(f"{where}.pod", port.pod, 1, 65535)
+    yield from within(f"{where}.host", port.host, 0, 65535)
+    yield from matches(f"{where}.protocol", PROTOCOL, port.protocol)
     if port.address:
-        yield from _matches(f"{where}.address", ADDRESS, port.address)
+        yield from matches(f"{where}.address", ADDRESS, port.address)
 
 
 def _volume(where: str, volume: Volume) -> Iterator[str]:
-    yield from _matches(f"{where}.name", VOLUME, volume.name)
+    yield from matches(f"{where}.name", VOLUME, volume.name)
     if volume.kind is VolumeKind.HOST:
-        yield from _absolute(f"{where}.source", volume.source or "")
+        yield from absolute(f"{where}.source", volume.source or "")
     if volume.kind is VolumeKind.NAMED:
-        yield from _matches(f"{where}.source", VOLUME_NAME, volume.source or "")
+        yield from matches(f"{where}.source", VOLUME_NAME, volume.source or "")
     if (volume.kind is VolumeKind.IMAGE) != bool(volume.layers):
         yield f"{where}.layers: an image's tree has layers, and nothing else has"
     for layer in volume.layers:
-        yield from _matches(f"{where}.layers", DIGEST, layer)
-    yield from _within(f"{where}.mode", volume.mode, 0, 0o7777)
-    yield from _within(f"{where}.uid", volume.uid, 0, LARGEST_ID)
-    yield from _within(f"{where}.gid", volume.gid, 0, LARGEST_ID)
+        yield from matches(f"{where}.layers", DIGEST, layer)
+    yield from within(f"{where}.mode", volume.mode, 0, 0o7777)
+    yield from within(f"{where}.uid", volume.uid, 0, LARGEST_ID)
+    yield from within(f"{where}.gid", volume.gid, 0, LARGEST_ID)
 
 
 def _names(names: Names) -> Iterator[str]:
     for entry in names.entries:
-        yield from _matches("names.entries.address", SERVER, entry.address)
+        yield from matches("names.entries.address", SERVER, entry.address)
         for name in entry.names:
-            yield from _matches("names.entries.names", LOOKUP_WORD, name)
+            yield from matches("names.entries.names", LOOKUP_WORD, name)
     for server in names.servers:
-        yield from _matches("names.servers", SERVER, server)
+        yield from matches("names.servers", SERVER, server)
     for word in (*(names.search or ()), *(names.options or ())):
-        yield from _matches("names", LOOKUP_WORD, word)
+        yield from matches("names", LOOKUP_WORD, word)
 
 
 def _identity(identity: Identity) -> Iterator[str]:
     if identity.machine_id is not None:
-        yield from _matches("identity.machine_id", MACHINE_ID, identity.machine_id)
+        yield from matches("identity.machine_id", MACHINE_ID, identity.machine_id)
     if identity.timezone is not None:
-        yield from _matches("identity.timezone", ZONE, identity.timezone)
+        yield from matches("identity.timezone", ZONE, identity.timezone)
 
 
 def _app(where: str, app: App) -> Iterator[str]:
-    yield from _matches(f"{where}.name", NAME, app.name)
-    yield from _matches(f"{where}.stop_signal", SIGNAL, app.stop_signal)
-    yield from _absolute(f"{where}.workdir", app.workdir)
+    yield from matches(f"{where}.name", NAME, app.name)
+    yield from matches(f"{where}.stop_signal", SIGNAL, app.stop_signal)
+    yield from absolute(f"{where}.workdir", app.workdir)
     if not app.argv or not app.argv[0]:
         yield f"{where}.argv: names no program"
     for layer in app.layers:
-        yield from _matches(f"{where}.layers", DIGEST, layer)
+        yield from matches(f"{where}.layers", DIGEST, layer)
     yield from _confinement(f"{where}.confinement", app.confinement)
     for text in app.env:
         if not text.partition("=")[0] or "=" not in text:
             yield f"{where}.env: {text[:40]!r} is not NAME=VALUE"
     for target in (*(mount.target for mount in app.mounts), *(tmpfs.target for tmpfs in app.tmpfs)):
-        yield from _absolute(f"{where}.mounts", target)
+        yield from absolute(f"{where}.mounts", target)
     yield from _sockets(where, app)
     yield from _hooks(where, app)
     yield from _streams(where, app)
@@ -186,26 +187,26 @@ def _app(where: str, app: App) -> Iterator[str]:
     yield from _user(f"{where}.user", app.user)
     yield from broken_resources(f"{where}.resources", app.resources)
     yield from broken_ulimits(f"{where}.ulimits", app.ulimits)
-    yield from _within(f"{where}.oom_score_adjust", app.oom_score_adjust, -1000, 1000)
+    yield from within(f"{where}.oom_score_adjust", app.oom_score_adjust, -1000, 1000)
     yield from _numbers(where, app)
 
 
 def _sockets(where: str, app: App) -> Iterator[str]:
-    yield from _unique(f"{where}.sockets", (socket.name for socket in app.sockets))
+    yield from unique(f"{where}.sockets", (socket.name for socket in app.sockets))
     for socket in app.sockets:
-        yield from _matches(f"{where}.sockets.name", NAME, socket.name)
-        yield from _matches(f"{where}.sockets.listen", LISTEN, socket.listen)
-        yield from _within(f"{where}.sockets.mode", socket.mode, 0, 0o777)
+        yield from matches(f"{where}.sockets.name", NAME, socket.name)
+        yield from matches(f"{where}.sockets.listen", LISTEN, socket.listen)
+        yield from within(f"{where}.sockets.mode", socket.mode, 0, 0o777)
         for number in (socket.uid, socket.gid):
-            yield from _within(f"{where}.sockets", number, 0, LARGEST_ID)
+            yield from within(f"{where}.sockets", number, 0, LARGEST_ID)
 
 
 def _credentials(where: str, app: App) -> Iterator[str]:
-    yield from _unique(f"{where}.credentials", (one.name for one in app.credentials))
+    yield from unique(f"{where}.credentials", (one.name for one in app.credentials))
     for one in app.credentials:
-        yield from _matches(f"{where}.credentials.name", VOLUME, one.name)
+        yield from matches(f"{where}.credentials.name", VOLUME, one.name)
         if one.kind is CredentialKind.UNIT:
-            yield from _matches(f"{where}.credentials.source", VOLUME, one.source)
+            yield from matches(f"{where}.credentials.source", VOLUME, one.source)
         elif not one.source.startswith("/"):
             yield f"{where}.credentials: {one.source[:80]!r} is not an absolute path"
 
@@ -226,43 +227,43 @@ def _hooks(where: str, app: App) -> Iterator[str]:
 
 def _confinement(where: str, confinement: Confinement) -> Iterator[str]:
     for capability in (*confinement.capabilities, *confinement.ambient):
-        yield from _matches(f"{where}.capabilities", CAPABILITY, capability)
+        yield from matches(f"{where}.capabilities", CAPABILITY, capability)
     calls = confinement.system_calls
     for call in (*calls.allow, *calls.deny):
-        yield from _matches(f"{where}.system_calls", SYSTEM_CALL, call)
-    yield from _matches(f"{where}.system_calls.errno", ERRNO, calls.errno)
+        yield from matches(f"{where}.system_calls", SYSTEM_CALL, call)
+    yield from matches(f"{where}.system_calls.errno", ERRNO, calls.errno)
     for word in (*calls.architectures, *calls.families):
-        yield from _matches(f"{where}.system_calls", WORD, word)
+        yield from matches(f"{where}.system_calls", WORD, word)
     for device in confinement.devices:
-        yield from _absolute(f"{where}.devices.source", device.source)
-        yield from _absolute(f"{where}.devices.target", device.target)
-        yield from _matches(f"{where}.devices.rights", RIGHTS, device.rights)
+        yield from absolute(f"{where}.devices.source", device.source)
+        yield from absolute(f"{where}.devices.target", device.target)
+        yield from matches(f"{where}.devices.rights", RIGHTS, device.rights)
     for path in confinement.hidden:
-        yield from _absolute(f"{where}.hidden", path)
+        yield from absolute(f"{where}.hidden", path)
     for label in (confinement.apparmor, confinement.selinux):
         if label is not None:
-            yield from _matches(where, LABEL, label)
+            yield from matches(where, LABEL, label)
 
 
 def _user(where: str, user: User) -> Iterator[str]:
     for number in (user.uid, user.gid, *user.groups):
-        yield from _within(where, number, 0, LARGEST_ID)
+        yield from within(where, number, 0, LARGEST_ID)
 
 
 def _numbers(where: str, app: App) -> Iterator[str]:
-    yield from _within(f"{where}.stop_time", app.stop_time, 0, LONGEST_TIME)
-    yield from _within(f"{where}.run_time", app.run_time, 0.001, LONGEST_TIME)
-    yield from _within(f"{where}.watchdog", app.watchdog, 0.001, LONGEST_TIME)
-    yield from _within(f"{where}.restart.delay", app.restart.delay, 0, LONGEST_TIME)
-    yield from _within(f"{where}.restart.max_delay", app.restart.max_delay, app.restart.delay, LONGEST_TIME)
-    yield from _within(f"{where}.restart.limit", app.restart.limit, 0, 2**31 - 2)
-    yield from _within(f"{where}.readiness.port", app.readiness.port, 1, 65535)
-    yield from _within(f"{where}.readiness.timeout", app.readiness.timeout, 0, LONGEST_TIME)
+    yield from within(f"{where}.stop_time", app.stop_time, 0, LONGEST_TIME)
+    yield from within(f"{where}.run_time", app.run_time, 0.001, LONGEST_TIME)
+    yield from within(f"{where}.watchdog", app.watchdog, 0.001, LONGEST_TIME)
+    yield from within(f"{where}.restart.delay", app.restart.delay, 0, LONGEST_TIME)
+    yield from within(f"{where}.restart.max_delay", app.restart.max_delay, app.restart.delay, LONGEST_TIME)
+    yield from within(f"{where}.restart.limit", app.restart.limit, 0, 2**31 - 2)
+    yield from within(f"{where}.readiness.port", app.readiness.port, 1, 65535)
+    yield from within(f"{where}.readiness.timeout", app.readiness.timeout, 0, LONGEST_TIME)
     for tmpfs in app.tmpfs:
-        yield from _within(f"{where}.tmpfs.mode", tmpfs.mode, 0, 0o7777)
-        yield from _within(f"{where}.tmpfs.size", tmpfs.size, 0, 2**63 - 1)
-        yield from _within(f"{where}.tmpfs.uid", tmpfs.uid, 0, LARGEST_ID)
-        yield from _within(f"{where}.tmpfs.gid", tmpfs.gid, 0, LARGEST_ID)
+        yield from within(f"{where}.tmpfs.mode", tmpfs.mode, 0, 0o7777)
+        yield from within(f"{where}.tmpfs.size", tmpfs.size, 0, 2**63 - 1)
+        yield from within(f"{where}.tmpfs.uid", tmpfs.uid, 0, LARGEST_ID)
+        yield from within(f"{where}.tmpfs.gid", tmpfs.gid, 0, LARGEST_ID)
 
 
 def _references(where: str, app: App, pod: PodManifest) -> Iterator[str]:
@@ -284,26 +285,3 @@ def _shared(where: str, mount: Mount, volume: Volume, pod: PodManifest) -> Itera
         yield f"{where}: {mount.target!r} cannot be shared, the pod has ids of its own"
     if volume.kind is not VolumeKind.HOST or mount.idmap:
         yield f"{where}: {mount.target!r} cannot be shared, it is not the host's as it is"
-
-
-def _matches(where: str, pattern: re.Pattern[str], text: str) -> Iterator[str]:
-    if not pattern.fullmatch(text):
-        yield f"{where}: {text[:80]!r} may not stand there"
-
-
-def _absolute(where: str, path: str) -> Iterator[str]:
-    if not path.startswith("/") or ".." in path.split("/"):
-        yield f"{where}: {path[:80]!r} is not an absolute path without .."
-
-
-def _within(where: str, number: float | None, least: float, most: float) -> Iterator[str]:
-    if number is not None and not least <= number <= most:
-        yield f"{where}: {number} is not from {least:g} to {most:g}"
-
-
-def _unique(where: str, names: Iterable[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            yield f"{where}: two are called {name!r}"
-        seen.add(name)

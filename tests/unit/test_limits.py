@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage0 import quantities
+from stage0.plan.limitchange import OPTIONS
 from stage0.plan.resources import oom_score_adjust, resources, ulimits
 from stage0.request import AppRequest, PodRequest
 from stage1 import limits
@@ -265,3 +266,12 @@ def test_rules_find_what_is_wrong_in_a_manifest_written_by_hand() -> None:
     )
     assert len(list(broken_resources("resources", bad))) == 6
     assert len(list(broken_ulimits("u", (Ulimit("x", 1, 1), Ulimit("core", None, 1))))) == 2
+
+
+def test_limits_are_said_alike_of_a_pod_and_of_an_app() -> None:
+    """Their fields stand twice, since named tuples have no common part that a type checker knows."""
+    names = {*OPTIONS, "ulimit", "oom_score_adj"} - {"hugepages"}
+    for name in names:
+        of_app, of_pod = (kind.__annotations__[name] for kind in (AppRequest, PodRequest))
+        assert of_app == of_pod, name
+        assert AppRequest._field_defaults[name] == PodRequest._field_defaults[name], name
