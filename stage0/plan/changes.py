@@ -63,8 +63,9 @@ class Stage(NamedTuple):
 def stages(change: Change) -> Iterator[Stage]:
     """The apps that come with a change or are replaced, one at a time, each behind those it waits for.
 
-    Apps that go stay until the end: they go when the others have come.
+    Apps that go stay until the end. All stand in the order that they have in the end: units tell it.
     """
+    places = {app.name: place for place, app in enumerate(change.after.apps)}
     volumes = {one.name: one for one in (*change.before.volumes, *change.after.volumes)}
     now = change.before._replace(volumes=tuple(volumes.values()))
     had = {app.name: app for app in change.before.apps}
@@ -72,8 +73,9 @@ def stages(change: Change) -> Iterator[Stage]:
     earlier: list[str] = []
     for app in in_order(change.after.apps):
         if app.name in changed:
-            left = tuple(one for one in now.apps if one.name != app.name)
-            after = now._replace(apps=(*left, app))
+            apps = [*(one for one in now.apps if one.name != app.name), app]
+            apps.sort(key=lambda one: places.get(one.name, len(places)))
+            after = now._replace(apps=tuple(apps))
             yield Stage(now, after, had.get(app.name), app.name, tuple(earlier))
             earlier.append(app.name)
             now = after
