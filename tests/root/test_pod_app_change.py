@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,8 +221,6 @@ def test_what_only_a_start_can_give_is_refused_by_its_name(pods: Pods) -> None:
         (("--credential", "key"), "secrets of the unit that started it"),
         (("--credential", "key=/dev/stdin"), "secrets from /dev/stdin"),
         (("--socket", "80,host"), "sockets that the host passes"),
-        (("--oom-score-adj", "-500"), "an OOM score below"),
-        (("--ulimit", "nofile=600000"), "--ulimit"),
     ):
         assert what in pods("app", "add", "it", "busybox", *option, status=125).err
     assert "pod port add" in pods("app", "add", "it", "busybox", "--publish", "80", status=2).err
@@ -292,6 +288,18 @@ def test_an_immutable_pod_refuses_every_change_alike(pods: Pods) -> None:
         assert "is immutable" in pods(*words, status=125).err, words
 
 
+def test_an_ended_pod_gets_and_loses_apps_too(pods: Pods) -> None:
+    uuid = pods.detach("--name", "it", *KEEP, "---", *SLEEP)
+    pods("stop", "it")
+    eventually(lambda: pods.status("it")["state"] == "exited", "its end")
+    pods("app", "rm", "it", "busybox")
+    pods("app", "add", "it", "busybox", "--name", "other", *SLEEP[1:])
+    pods("limit", "it", "--pids-limit", "90")
+    pods("start", "-d", "it")
+    check(pods, uuid)
+    assert set(apps(pods)) == {"keep", "other"}
+
+
 def test_a_prepared_pod_gets_and_loses_apps_too(pods: Pods) -> None:
     uuid = pods("prepare", "--name", "it", "--empty").out.strip()
     pods("app", "add", "it", *SLEEP)
@@ -299,39 +307,6 @@ def test_a_prepared_pod_gets_and_loses_apps_too(pods: Pods) -> None:
     pods("app", "rm", "it", "busybox")
     pods("start", "-d", "it")
     check(pods, uuid)
-
-
-def killed_after(pods: Pods, seconds: float, *words: str) -> bool:
-    """Run a command and kill it after a while; whether it was still there."""
-    with subprocess.Popen(
-        pods.argv(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as command:
-        try:
-            command.wait(seconds)
-        except subprocess.TimeoutExpired:
-            command.send_signal(signal.SIGKILL)
-    return command.returncode == -signal.SIGKILL
-
-
-@pytest.mark.parametrize("kind", ["add", "rm", "update"])
-def test_whenever_the_command_is_killed_the_pod_is_as_before_or_as_asked(pods: Pods, kind: str) -> None:
-    """Kills spread over the time that the command takes here, which is measured first."""
-    uuid = pods.detach("--name", "it", *KEEP)
-    keep = apps(pods)["keep"]["pid"]
-    add, rm = ("app", "add", "it", *SLEEP), ("app", "rm", "it", "busybox")
-    words = {"add": add, "rm": rm, "update": ("app", "update", "--image", "busybox", "it", "busybox")}[kind]
-    if kind != "add":
-        pods(*add)
-    start = time.monotonic()
-    pods(*words)
-    whole = time.monotonic() - start
-    for turn in range(1, 9):
-        if (there := "busybox" in apps(pods)) == (kind == "add"):
-            pods(*(rm if there else add))
-        killed_after(pods, whole * turn / 9, *words)
-        pods("gc", "--quiet")
-        check(pods, uuid)
-        assert apps(pods)["keep"]["pid"] == keep
 
 
 def test_two_changes_at_once_both_come_to_be(pods: Pods) -> None:
@@ -342,3 +317,30 @@ def test_two_changes_at_once_both_come_to_be(pods: Pods) -> None:
         command.done()
     assert set(apps(pods)) == set(names)
     check(pods, uuid)
+
+
+def test_every_change_of_a_pod_is_an_event(pods: Pods) -> None:
+    pods.detach("--name", "it", *KEEP)
+    source = pods.new_path("source")
+    pods.there(source).mkdir()
+    for words in (
+        ("app", "add", "it", *SLEEP), ("app", "update", "--image", "busybox", "it", "busybox"),
+        ("app", "stop", "it", "busybox"), ("app", "start", "it", "busybox"), ("app", "restart", "it", "busybox"),
+        ("mount", "add", "--app", "keep", "it", f"{source}:/there"), ("mount", "rm", "it", "/there"),
+        ("limit", "it", "--pids-limit", "90"), ("app", "rm", "it", "busybox"),
+    ):  # fmt: skip
+        pods(*words)
+    place = pods("port", "add", "it", "8080").out.split()[1]
+    pods("port", "rm", "it", place.rpartition(":")[2])
+    seen = [json.loads(line) for line in pods("events", "--json", "it").lines]
+    changes = [one for one in seen if one["event"] not in {"create", "start", "ready", "app-exit"}]
+    assert [one["event"] for one in changes] == [
+        "app-add", "app-update", "app-stop", "app-start", "app-restart", "mount", "unmount", "limit", "app-remove",
+        "port", "port",
+    ]  # fmt: skip
+    assert [one["app"] for one in changes[:9]] == [*["busybox"] * 5, "keep", "keep", None, "busybox"]
+    assert changes[5]["target"] == "/there"
+    assert [(one["change"], one["ports"]) for one in changes[-2:]] == [
+        ("publish", [f"{place}/tcp"]),
+        ("unpublish", [f"{place}/tcp"]),
+    ]

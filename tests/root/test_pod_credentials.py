@@ -58,7 +58,7 @@ def test_a_secret_is_written_nowhere(pods: Pods) -> None:
             continue
         assert wanted not in said, process
     directory = pods.directory(started.uuid)
-    assert os.listdir(directory / "run/credentials") == []
+    assert os.listdir(directory / "base/upper/pod/credentials/inspect") == []
     started.send(15)
     started.done(0)
 
