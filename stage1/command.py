@@ -25,7 +25,8 @@ def run(argv: Sequence[str], *, data: bytes | None = None) -> str:
         ) from None
     except subprocess.CalledProcessError as error:
         lines = os.fsdecode(error.stderr).strip().splitlines() or [f"exit status {error.returncode}"]
+        said = lines[-1].removeprefix("pod: ")
         raise HostError(
-            f"{Path(argv[0]).name} failed: {lines[-1]}", hint=f"the command was: {' '.join(argv)}"
+            f"{Path(argv[0]).name} failed: {said}", hint=f"the command was: {' '.join(argv)}"
         ) from None
     return os.fsdecode(done.stdout)

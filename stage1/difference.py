@@ -13,7 +13,7 @@ from stage1.plan import LaunchPlan
 _KEPT = ("identity/", "network/")
 # What systemd-nspawn and the pod's PID 1 were born with.
 _AT_START = {
-    "from-host": "sockets that the host passes (--socket with from-host)",
+    "from-host": "sockets that the host passes (--socket PORT,host)",
     "ulimit": "limits of processes above the pod's own (--ulimit)",
     "oom-score": "an OOM score below the pod's own (--oom-score-adj)",
     "share": "mounts that the host sees (shared)",
