@@ -22,13 +22,24 @@ from stage1.contract import codec
 _RULES = (types.__file__, codec.__file__, str(Path(__file__).with_name("requestfile.py")))
 
 
+def directory(cache: Path) -> Path:
+    """Where the entries lie, each a file."""
+    return cache / "requests"
+
+
 def recall(cache: Path, kind: str, text: str) -> PodRequest | None:
-    """The request of a text that was kept; `kind` is the file's ending, which says how to read it."""
+    """The request of a text that was kept; `kind` is the file's ending, which says how to read it.
+
+    The entry's time is that of its last use, by which `pod gc` judges it.
+    """
     key = _key(kind, text)
+    entry = _entry(cache, key)
     try:
-        found = json.loads(_entry(cache, key).read_bytes())
+        found = json.loads(entry.read_bytes())
         if found["key"] != key:
             return None
+        with contextlib.suppress(OSError):
+            os.utime(entry)
         apps = tuple(AppRequest(**_tuples(app)) for app in found["request"].pop("app"))
         return PodRequest(app=apps, **_tuples(found["request"]))
     except (OSError, ValueError, KeyError, TypeError):
@@ -56,7 +67,7 @@ def _key(kind: str, text: str) -> str:
 
 def _entry(cache: Path, key: str) -> Path:
     """Short, since an entry holds its whole key."""
-    return cache / "requests" / f"{zlib.crc32(key.encode(errors='surrogateescape')):08x}.json"
+    return directory(cache) / f"{zlib.crc32(key.encode(errors='surrogateescape')):08x}.json"
 
 
 def _tuples(given: dict[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-from stage0 import changing, handoff, lifecycle, quantities, ranges, removal, signals
+from stage0 import changing, handoff, lifecycle, quantities, ranges, removal, requestcache, signals
 from stage0.image import Store
 from stage0.lifecycle import Pod
 from stage0.settings import Settings
 from stage1.contract import DataRoot, State
 
 _DAY = 86400.0
+# A manifest is read when its pod starts, and a host may run for weeks until it boots again.
+_SEASON = 90 * _DAY
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +50,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     ranges.release_stale()
     handoff.networks().tidy()
     Store(settings.root).gc(lambda: lifecycle.images_in_use(settings.root))
-    _leftovers(settings.data)
+    remove_leftovers(settings.data)
     return 0
 
 
@@ -73,12 +75,16 @@ def _age(*paths: Path) -> float:
     return float("inf")
 
 
-def _leftovers(root: DataRoot) -> None:
-    """Base roots and renderings that no pod was started with for a while, or that were never finished.
+def remove_leftovers(root: DataRoot) -> None:
+    """Base roots, renderings and manifests that no pod was started with for a while, or that were never finished.
 
     A start renews the times of what it uses, so nothing is taken from under a pod that is just being started.
     """
-    for directory, spare in ((root.base, _DAY), (root.cache / "rendered", _DAY)):
+    for directory, spare in (
+        (root.base, _DAY),
+        (root.cache / "rendered", _DAY),
+        (requestcache.directory(root.cache), _SEASON),
+    ):
         with contextlib.suppress(FileNotFoundError):
             for path in directory.iterdir():
                 if _age(path) > spare and not (directory == root.base and _in_use(root)):

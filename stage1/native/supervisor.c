@@ -17,6 +17,7 @@
 #include "listeners.h"
 #include "mounts.h"
 #include "network.h"
+#include "oom.h"
 #include "rules.h"
 #include "util.h"
 
@@ -92,6 +93,13 @@ static void raise_limits(const struct launch *launch) {
                         die_errno("cannot raise the limit %s", launch->ulimits[i].name);
 }
 
+static bool keeps_unit(const struct launch *launch) {
+        for (char **word = launch->argv; *word; word++)
+                if (strcmp(*word, "--keep-unit") == 0)
+                        return launch->n_cgroups == 0;
+        return false;
+}
+
 static void run_child(const struct launch *launch, pid_t monitor, const int *inherited, int terminal, int go)
         __attribute__((noreturn));
 
@@ -104,6 +112,8 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
         enter_network(launch);
         enter_mount_namespace();
         make_mounts(launch->mounts, launch->n_mounts, &launch->ids);
+        if (keeps_unit(launch))
+                show_unit_oom_count(&launch->ids);
         make_credentials(launch->credentials, launch->n_credentials, &launch->ids);
         /* If the monitor dies, systemd-nspawn stops the pod in order. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
@@ -130,13 +140,6 @@ static char *read_failure(int fd) {
         }
         text[size] = '\0';
         return size > 0 ? xstrdup(text) : NULL;
-}
-
-static bool keeps_unit(const struct launch *launch) {
-        for (char **word = launch->argv; *word; word++)
-                if (strcmp(*word, "--keep-unit") == 0)
-                        return launch->n_cgroups == 0;
-        return false;
 }
 
 /* The kernel may take 10 ms and more to move a process (it waits for a grace period of RCU): the child makes

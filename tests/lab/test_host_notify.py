@@ -143,4 +143,5 @@ def test_memory_and_processor_of_unit_and_slice_bind_the_apps(lab: LabHost, pods
     ]
     eventually(lambda: "nr_throttled 0\n" not in stats[0].read_text(), "less than the app would take")
     pods("wait", "web", status=137)
-    assert pods.results("web")["busybox"]["signal"] == "KILL"
+    result = pods.results("web")["busybox"]
+    assert (result["reason"], result["signal"]) == ("oom-kill", "KILL")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 from stage0 import requestcache, requestfile
 from stage0.request import AppRequest, PodRequest
-from stage1.contract import UsageError
+from stage0.verbs import gc
+from stage1.contract import DataRoot, UsageError
 
 TOML = """
 name = "shop"
@@ -257,6 +259,22 @@ def test_any_request_comes_back_from_the_cache_as_it_was(tmp_path: Path, text: s
     requestcache.keep(tmp_path, ".toml", text, request)
     assert requestcache.recall(tmp_path, ".toml", text) == request
     assert requestcache.recall(tmp_path, ".yaml", text) is None
+
+
+def test_what_no_pod_was_started_with_for_long_is_pruned(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path)
+    for name in ("used", "old", "new"):
+        (tmp_path / f"{name}.toml").write_text(f"{TOML}\n# {name}")
+        requestfile.read(str(tmp_path / f"{name}.toml"), root.cache)
+        if name != "new":
+            for entry in (root.cache / "requests").iterdir():
+                os.utime(entry, (0, 0))
+    requestfile.read(str(tmp_path / "used.toml"), root.cache)
+    gc.remove_leftovers(root)
+    assert len(list((root.cache / "requests").iterdir())) == 2
+    for name, kept in (("used", True), ("old", False), ("new", True)):
+        text = (tmp_path / f"{name}.toml").read_text()
+        assert (requestcache.recall(root.cache, ".toml", text) is not None) is kept
 
 
 def test_a_bad_manifest_is_refused_each_time(tmp_path: Path) -> None:
