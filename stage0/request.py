@@ -60,6 +60,7 @@ class AppRequest(NamedTuple):
     unmask: tuple[Text, ...] = ()
     security_label: tuple[str, ...] = ()
     socket: tuple[str, ...] = ()
+    fd_store: Quantity | None = None
     publish: tuple[str, ...] = ()
     memory: Quantity | None = None
     memory_high: Quantity | None = None

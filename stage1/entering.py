@@ -24,11 +24,11 @@ ExecStart={REAPER} hold
 # Settings of a service that say what it runs, on what files, with what resources: none of them makes a filter, and
 # some cannot be kept without the app's files. Whatever is not named here is kept: systemd may make a filter of it.
 _DROPPED = (
-    "Type", "NotifyAccess", "Root", "WorkingDirectory", "Exec", "Remain", "Timeout", "Restart", "Success", "Kill",
-    "SendSIG", "Environment", "UnsetEnvironment", "PassEnvironment", "Standard", "TTY", "Bind", "TemporaryFileSystem",
-    "LoadCredential", "SetCredential", "Memory", "CPU", "Tasks", "IO", "Limit", "OOM", "Nice", "Slice", "Watchdog",
-    "RuntimeMax", "ReadOnlyPaths", "ReadWritePaths", "InaccessiblePaths", "Device", "Delegate", "User", "Group",
-    "SupplementaryGroups", "UMask", "IgnoreSIGPIPE", "AmbientCapabilities",
+    "Type", "NotifyAccess", "FileDescriptor", "Root", "WorkingDirectory", "Exec", "Remain", "Timeout", "Restart",
+    "Success", "Kill", "SendSIG", "Environment", "UnsetEnvironment", "PassEnvironment", "Standard", "TTY", "Bind",
+    "TemporaryFileSystem", "LoadCredential", "SetCredential", "Memory", "CPU", "Tasks", "IO", "Limit", "OOM", "Nice",
+    "Slice", "Watchdog", "RuntimeMax", "ReadOnlyPaths", "ReadWritePaths", "InaccessiblePaths", "Device", "Delegate",
+    "User", "Group", "SupplementaryGroups", "UMask", "IgnoreSIGPIPE", "AmbientCapabilities",
 )  # fmt: skip
 _NOT_DROPPED = ("MemoryDenyWriteExecute", "UserNamespace")
 

@@ -43,6 +43,8 @@ void json_string(const char *string);
 void json_bytes(const char *bytes, size_t length);
 
 int report(char **arguments, int count);
+/* Says text to NOTIFY_SOCKET, with a descriptor unless it is negative. */
+int notify_with(const char *text, int passed);
 void report_capabilities(void);
 void report_process(void);
 void report_kernel(void);

@@ -302,6 +302,19 @@ static int listen_fds(char **arguments, int count) {
         return complain("listen-fds", "poll");
 }
 
+/* A socket for the next run of this app, which finds it among LISTEN_FDS and leaves none again. */
+static int leave(char **arguments, int count) {
+        AUTO_FREE char *text = NULL;
+
+        (void) count;
+        if (getenv("LISTEN_FDS"))
+                return 0;
+        AUTO_CLOSE int fd = open_server(SOCK_STREAM, (in_port_t) parse_number(arguments[1]));
+        if (fd < 0 || asprintf(&text, "FDSTORE=1\nFDNAME=%s", arguments[0]) < 0)
+                return complain("leave", arguments[1]);
+        return notify_with(text, fd);
+}
+
 const Word network_words[] = {
         {"serve", 1, 1, serve, "PORT [TEXT] answer TCP connections with TEXT and the peer's address"},
         {"serve-udp", 1, 1, serve_udp, "PORT [TEXT] the same for datagrams"},
@@ -311,6 +324,8 @@ const Word network_words[] = {
         {"frame", 2, 0, send_frame, "INTERFACE HEX send an Ethernet frame"},
         {"accept", 0, 0, accept_once,
          "one connection on the descriptors of LISTEN_FDS, answered with its name"},
+        {"leave", 2, 0, leave,
+         "NAME PORT a listening socket to its service's store, unless one came from there"},
         {"listen-fds", 0, 0, listen_fds, "serve on the descriptors of LISTEN_FDS"},
         {NULL, 0, 0, NULL, NULL},
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -137,12 +138,19 @@ static int allocate(char **arguments, int count) {
 }
 
 /* A word of sd_notify(3), spoken without its library. */
-static int notify(char **arguments, int count) {
+int notify_with(const char *text, int passed) {
         const char *path = getenv("NOTIFY_SOCKET");
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct iovec data = {.iov_base = (void *) (uintptr_t) text, .iov_len = strlen(text)};
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                                .cmsg_level = SOL_SOCKET,
+                                .cmsg_type = SCM_RIGHTS}};
+        struct msghdr message = {.msg_name = &address, .msg_iov = &data, .msg_iovlen = 1};
 
-        (void) count;
         if (!path || strlen(path) >= sizeof address.sun_path) {
                 errno = path ? ENAMETOOLONG : ENOENT;
                 return complain("notify", "NOTIFY_SOCKET");
@@ -150,12 +158,18 @@ static int notify(char **arguments, int count) {
         memcpy(address.sun_path, path, strlen(path));
         if (path[0] == '@')
                 address.sun_path[0] = '\0';
-        socklen_t length = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + strlen(path));
+        message.msg_namelen = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + strlen(path));
+        if (passed >= 0) {
+                memcpy(CMSG_DATA(&control.header), &passed, sizeof passed);
+                message.msg_control = &control;
+                message.msg_controllen = sizeof control.space;
+        }
+        return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? complain("notify", path) : 0;
+}
 
-        if (sendto(fd, arguments[0], strlen(arguments[0]), MSG_NOSIGNAL, (struct sockaddr *) &address,
-                   length) < 0)
-                return complain("notify", path);
-        return 0;
+static int notify(char **arguments, int count) {
+        (void) count;
+        return notify_with(arguments[0], -1);
 }
 
 static int execute(char **arguments, int count) {

@@ -13,7 +13,7 @@ from stage0.plan.credentials import credentials
 from stage0.plan.hooks import hooks
 from stage0.plan.names import app_names, checked_hostname, checked_name
 from stage0.plan.order import check_order, dependencies
-from stage0.plan.sockets import sockets
+from stage0.plan.sockets import fd_store, sockets
 from stage0.plan.storage import VolumeBook
 from stage0.plan.streams import check_streams, log, log_rate, streams
 from stage0.request import AppRequest, PodRequest
@@ -142,6 +142,7 @@ def plan_app(
         ),
         credentials=credentials(wish, name, now.directory),
         sockets=sockets(wish.socket, name, image.passwd, image.group),
+        fd_store=fd_store(wish, name),
         stdin=flow.stdin,
         stdout=flow.stdout,
         stderr=flow.stderr,

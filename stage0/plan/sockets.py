@@ -1,4 +1,4 @@
-"""PURE. `--socket`: listening sockets of an app."""
+"""PURE. `--socket` and `--fd-store`: listening sockets of an app, and descriptors it keeps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from stage0 import quantities, users
 from stage0.plan.names import NAME
+from stage0.request import AppRequest
 from stage1.contract import Socket, SocketKind, UsageError
+from stage1.contract.sockets import LARGEST_FD_STORE
 
 _HINT = (
     "write [NAME=]ADDRESS[,OPTION…]: PORT, IP:PORT, /PATH or @NAME; activated, host, type=, mode=, owner="
@@ -16,6 +18,20 @@ _HINT = (
 _FLAGS = ("activated", "host")
 _VALUES = ("type", "mode", "owner")
 _OWN = ("/dev/", "/proc/", "/sys/")
+
+
+def fd_store(wish: AppRequest, name: str) -> int:
+    """`--fd-store`: 0 for an app that leaves nothing."""
+    if wish.fd_store is None:
+        return 0
+    text = str(wish.fd_store)
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > LARGEST_FD_STORE:
+        raise UsageError(f"--fd-store={text}: not a number from 0 to {LARGEST_FD_STORE}", hint="such as 16")
+    if wish.init and int(text):
+        raise UsageError(
+            f"init app {name} is not restarted and can keep no descriptors", hint="leave out --fd-store"
+        )
+    return int(text)
 
 
 def sockets(texts: Sequence[str], app: str, passwd: str, group: str) -> tuple[Socket, ...]:

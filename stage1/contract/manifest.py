@@ -79,6 +79,7 @@ class App(NamedTuple):
     ports: tuple[str, ...] = ()
     etc_is_link: bool = False
     revision: int = 0
+    fd_store: int = 0
 
     @property
     def data(self) -> str:

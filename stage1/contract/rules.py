@@ -19,6 +19,7 @@ from stage1.contract.life import Condition, ExitRule
 from stage1.contract.limits import broken_resources, broken_ulimits
 from stage1.contract.manifest import App, PodManifest, User
 from stage1.contract.network import Interface, NetworkMode, Port
+from stage1.contract.sockets import LARGEST_FD_STORE
 from stage1.contract.storage import Mount, Propagation, Volume, VolumeKind
 from stage1.contract.streams import Output, Stdin
 
@@ -221,7 +222,9 @@ def _hooks(where: str, app: App) -> Iterator[str]:
     for command in (command for commands in app.hooks for command in commands):
         if not command or not command[0]:
             yield f"{where}.hooks: a command names no program"
-    if app.init and (app.sidecar or app.watchdog or app.hooks.pre_stop or app.hooks.post_stop):
+    if app.init and (
+        app.sidecar or app.watchdog or app.fd_store or app.hooks.pre_stop or app.hooks.post_stop
+    ):
         yield f"{where}.init: an app that runs to its end is no sidecar and has no watchdog and no stop"
 
 
@@ -254,6 +257,7 @@ def _numbers(where: str, app: App) -> Iterator[str]:
     yield from within(f"{where}.stop_time", app.stop_time, 0, LONGEST_TIME)
     yield from within(f"{where}.run_time", app.run_time, 0.001, LONGEST_TIME)
     yield from within(f"{where}.watchdog", app.watchdog, 0.001, LONGEST_TIME)
+    yield from within(f"{where}.fd_store", app.fd_store, 0, LARGEST_FD_STORE)
     yield from within(f"{where}.restart.delay", app.restart.delay, 0, LONGEST_TIME)
     yield from within(f"{where}.restart.max_delay", app.restart.max_delay, app.restart.delay, LONGEST_TIME)
     yield from within(f"{where}.restart.limit", app.restart.limit, 0, 2**31 - 2)

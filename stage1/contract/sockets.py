@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from stage1.contract.values import NamedTuple
 
+# Descriptors that an app may leave with the pod's systemd, which holds them open.
+LARGEST_FD_STORE = 4096
+
 
 class SocketKind(StrEnum):
     """What socket(2) calls the type."""

@@ -24,6 +24,7 @@ class Start(NamedTuple):
     timeout: Escaped
     run_time: Escaped
     watchdog: Escaped
+    fd_store: int
 
 
 class Restarts(NamedTuple):
@@ -41,7 +42,7 @@ def start(app: App) -> Start:
     """When the app counts as started, and how long it may take and run."""
     ready = app.readiness
     port = None if app.init else ready.port
-    listens = ready.notify or app.watchdog is not None
+    listens = ready.notify or app.watchdog is not None or app.fd_store > 0
     return Start(
         type=Escaped("oneshot" if app.init else "notify" if ready.notify else "exec"),
         notify_access=Escaped("all" if listens and not app.init else ""),
@@ -51,6 +52,7 @@ def start(app: App) -> Start:
         timeout=_start_timeout(app),
         run_time=seconds(app.run_time) if app.run_time is not None and not app.init else Escaped(),
         watchdog=seconds(app.watchdog) if app.watchdog is not None else Escaped(),
+        fd_store=app.fd_store,
     )
 
 

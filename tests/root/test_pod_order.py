@@ -136,6 +136,25 @@ def test_an_app_that_gives_no_sign_of_life_has_failed(pods: Pods) -> None:
     assert pods.results(done.uuid)["busybox"]["reason"] == "watchdog"
 
 
+def test_a_socket_that_an_app_left_is_its_own_again_after_a_restart(pods: Pods) -> None:
+    """The first run leaves it and fails, who connects meanwhile is served by the second, and a third has it too."""
+    words = ("--fd-store", "2", "--restart", "on-failure", "--restart-delay", "50ms", "--")
+    commands = ("leave", "kept", "8080", "listen-fds")
+    started = pods.start("--net", "private", "inspect", *words, *commands)
+
+    def is_served() -> bool:
+        done = pods("exec", started.uuid, "/inspect", "connect", "127.0.0.1", "8080", status=None)
+        return done.out.startswith("kept ")
+
+    eventually(is_served, "the second run")
+    pods("app", "restart", started.uuid, "inspect")
+    eventually(is_served, "the third run")
+    runs = [line for line in started.out.splitlines() if line.startswith("listen-fds")]
+    assert runs == ["listen-fds 0 for-me no", *["listen-fds 1 for-me yes"] * 2]
+    started.send(signal.SIGTERM)
+    started.done(None)
+
+
 def test_what_an_app_leaves_behind_lives_on_where_only_its_main_process_is_stopped(pods: Pods) -> None:
     """With `mixed` the child would be killed at once; here it goes on and says so until the pod's end."""
     script = "(trap '' TERM; sleep 1; echo child) & exec sleep 60"
