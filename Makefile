@@ -79,6 +79,7 @@ dist: venv native ## sdist and wheel into dist/
 install: venv native ## put pod, its manual and completions below /usr/local
 	ln -sfn $(abspath $(VENV))/bin/pod /usr/local/bin/pod
 	install -D -m 644 docs/man/pod.1 /usr/local/share/man/man1/pod.1
+	install -D -m 644 unit-templates/host/10-unitpod.conf /usr/local/lib/sysctl.d/10-unitpod.conf
 	install -d /usr/local/lib/systemd/system /etc/pod/pods
 	/usr/local/bin/pod unit --shared /usr/local/lib/systemd/system
 	install -d /usr/local/share/bash-completion/completions /usr/local/share/zsh/site-functions /usr/local/share/fish/vendor_completions.d

@@ -113,7 +113,9 @@ def _wish(pod: PodManifest, kind: str) -> Any:  # noqa: ANN401  see _stage1
     if pod.unit_properties:
         from stage1.contract import unitproperties  # noqa: PLC0415  see above
 
-        properties = [one for text in pod.unit_properties for one in unitproperties.parse(text)]
+        later = _later(pod.unit_properties)
+        wished = [text for text in pod.unit_properties if text not in later]
+        properties = [one for text in wished for one in unitproperties.parse(text)]
     return _stage1("manager").Wish(
         unit=f"pod-{pod.label}.{kind}",
         description=f"pod {pod.label}",
@@ -128,6 +130,17 @@ def _wish(pod: PodManifest, kind: str) -> Any:  # noqa: ANN401  see _stage1
     )
 
 
+def _later(properties: tuple[str, ...]) -> tuple[str, ...]:
+    """What came with a later systemd than this host's: the unit does without it, as a unit file would."""
+    if not properties:
+        return ()
+    from stage1.contract import unitproperties  # noqa: PLC0415  see above
+
+    if not unitproperties.too_new(properties, 0):
+        return ()
+    return unitproperties.too_new(properties, _stage1("host").systemd_version())
+
+
 def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool:
     """Start the pod on its own and return when it is ready (True) or has already ended (False).
 
@@ -138,6 +151,8 @@ def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool
     launch = _stage1("launch")
     limited = launch.prepare(pod, directory, keep_unit=booted)
     _tell(limited, warn)
+    for text in _later(pod.unit_properties):
+        warn(f"the host's systemd does not know --property {text}")
     ours, theirs = os.pipe()
     try:
         if pod.unit_properties and _is_restarted(pod):
@@ -156,6 +171,8 @@ def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool
 
 def host_unit(**wish: Any) -> tuple[str, str]:  # noqa: ANN401  the fields of stage1.hostunit.Wish
     """The name and the text of a pod's unit for the host."""
+    if wish.get("properties"):
+        wish["systemd"] = _stage1("host").systemd_version()
     texts = _host_units(("pod.service",), _stage1("hostunit").Wish(**wish))
     return f"pod-{wish['name']}.service", texts["pod.service"]
 

@@ -76,16 +76,26 @@ def _stamp() -> str:
     return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
 
 
-def _ask() -> HostFacts:
-    from stage1 import command  # noqa: PLC0415  once a boot
+def systemd_version() -> int:
+    """That of the host, whatever systemd pods boot; asked each time."""
+    from stage1 import command  # noqa: PLC0415  rare
 
+    return _version(command.run([_needed(), "--version"]))
+
+
+def _needed() -> str:
     nspawn = _nspawn()
     if nspawn is None:
         raise HostError(
             "systemd-nspawn is not installed",
             hint="install systemd-container (Debian, Fedora) or systemd (Arch)",
         )
-    version = _version(command.run([nspawn, "--version"]))
+    return nspawn
+
+
+def _ask() -> HostFacts:
+    nspawn = _needed()
+    version = systemd_version()
     if version < SYSTEMD_FLOOR:
         raise HostError(
             f"systemd-nspawn is version {version}, older than {SYSTEMD_FLOOR}", hint="update systemd"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stage1.contract import UsageError
+from stage1.contract import UsageError, unitproperties
 from stage1.contract.values import NamedTuple
-from stage1.quoting import Escaped, Unquotable, assignment, executable, path_word, word
+from stage1.quoting import Escaped, Unquotable, assignment, executable, path_word, rest_of_line, word
 from stage1.render import Job
 from stage1.units.names import seconds
 
@@ -26,6 +26,8 @@ class Wish(NamedTuple):
     restart: str = "on-failure"
     slice: str = "machine.slice"
     stop_time: float = LONGEST_STOP
+    properties: tuple[str, ...] = ()
+    systemd: int = 0
 
 
 class HostUnit(NamedTuple):
@@ -40,10 +42,15 @@ class HostUnit(NamedTuple):
     restart: Escaped
     slice: Escaped
     stop_time: Escaped
+    in_unit: tuple[Escaped, ...]
+    in_service: tuple[Escaped, ...]
+    too_new: tuple[Escaped, ...]
 
 
 def job(template: str, wish: Wish) -> Job:
     """What to render for this unit; UsageError for a path that no unit can hold."""
+    later = unitproperties.too_new(wish.properties, wish.systemd)
+    known = [text for text in wish.properties if text not in later]
     try:
         unit = HostUnit(
             name=Escaped(wish.name),
@@ -55,9 +62,22 @@ def job(template: str, wish: Wish) -> Job:
             restart=Escaped(wish.restart),
             slice=Escaped(wish.slice),
             stop_time=seconds(wish.stop_time + PATIENCE),
+            in_unit=tuple(_line(text) for text in known if _name(text) in unitproperties.OF_UNITS),
+            in_service=tuple(_line(text) for text in known if _name(text) not in unitproperties.OF_UNITS),
+            too_new=tuple(_line(text) for text in later),
         )
     except Unquotable as error:
         raise UsageError(
             f"pod {wish.name}: {error}", hint="no unit can say this; choose another path"
         ) from None
     return Job(f"host/{template}.j2", template, "host", unit)
+
+
+def _name(text: str) -> str:
+    return text.partition("=")[0]
+
+
+def _line(text: str) -> Escaped:
+    name, _, value = text.partition("=")
+    value = value.strip()
+    return Escaped(f"{name}={assignment(value) if name == 'Environment' else rest_of_line(value)}")

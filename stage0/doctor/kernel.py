@@ -128,6 +128,6 @@ def inotify(facts: Facts) -> Finding:
         found=f"{facts.inotify}: not more than about {many} pods at once",
         advice=(
             "for more: sysctl fs.inotify.max_user_instances=1024",
-            "for good: echo fs.inotify.max_user_instances=1024 >/etc/sysctl.d/60-pods.conf",
+            "for good: echo fs.inotify.max_user_instances=1024 >/etc/sysctl.d/60-pods.conf (`make install` does so)",
         ),
     )

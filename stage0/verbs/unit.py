@@ -10,6 +10,7 @@ from typing import Any
 from stage0 import handoff, lifecycle
 from stage0.plan import POD_NAME
 from stage0.plan.hostunit import checked_slice
+from stage0.plan.hostunit import properties as properties_of
 from stage0.settings import Settings
 from stage1.contract import ConflictError, UsageError
 
@@ -23,12 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("pod", metavar="POD", nargs="?", help="a pod that exists: each start is a start of the same pod")
     option("-f", "--file", metavar="FILE", help="a manifest: each start makes the pod anew")
     option("--name", help="name of the pod that -f makes (default: the manifest's, or the file's)")
-    option("--restart", metavar="POLICY", choices=RESTARTS, default="on-failure", help=", ".join(RESTARTS))
+    option(
+        "--restart", metavar="POLICY", choices=RESTARTS, help=f"{', '.join(RESTARTS)} (default on-failure)"
+    )
     option(
         "--slice",
         metavar="SLICE",
-        default="machine.slice",
-        help="where its limits belong (default machine.slice)",
+        help="where its limits belong (default: the manifest's, or machine.slice)",
     )
     option("--install", action="store_true", help=f"write it to {_SYSTEM} and let systemd read it")
     option("--shared", metavar="DIR", help="write pod@.service, pod-gc.service and pod-gc.timer there")
@@ -45,9 +47,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("name a pod, or a manifest with -f", hint="see `pod unit --help`")
     checked_slice(arguments.slice)
     wish = _of_file(arguments) if arguments.file is not None else _of_pod(arguments, settings)
-    name, text = handoff.host_unit(
-        program=program, root=root, restart=arguments.restart, slice=arguments.slice, **wish
-    )
+    name, text = handoff.host_unit(program=program, root=root, **_given(arguments, wish))
     if not arguments.install:
         sys.stdout.write(text)
         return 0
@@ -55,6 +55,19 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     handoff.reload_host()
     sys.stdout.write(f"{_SYSTEM / name}\nstart it now and at each boot: systemctl enable --now {name}\n")
     return 0
+
+
+def _given(arguments: argparse.Namespace, wish: dict[str, Any]) -> dict[str, Any]:
+    """What the command line says goes over what the manifest says, and that over our defaults."""
+    properties = wish.pop("properties")
+    if arguments.restart is not None:
+        properties = [text for text in properties if not text.startswith("Restart=")]
+    return {
+        **wish,
+        "properties": tuple(properties),
+        "restart": arguments.restart or "on-failure",
+        "slice": arguments.slice or wish["slice"] or "machine.slice",
+    }
 
 
 def _of_pod(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
@@ -68,7 +81,12 @@ def _of_pod(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
             hint="make it again without --rm",
         )
     stops = [app.get("stop_time", 10.0) for app in manifest.get("apps", [])]
-    return {"name": manifest.get("name") or pod.uuid, "stop_time": sum(stops)}
+    return {
+        "name": manifest.get("name") or pod.uuid,
+        "stop_time": sum(stops),
+        "slice": manifest.get("slice"),
+        "properties": manifest.get("unit_properties", []),
+    }
 
 
 def _of_file(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -79,4 +97,9 @@ def _of_file(arguments: argparse.Namespace) -> dict[str, Any]:
     name = arguments.name or request.name or path.stem
     if not POD_NAME.fullmatch(name):
         raise UsageError(f"{name!r} is not a name for a pod", hint="give one with --name")
-    return {"name": name, "file": str(path.absolute())}
+    return {
+        "name": name,
+        "file": str(path.absolute()),
+        "slice": checked_slice(request.slice),
+        "properties": properties_of(request),
+    }

@@ -154,6 +154,7 @@ _PLAIN: dict[str, _Kind] = {
     "Nice": ("i", _number(-20, 19)),
     "OOMScoreAdjust": ("i", _number(-1000, 1000)),
     "StartLimitBurst": ("u", _number(0, 2**32 - 1)),
+    "RestartSteps": ("u", _number(0, 2**32 - 1)),
     "LogRateLimitBurst": ("u", _number(0, 2**32 - 1)),
     "Environment": ("as", _assignments),
     "LoadCredential": ("a(ss)", _pair("ID:PATH")),
@@ -162,8 +163,8 @@ _PLAIN: dict[str, _Kind] = {
 # Of these the bus has microseconds, under another name.
 _TIMED = {
     name: f"{name[:-3]}USec"
-    for name in ("RestartSec", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec", "RuntimeMaxSec", "WatchdogSec",
-                 "StartLimitIntervalSec", "LogRateLimitIntervalSec")
+    for name in ("RestartSec", "RestartMaxDelaySec", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec",
+                 "RuntimeMaxSec", "WatchdogSec", "StartLimitIntervalSec", "LogRateLimitIntervalSec")
 }  # fmt: skip
 # Of these it has a number, or with Scale behind the name a part of what the host has.
 _SIZED = ("MemoryMin", "MemoryLow", "MemoryHigh", "MemoryMax", "MemorySwapMax", "TasksMax")
@@ -178,10 +179,17 @@ OURS = frozenset({
 NAMES = tuple(sorted({*_PLAIN, *_TIMED, *_SIZED, *_LIMITS, "CPUQuota"}))
 # A scope is made of processes that are there: nobody starts them again, or with anything.
 _OF_SERVICES = frozenset({
-    "Restart", "RestartSec", "TimeoutStartSec", "TimeoutAbortSec", "WatchdogSec", "Nice", "OOMScoreAdjust",
-    "Environment", "LoadCredential", "LoadCredentialEncrypted", "SyslogIdentifier", "LogRateLimitIntervalSec",
-    "LogRateLimitBurst", "LogNamespace", *_LIMITS,
+    "Restart", "RestartSec", "RestartSteps", "RestartMaxDelaySec", "TimeoutStartSec", "TimeoutAbortSec", "WatchdogSec",
+    "Nice", "OOMScoreAdjust", "Environment", "LoadCredential", "LoadCredentialEncrypted", "SyslogIdentifier",
+    "LogRateLimitIntervalSec", "LogRateLimitBurst", "LogNamespace", *_LIMITS,
 })  # fmt: skip
+# Those that stand in the section of all units, [Unit]; and those that came with a systemd later than our floor.
+OF_UNITS = frozenset({
+    "Description", "After", "Before", "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds", "Conflicts",
+    "OnFailure", "OnSuccess", "RequiresMountsFor", "CollectMode", "StopWhenUnneeded", "RefuseManualStop",
+    "SuccessAction", "FailureAction", "StartLimitBurst", "StartLimitIntervalSec",
+})  # fmt: skip
+SINCE = {"RestartSteps": 254, "RestartMaxDelaySec": 254}
 
 
 def parse(text: str, *, where: str = "--property") -> tuple[Property, ...]:
@@ -235,6 +243,11 @@ def _part(value: str, whole: int, *, most: int) -> int:
 def restarts(properties: tuple[str, ...]) -> bool:
     """Whether they let systemd start the pod again."""
     return any(text.startswith("Restart=") and text != "Restart=no" for text in properties)
+
+
+def too_new(properties: tuple[str, ...], systemd: int) -> tuple[str, ...]:
+    """Those that this version of systemd does not know."""
+    return tuple(text for text in properties if SINCE.get(text.partition("=")[0], 0) > systemd)
 
 
 def of_services(properties: tuple[str, ...]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ def test_pods_of_an_installed_host_are_there_after_each_boot(own_lab: LabHost) -
         own_lab.run(["make", "--assume-old=venv", "--assume-old=native", "install"])
         unit = own_lab.read("/usr/local/lib/systemd/system/pod@.service")
         assert "/usr/local/bin/pod run" in unit.replace(chr(34), "")
+        assert "fs.inotify" in own_lab.run(["/lib/systemd/systemd-sysctl", "--cat-config"]).stdout
         for name in [*NAMES, "off"]:
             own_lab.write(f"/etc/pod/pods/{name}.toml", MANIFEST)
         own_lab.run(["systemctl", "daemon-reload"])
