@@ -25,12 +25,13 @@ class Finding(NamedTuple):
     advice: tuple[str, ...] = ()
 
 
-def install(debian: str, fedora: str, arch: str) -> tuple[str, ...]:
+def install(debian: str, fedora: str, arch: str, suse: str) -> tuple[str, ...]:
     """One line for each family of systems."""
     return (
         f"Debian, Ubuntu: apt install {debian}",
         f"Fedora: dnf install {fedora}",
         f"Arch: pacman -S {arch}",
+        f"openSUSE: zypper install {suse}",
     )
 
 

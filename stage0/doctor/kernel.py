@@ -22,7 +22,7 @@ def kernel(facts: Facts) -> Finding:
         check="kernel",
         level=Level.MISSING,
         found=f"{facts.kernel}, older than {KERNEL_FLOOR[0]}.{KERNEL_FLOOR[1]}",
-        advice=install("linux-image-amd64 (bookworm or later)", "kernel", "linux"),
+        advice=install("linux-image-amd64 (bookworm or later)", "kernel", "linux", "kernel-default"),
     )
 
 

@@ -35,7 +35,10 @@ def _filter(facts: NetworkFacts) -> Finding:
         "packet filter",
         Level.MISSING,
         f"nft does not work: {facts.said}",
-        (*install("nftables", "nftables", "nftables"), "or run pods with --net=host or --net=none"),
+        (
+            *install("nftables", "nftables", "nftables", "nftables"),
+            "or run pods with --net=host or --net=none",
+        ),
     )
 
 

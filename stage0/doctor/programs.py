@@ -11,23 +11,24 @@ from stage0.doctor.finding import Finding, Level, install, systemd_version, vers
 
 SKOPEO_FLOOR = (1, 5)  # --preserve-digests
 
-# Python package: whether pods cannot do without, Debian, Fedora, Arch
-_MODULES: dict[str, tuple[bool, str, str, str]] = {
-    "jinja2": (True, "python3-jinja2", "python3-jinja2", "python-jinja"),
-    "pydantic": (True, "python3-pydantic", "python3-pydantic", "python-pydantic"),
-    "pystemd": (False, "python3-pystemd", "python3-pystemd", "python-pystemd"),
-    "yaml": (False, "python3-yaml", "python3-pyyaml", "python-yaml"),
-    "zstandard": (False, "python3-zstandard", "python3-zstandard", "python-zstandard"),
+# Python package: whether pods cannot do without, Debian, Fedora, Arch, openSUSE
+_MODULES: dict[str, tuple[bool, str, str, str, str]] = {
+    "jinja2": (True, "python3-jinja2", "python3-jinja2", "python-jinja", "python3-Jinja2"),
+    "pydantic": (True, "python3-pydantic", "python3-pydantic", "python-pydantic", "python3-pydantic"),
+    "pystemd": (False, "python3-pystemd", "python3-pystemd", "python-pystemd", "python3-pystemd"),
+    "yaml": (False, "python3-yaml", "python3-pyyaml", "python-yaml", "python3-PyYAML"),
+    "zstandard": (False, "python3-zstandard", "python3-zstandard", "python-zstandard", "python3-zstandard"),
 }
 
 MODULES = tuple(_MODULES)
+_PIP = {"yaml": "pyyaml"}
 
-# program: Debian, Fedora, Arch
+# program: Debian, Fedora, Arch, openSUSE
 _TOOLS = {
-    "ldd": ("libc-bin", "glibc-common", "glibc"),
-    "mount": ("mount", "util-linux", "util-linux"),
-    "unshare": ("util-linux", "util-linux", "util-linux"),
-    "stat": ("coreutils", "coreutils", "coreutils"),
+    "ldd": ("libc-bin", "glibc-common", "glibc", "glibc"),
+    "mount": ("mount", "util-linux", "util-linux", "util-linux"),
+    "unshare": ("util-linux", "util-linux", "util-linux", "util-linux"),
+    "stat": ("coreutils", "coreutils", "coreutils", "coreutils"),
 }
 
 PROGRAMS = (*_TOOLS, *table.PROGRAMS)
@@ -41,7 +42,12 @@ def native(facts: Facts) -> Finding:
         check="native programs",
         level=Level.MISSING,
         found=f"not built: {', '.join(facts.unbuilt)}",
-        advice=("make native", *install("gcc make libc6-dev", "gcc make glibc-static", "gcc make")),
+        advice=(
+            "make native",
+            *install(
+                "gcc make libc6-dev", "gcc make glibc-static", "gcc make", "gcc make glibc-devel-static"
+            ),
+        ),
     )
 
 
@@ -55,7 +61,10 @@ def python(facts: Facts) -> Finding:
         check="Python packages",
         level=Level.MISSING if needed else Level.WARN,
         found=f"missing: {', '.join(facts.modules)}",
-        advice=install(*(" ".join(package[system] for package in packages) for system in range(3))),
+        advice=(
+            *install(*(" ".join(package[system] for package in packages) for system in range(4))),
+            f"where one of them is no package: pip install {' '.join(_PIP.get(name, name) for name in facts.modules)}",
+        ),
     )
 
 
@@ -74,7 +83,7 @@ def tools(facts: Facts) -> Finding:
         check="programs",
         level=Level.MISSING if "ldd" in missing else Level.WARN,
         found=f"missing: {', '.join(missing)}",
-        advice=install(*(" ".join(package[system] for package in packages) for system in range(3))),
+        advice=install(*(" ".join(package[system] for package in packages) for system in range(4))),
     )
 
 
@@ -86,7 +95,7 @@ def skopeo(facts: Facts) -> Finding:
             check="skopeo",
             level=Level.WARN,
             found="not there; pods do not need it, but `pod image pull` does for registries",
-            advice=install("skopeo", "skopeo", "skopeo"),
+            advice=install("skopeo", "skopeo", "skopeo", "skopeo"),
         )
     if version(found[1]) < SKOPEO_FLOOR:
         return Finding(
@@ -96,7 +105,12 @@ def skopeo(facts: Facts) -> Finding:
             advice=("update the system: Debian 12, Fedora 36 and later have it",),
         )
     if not facts.image_policy:
-        packages = install("golang-github-containers-common", "containers-common", "containers-common")
+        packages = install(
+            "golang-github-containers-common",
+            "containers-common",
+            "containers-common",
+            "libcontainers-common",
+        )
         text = f"{found[1]}, but without /etc/containers/policy.json it refuses every image"
         return Finding(check="skopeo", level=Level.WARN, found=text, advice=packages)
     return Finding(check="skopeo", level=Level.OK, found=found[1])

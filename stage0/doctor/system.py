@@ -10,7 +10,7 @@ SYSTEMD_FLOOR = 252
 
 def nspawn(facts: Facts) -> Finding:
     """What starts a pod."""
-    packages = install("systemd-container", "systemd-container", "systemd")
+    packages = install("systemd-container", "systemd-container", "systemd", "systemd-container")
     if facts.nspawn is None:
         return Finding(
             check="systemd-nspawn", level=Level.MISSING, found="is not installed", advice=packages
@@ -47,7 +47,9 @@ def machined(facts: Facts) -> Finding:
         check="systemd-machined",
         level=Level.WARN,
         found="not there, machinectl does not know pods" if facts.booted else "needs systemd as PID 1",
-        advice=install("systemd-container", "systemd-container", "systemd") if facts.booted else (),
+        advice=install("systemd-container", "systemd-container", "systemd", "systemd-container")
+        if facts.booted
+        else (),
     )
 
 
@@ -61,5 +63,5 @@ def bus(facts: Facts) -> Finding:
         check="D-Bus",
         level=Level.MISSING,
         found="the system bus is not there: no pod can be run detached",
-        advice=install("dbus", "dbus-broker", "dbus"),
+        advice=install("dbus", "dbus-broker", "dbus", "dbus-broker"),
     )

@@ -36,6 +36,9 @@ notify._send({{address}}, 'READY=1')
 """
 
 
+IMPORT_CREDENTIAL = 254
+
+
 @pytest.fixture
 def pods(lab: LabHost) -> Iterator[Pods]:
     """Pods of the session's lab; units that a test wrote are gone afterwards."""
@@ -50,6 +53,11 @@ def pods(lab: LabHost) -> Iterator[Pods]:
             ]
         )
         lab.run(["systemctl", "reset-failed"])
+
+
+def lab_systemd(lab: LabHost) -> int:
+    """The version of the host's systemd."""
+    return int(lab.run(["systemctl", "--version"]).stdout.split()[1])
 
 
 def install(lab: LabHost, pods: Pods, *words: str, drop_in: str = "", slices: str = "machine.slice") -> None:
@@ -118,10 +126,25 @@ def test_a_listening_socket_outlives_a_restart_of_the_unit(lab: LabHost, pods: P
         assert client.stdout.readline().startswith("http 127.0.0.1:")
 
 
-def test_an_encrypted_credential_of_the_unit_is_the_apps(lab: LabHost, pods: Pods) -> None:
-    lab.run(["systemd-creds", "--name=token", "encrypt", "-", "/etc/token.cred"], input="a secret\n")
+@pytest.mark.parametrize(
+    "drop_in",
+    [
+        "LoadCredential=token:/etc/credstore/token",
+        "LoadCredential=token",
+        "LoadCredentialEncrypted=token:/etc/token.cred",
+        "SetCredential=token:a secret\\n",
+        "ImportCredential=tok*",
+    ],
+    ids=["file", "store", "encrypted", "text", "import"],
+)
+def test_a_credential_of_the_unit_is_the_apps(lab: LabHost, pods: Pods, drop_in: str) -> None:
+    if drop_in.startswith("Import") and lab_systemd(lab) < IMPORT_CREDENTIAL:
+        pytest.skip(f"ImportCredential= came with systemd {IMPORT_CREDENTIAL}")
+    lab.write("/etc/credstore/token", "a secret\n", mode=0o600)
+    if "Encrypted" in drop_in:
+        lab.run(["systemd-creds", "--name=token", "encrypt", "-", "/etc/token.cred"], input="a secret\n")
     reader = ("--credential", "token", "--", "cat", "/run/credentials/app-inspect.service/token", "pause")
-    install(lab, pods, "inspect", *reader, drop_in="LoadCredentialEncrypted=token:/etc/token.cred")
+    install(lab, pods, "inspect", *reader, drop_in=drop_in)
     lab.run(["systemctl", "start", UNIT])
     eventually(lambda: pods.log("web"), "what the app reads")
     assert pods.log("web") == ["a secret"]

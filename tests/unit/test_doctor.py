@@ -134,7 +134,7 @@ def test_without_this_pods_run_all_the_same(check: str, change: dict[str, object
 
 def test_advice_names_the_package_of_each_system() -> None:
     advice = finding(GOOD._replace(nspawn=None), "systemd-nspawn").advice
-    assert [line.split(":")[0] for line in advice] == ["Debian, Ubuntu", "Fedora", "Arch"]
+    assert [line.split(":")[0] for line in advice] == ["Debian, Ubuntu", "Fedora", "Arch", "openSUSE"]
     assert advice[0].endswith("apt install systemd-container")
 
 
