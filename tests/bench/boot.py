@@ -64,9 +64,10 @@ def measure(lab: LabHost, names: list[str], lanes: int) -> str:
     load = Path("/proc/loadavg").read_text().split()[0]
     spans = moments(lab, names)
     took = sorted(ready - begun for begun, ready in spans)
-    ready = sorted(ready for _, ready in spans)
+    ready = sorted(moment for _, moment in spans)
+    half = len(ready) // 2
     return (
-        f"{lanes or 'all':>5} {ready[-1]:8.1f} {ready[len(ready) // 2]:8.1f} {took[len(took) // 2]:8.2f} {took[-1]:8.2f}"
+        f"{lanes or 'all':>5} {ready[-1]:8.1f} {ready[half]:8.1f} {took[half]:8.2f} {took[-1]:8.2f}"
         f" {active:4}/{len(names)} {restarts:8} {load:>6}"
     )
 
