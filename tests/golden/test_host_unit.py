@@ -16,7 +16,7 @@ from stage1 import hostunit
 from stage1.render import render
 from stage1.resources import template_path
 
-PLACE = Path(__file__).with_name("host-unit")
+PLACE = Path(__file__).parent
 PROPERTIES = (
     "Restart=always", "RestartSec=500ms", "RestartSteps=6", "RestartMaxDelaySec=2min", "After=pod@db.service",
     "MemoryMax=1G", "Environment=A=50% of it",
@@ -34,7 +34,7 @@ def text_of(systemd: int, properties: tuple[str, ...] = PROPERTIES) -> str:
 
 @pytest.mark.parametrize("systemd", [252, 254])
 def test_the_unit_is_as_it_was(systemd: int, tmp_path: Path) -> None:
-    expected = PLACE / f"{systemd}.service"
+    expected = PLACE / f"host-unit-{systemd}.service"
     text = text_of(systemd)
     if os.environ.get("UPDATE_GOLDEN"):
         expected.write_text(text)
