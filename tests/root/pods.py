@@ -33,6 +33,11 @@ PATIENCE = 30.0 * SLOWNESS
 # A pod that hangs must fail its test, not the whole session.
 LIMIT = 90.0 * SLOWNESS
 CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified"))
+TWO_APPS = (
+    *("busybox", "--name", "a", "--", "sleep", "100000"),
+    "---",
+    *("busybox", "--name", "b", "--", "sleep", "99999"),
+)
 # What of a data root grows by design.
 CACHES = ("images", "layers", "base", "cache", "digested")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.root.pods import Pods
+from tests.root.pods import TWO_APPS, Pods
 
 pytestmark = pytest.mark.root
 
@@ -143,22 +143,7 @@ def test_names_that_climb_are_refused(it: Pods) -> None:
 
 
 def test_what_is_no_copy_is_refused(pods: Pods, tmp_path: Path) -> None:
-    two = (
-        "busybox",
-        "--name",
-        "a",
-        "--",
-        "sleep",
-        "100000",
-        "---",
-        "busybox",
-        "--name",
-        "b",
-        "--",
-        "sleep",
-        "99999",
-    )
-    pods.detach("--name", "it", *two)
+    pods.detach("--name", "it", *TWO_APPS)
     assert "neither side" in pods("cp", "/etc", tmp_path, status=2).err
     assert "is no place" in pods("cp", "it:relative", tmp_path, status=2).err
     assert "has 2 apps" in pods("cp", "it:/etc", tmp_path, status=2).err

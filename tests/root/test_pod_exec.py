@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.root.pods import Pods, eventually
+from tests.root.pods import TWO_APPS, Pods, eventually
 
 pytestmark = pytest.mark.root
 
@@ -190,22 +190,7 @@ def test_a_command_ends_with_a_pod_that_is_killed(it: Pods) -> None:
 
 
 def test_a_pod_of_several_apps_wants_to_know_which(pods: Pods) -> None:
-    two = (
-        "busybox",
-        "--name",
-        "a",
-        "--",
-        "sleep",
-        "100000",
-        "---",
-        "busybox",
-        "--name",
-        "b",
-        "--",
-        "sleep",
-        "99",
-    )
-    pods.detach("--name", "it", *two)
+    pods.detach("--name", "it", *TWO_APPS)
     assert "has 2 apps" in pods("exec", "it", "true", status=2).err
     assert "no app 'c'" in pods("exec", "--app", "c", "it", "true", status=125).err
     assert pods("exec", "--app", "b", "it", "cat", "/proc/self/cgroup").out.count("app-b.service") > 0

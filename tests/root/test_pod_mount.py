@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.root.pods import Facts, Pods, eventually
+from tests.root.pods import TWO_APPS, Facts, Pods, eventually
 
 pytestmark = pytest.mark.root
 
@@ -240,22 +240,7 @@ def test_a_pod_that_has_ended_has_no_mounts_and_takes_none(it: Pods, source: Pat
 
 
 def test_one_app_of_several_is_chosen(pods: Pods, source: Path) -> None:
-    two = (
-        "busybox",
-        "--name",
-        "a",
-        "--",
-        "sleep",
-        "100000",
-        "---",
-        "busybox",
-        "--name",
-        "b",
-        "--",
-        "sleep",
-        "99999",
-    )
-    pods.detach("--name", "it", *two)
+    pods.detach("--name", "it", *TWO_APPS)
     assert "has 2 apps" in pods("mount", "add", "it", f"{source}:/new", status=2).err
     pods("mount", "add", "--app", "a", "it", f"{source}:/new")
     assert pods("exec", "--app", "a", "it", "cat", "/new/file").out == "of the host\n"
