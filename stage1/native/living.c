@@ -55,10 +55,12 @@ static void start(struct monitor *monitor) {
         monitor->outcome.started = time_now(CLOCK_REALTIME);
         monitor->supervisor = -1;
         monitor->outcome.start_error = set_limits(&monitor->launch);
-        wiring_begin(&monitor->wiring, &monitor->launch);
+        wiring_open(&monitor->wiring, &monitor->launch);
         if (!monitor->outcome.start_error)
                 monitor->supervisor = supervisor_start(&monitor->launch, inherited, terminal,
                                                        &monitor->outcome.start_error);
+        if (monitor->supervisor > 0)
+                wiring_begin(&monitor->wiring, &monitor->launch);
         monitor->ended = monitor->supervisor < 0;
         free(inherited);
         close_listeners(monitor->listeners);

@@ -62,14 +62,19 @@ static void wire(const struct launch *launch, int listener) {
         (void) send(pod, "", 1, MSG_NOSIGNAL); /* one that is gone needs none */
 }
 
+void wiring_open(struct wiring *wiring, const struct launch *launch) {
+        *wiring = (struct wiring){.listener = -1, .said = -1};
+        if (launch->network == NETWORK_NEW)
+                wiring->listener = listen_at(BEGIN_ON_HOST, 0600, 1);
+}
+
 void wiring_begin(struct wiring *wiring, const struct launch *launch) {
+        AUTO_CLOSE int listener = take_fd(&wiring->listener);
         pid_t monitor = getpid();
         int ends[2];
 
-        *wiring = (struct wiring){.said = -1};
-        if (launch->network != NETWORK_NEW)
+        if (listener < 0)
                 return;
-        AUTO_CLOSE int listener = listen_at(BEGIN_ON_HOST, 0600, 1);
         if (pipe2(ends, O_CLOEXEC) < 0)
                 die_errno("cannot make a pipe");
         wiring->pid = fork();

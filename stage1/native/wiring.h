@@ -7,11 +7,16 @@
 #include "launchfile.h"
 
 struct wiring {
-        pid_t pid; /* 0: there is none */
-        int said;  /* what it dies of can be read here */
+        int listener; /* where PID 1 will call, until the process is there; -1 with no network to set up */
+        pid_t pid;    /* 0: it is not there */
+        int said;     /* what it dies of can be read here */
 };
 
-/* Before systemd-nspawn is started. Where the pod makes no network of its own, nothing begins. */
+/* Before systemd-nspawn is started. */
+void wiring_open(struct wiring *wiring, const struct launch *launch);
+
+/* When it is, and the monitor has left its control group: another process to be moved there would cost
+ * another grace period of the kernel. */
 void wiring_begin(struct wiring *wiring, const struct launch *launch);
 
 /* Looks whether it has ended, which with `now` it has to. Returns what went wrong, to be freed, or NULL. */

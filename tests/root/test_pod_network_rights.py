@@ -161,10 +161,11 @@ def children(pid: int) -> list[int]:
 
 
 def forked(pid: int) -> int:
-    """The first child of a monitor: a process of the same program."""
-    if "monitor" not in "".join(command(pid)[:1]):
+    """A child of a monitor that is the same program, beside systemd-nspawn, which another became before."""
+    found = {child: command(child) for child in children(pid)}
+    if not any(words and words[0].endswith("/systemd-nspawn") for words in found.values()):
         return 0
-    return next((child for child in children(pid) if command(child) == command(pid) and sleeps(child)), 0)
+    return next((child for child, words in found.items() if words == command(pid) and sleeps(child)), 0)
 
 
 def sleeps(pid: int) -> bool:
