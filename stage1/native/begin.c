@@ -1,4 +1,4 @@
-/* begin PROGRAM [ARGUMENT…]
+/* begin [--close-settings] PROGRAM [ARGUMENT…]
  *
  * The first step of a pod's PID 1, in the pod's own root, where the pod has a network of its own: it hands
  * out its network namespace, which only systemd-nspawn could make so that it belongs to the pod's user
@@ -54,21 +54,25 @@ static void await_network(int from) {
                 die("the pod's network was not set up");
 }
 
-/* systemd-nspawn lets root of a pod write its network's settings, capability or not: it owns the files. What
- * lies below is read-only. */
+/* systemd-nspawn leaves /proc/sys/net writable, as the settings are the pod's own. In a user namespace the
+ * kernel asks for CAP_NET_ADMIN; of the host's root it does not. What lies below is read-only. */
 static void close_settings(void) {
         if (umount2("/proc/sys/net", MNT_DETACH) < 0 && errno != EINVAL)
                 die_errno("cannot make the settings of the pod's network read-only");
 }
 
 int main(int argc, char **argv) {
-        if (argc < 2)
-                die("usage: begin PROGRAM [ARGUMENT…]");
+        bool closes = argc > 1 && strcmp(argv[1], "--close-settings") == 0;
+        char **program = argv + 1 + closes;
+
+        if (argc < 2 + closes)
+                die("usage: begin [--close-settings] PROGRAM [ARGUMENT…]");
         AUTO_CLOSE int monitor = call();
         hand_out_namespace(monitor);
         await_network(monitor);
-        close_settings();
+        if (closes)
+                close_settings();
         (void) unsetenv("LANG"); /* systemd-nspawn sets it for programs that are no systemd */
-        execv(argv[1], argv + 1);
-        die_errno("cannot execute %s", argv[1]);
+        execv(program[0], program);
+        die_errno("cannot execute %s", program[0]);
 }
