@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage0 import cgroups, handoff, layout, lifecycle, limitnote, results
+from stage0 import cgroups, handoff, history, layout, lifecycle, limitnote, results
 from stage0.lifecycle import Pod
 from stage0.plan.changes import Change, stages
 from stage1.contract import ConflictError, DataRoot, PodDir, PodError, PodManifest, State, codec
@@ -112,7 +112,7 @@ def apply(pod: Pod, change: Change) -> PodManifest:
 
 def _settle_again(pod: Pod) -> None:
     """It may have ended meanwhile."""
-    settle(_now(pod))
+    _settle(_now(pod))
 
 
 def _stopped_by(leader: int, change: Change) -> Iterator[str]:
@@ -131,12 +131,28 @@ def _carry_out(directory: PodDir, leader: int, change: Change) -> None:
 
 
 def settle(pod: Pod) -> None:
-    """Let a pod that is held be what its `pod.json` says."""
+    """Let a pod that is held be what its `pod.json` says; what a killed command did after all is an event now."""
     if pod.word == "running" and pod.directory.limiting.exists():
         limitnote.settle(pod.directory, manifest(pod.directory))
+    change = _settle(pod)
+    if change is not None and manifest(pod.directory) == change.after:
+        note(pod.directory, change)
+
+
+def note(directory: PodDir, change: Change) -> None:
+    """Record for `pod events` what has been done."""
+    for app in change.added:
+        history.note(directory, "app-add", app.name, image=app.image.name)
+    for _, app in change.replaced:
+        history.note(directory, "app-update", app.name, image=app.image.name)
+    for app in change.removed:
+        history.note(directory, "app-remove", app.name)
+
+
+def _settle(pod: Pod) -> Change | None:
     change = read(pod.directory)
     if change is None:
-        return
+        return None
     now = manifest(pod.directory)
     if (leader := leader_of(pod)) is not None:
         _settle_running(pod.directory, leader, now, change)
@@ -144,6 +160,7 @@ def settle(pod: Pod) -> None:
         _remove_places(pod.directory, now)
     _remove_data(pod.directory, now)
     pod.directory.change.unlink(missing_ok=True)
+    return change
 
 
 def _settle_running(directory: PodDir, leader: int, now: PodManifest, change: Change) -> None:

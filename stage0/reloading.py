@@ -111,13 +111,7 @@ def _replace(pod: Pod, found: Plan) -> None:
     after = changing.apply(pod, Change(found.live, found.after))
     for record in mounted:
         _mount_again(pod, after, record)
-    images = {app.name: app.image.name for app in after.apps}
-    for name in found.changes.add:
-        history.note(pod.directory, "app-add", name, image=images[name])
-    for name in found.changes.replace:
-        history.note(pod.directory, "app-update", name, image=images[name])
-    for name in found.changes.remove:
-        history.note(pod.directory, "app-remove", name)
+    changing.note(pod.directory, Change(found.live, after))
 
 
 def _settle_files(directory: PodDir, old: PodManifest, live: PodManifest) -> None:

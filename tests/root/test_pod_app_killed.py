@@ -49,7 +49,7 @@ def at(pods: Pods, uuid: str, kind: str, number: int) -> list[Moment]:
 
 
 @KINDS
-@pytest.mark.parametrize(("userns", "number"), [("auto", 6), ("host", 2)])
+@pytest.mark.parametrize(("userns", "number"), [("auto", 4), ("host", 1)])
 def test_a_running_pod(pods: Pods, kind: str, userns: str, number: int) -> None:
     uuid = pods.detach("--name", "it", "--userns", userns, *KEEP)
     keep = apps(pods)["keep"]["pid"]
@@ -68,7 +68,7 @@ def test_a_pod_that_has_ended(pods: Pods, kind: str) -> None:
     pods("stop", "it")
     eventually(lambda: pods.status("it")["state"] == "exited", "its end")
     killed = 0
-    for moment in at(pods, uuid, kind, 5):
+    for moment in at(pods, uuid, kind, 3):
         killed += killed_at(moment, pods, *before(pods, uuid, kind))
         pods("app", "rm", "it", "nobody", status=125)  # whoever comes next
         directory = pods.directory(uuid)
@@ -82,7 +82,7 @@ def test_a_pod_that_has_ended(pods: Pods, kind: str) -> None:
 def test_a_second_change_finishes_or_undoes_a_first_that_is_killed(pods: Pods) -> None:
     uuid = pods.detach("--name", "it", *KEEP)
     second = ("app", "add", "it", "busybox", "--name", "second", *SLEEP[1:])
-    for moment in at(pods, uuid, "add", 3):
+    for moment in at(pods, uuid, "add", 2):
         words = before(pods, uuid, "add")
         beside = pods.beside(*second)
         killed_at(moment, pods, *words)
@@ -108,3 +108,16 @@ def test_limits_of_a_reload(pods: Pods) -> None:
         memory = group_value(pods, "it", "memory", "memory.limit_in_bytes", "memory.max")
         assert memory == str(said["memory_max"]), moment
         assert not (pods.directory(uuid) / "run/limiting.json").exists()
+
+
+def test_what_a_killed_command_did_after_all_is_an_event(pods: Pods) -> None:
+    """Killed before the third file that it replaces: `change.json` and `pod.json` are the first two."""
+    uuid = pods.detach("--name", "it", *KEEP)
+    pods(*ADD)
+    assert killed_at(("rename", 3), pods, *RM)
+    assert set(manifest(pods, uuid)) == {"keep"}
+    pods("app", "restart", "it", "keep")
+    kinds = ("--kind", "app-remove", "--kind", "app-restart")
+    seen = [line.split()[1:3] for line in pods("events", *kinds, "it").lines]
+    assert seen == [["app-remove", "it/busybox"], ["app-restart", "it/keep"]]
+    check(pods, uuid)

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from stage0 import changing, history
+from stage0 import changing
 from stage0.arguments import ARGUMENTS, NEXT_APP, one_app
 from stage0.image import Store
 from stage0.making import holding, obtained
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             after = with_app(before, wish, image, now)
             with holding(after, settings):
                 after = changing.apply(pod, Change(before, after))
-            history.note(pod.directory, "app-add", after.apps[-1].name, image=image.name)
+            changing.note(pod.directory, Change(before, after))
     tell(after, after.apps[-1].name, as_object=arguments.json)
     return 0
 

@@ -30,7 +30,8 @@ def chosen(arguments: argparse.Namespace, settings: Settings) -> Chosen:
     pod = lifecycle.find(settings.data, arguments.pod)
     if pod.word != "running":
         raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint=f"start it: pod start -d {pod.uuid[:8]}")
-    changing.require_mutable(pod)
+    with changing.held(settings.data, pod.uuid):
+        pass  # what a killed command left half done is settled
     for app in arguments.apps:
         results.require_app(pod, app)
     changing.leader_of(pod)

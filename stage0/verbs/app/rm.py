@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import changing, history
+from stage0 import changing
 from stage0.plan.changes import Change, without_apps
 from stage0.settings import Settings
 from stage0.show import as_json
@@ -24,8 +24,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     with changing.held(settings.data, arguments.pod) as pod:
         before = changing.manifest(pod.directory)
         after = changing.apply(pod, Change(before, without_apps(before, names)))
-        for name in names:
-            history.note(pod.directory, "app-remove", name)
+        changing.note(pod.directory, Change(before, after))
     if arguments.json:
         sys.stdout.write(as_json({"pod": after.uuid, "removed": names}))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import changing, history
+from stage0 import changing
 from stage0.image import Store
 from stage0.making import obtained
 from stage0.options import fetching
@@ -38,6 +38,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 raise NotFoundError(f"pod {before.label} has no app {name!r}", hint=f"its apps: {known}")
             old = store.get(app.image.digest)
             after = changing.apply(pod, Change(before, with_image(before, name, (old, image), now)))
-            history.note(pod.directory, "app-update", name, image=image.name)
+            changing.note(pod.directory, Change(before, after))
     tell(after, name, as_object=arguments.json)
     return 0
