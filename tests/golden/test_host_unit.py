@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,32 @@ def test_the_unit_is_as_it_was(systemd: int, tmp_path: Path) -> None:
 def test_without_wishes_there_is_no_trace_of_them() -> None:
     assert "manifest says" not in text_of(254, ())
     assert "does not know" not in text_of(252, ())
+
+
+MANIFEST = """
+slice = "web.slice"
+property = ["Restart=always", "MemoryMax=1G"]
+[[app]]
+image = "web"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "restarts", "slices"),
+    [
+        ((), ["on-failure", "always"], "web.slice"),
+        (("--restart=no", "--slice=my.slice"), ["no"], "my.slice"),
+    ],
+    ids=["manifest", "command line"],
+)
+def test_the_command_line_goes_over_the_manifest(
+    words: tuple[str, ...], restarts: list[str], slices: str, tmp_path: Path
+) -> None:
+    (tmp_path / "web.toml").write_text(MANIFEST)
+    done = subprocess.run(
+        [sys.executable, "-m", "stage0", "--dir", tmp_path / "data", "unit", *words, "-f", tmp_path / "web.toml"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert re.findall(r"^Restart=(.*)$", done.stdout, re.MULTILINE) == restarts
+    assert re.findall(r"^Slice=(.*)$", done.stdout, re.MULTILINE) == [slices]
+    assert "\nMemoryMax=1G\n" in done.stdout
