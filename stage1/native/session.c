@@ -26,6 +26,16 @@ static bool has_terminal(const struct session *session) {
         return session->options->terminal;
 }
 
+static void copy_size(const struct session *session) {
+        const struct terminal terminal = {session->master, session->slave};
+        struct winsize size;
+
+        if (session->record && read_size(session->record, &size))
+                (void) ioctl(session->master, TIOCSWINSZ, &size);
+        else if (!session->record)
+                terminal_copy_size(&terminal);
+}
+
 /* A terminal of the pod's own, so that it has a name there; opened from the host, and proved to be one. */
 static void open_terminal(struct session *session, int root, uid_t owner) {
         AUTO_CLOSE int directory = open_in_root(root, "dev/pts", O_PATH | O_DIRECTORY);
@@ -45,6 +55,7 @@ static void open_terminal(struct session *session, int root, uid_t owner) {
         session->slave = ioctl(session->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (session->slave < 0 || fchown(session->slave, owner, (gid_t) -1) < 0)
                 die_errno("cannot open the terminal's other side");
+        copy_size(session); /* before the command can ask for it */
         for (int i = 0; i < 3; i++)
                 session->child_streams[i] = session->slave;
         session->flows[0] = (struct flow){.from = -1, .to = session->master};
@@ -98,16 +109,6 @@ void open_session(struct session *session, int root, uid_t owner) {
                         die_errno("cannot open standard stream %d of the command", i);
 }
 
-static void copy_size(const struct session *session) {
-        const struct terminal terminal = {session->master, session->slave};
-        struct winsize size;
-
-        if (session->record && read_size(session->record, &size))
-                (void) ioctl(session->master, TIOCSWINSZ, &size);
-        else if (!session->record)
-                terminal_copy_size(&terminal);
-}
-
 static void begin(struct session *session) {
         session->keys = session->options->keys;
         session->child_fd = pidfd_open(session->child, 0);
@@ -119,7 +120,6 @@ static void begin(struct session *session) {
                         close(session->child_streams[i]);
                 return;
         }
-        copy_size(session);
         if (session->options->detach)
                 return;
         if (isatty(STDIN_FILENO))
