@@ -86,6 +86,8 @@ static void take_option(struct keeper_options *options, int option) {
                 options->user = optarg;
                 break;
         case 'w':
+                if (*optarg == '\0')
+                        die("'' is no directory");
                 options->workdir = optarg;
                 break;
         default: /* getopt has said what is wrong */

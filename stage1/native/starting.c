@@ -57,11 +57,11 @@ static void hand_on(const struct command *command, int report, int plan) {
 }
 
 /* Without any environment: what the image says is for its own programs. */
-static void become_enter(const struct command *command, int program, int report) __attribute__((noreturn));
+static void become_enter(const struct command *command, int program, int plan, int report)
+        __attribute__((noreturn));
 
-static void become_enter(const struct command *command, int program, int report) {
+static void become_enter(const struct command *command, int program, int plan, int report) {
         static char *nothing[] = {NULL};
-        AUTO_CLOSE int plan = write_plan(command);
         AUTO_FREE char *report_word = xasprintf("%d", report);
         AUTO_FREE char *plan_word = xasprintf("%d", plan);
         size_t count = 0;
@@ -78,8 +78,7 @@ static void become_enter(const struct command *command, int program, int report)
         die_errno("cannot run enter");
 }
 
-/* One message of enter or of the command, in whatever order they come; false when both have closed.
- */
+/* One message of enter or of the command, in whatever order; false when both have closed. */
 static bool read_message(int fd, pid_t *child, char **complaint) {
         char text[2048];
         ssize_t got = recv(fd, text, sizeof(text) - 1, 0);
@@ -123,7 +122,9 @@ static pid_t fork_into(int group) {
 }
 
 pid_t start_command(const struct command *command) {
+        /* Both before the fork: the app's memory is not charged for them. */
         AUTO_CLOSE int program = open_sealed("enter");
+        AUTO_CLOSE int plan = write_plan(command);
         AUTO_CLOSE int reader = -1;
         AUTO_CLOSE int writer = -1;
         int ends[2];
@@ -145,7 +146,7 @@ pid_t start_command(const struct command *command) {
                         die("the keeper is gone");
                 join_groups(command->subject, in_unified);
                 take_schedule(command->subject);
-                become_enter(command, program, writer);
+                become_enter(command, program, plan, writer);
         }
         close(take_fd(&writer));
         return read_report(reader, enter);

@@ -20,7 +20,7 @@ OPTIONS = (
 )  # fmt: skip
 SPOILT = (
     "--add-cap=none", "--detach-keys=1,,2", "--detach-keys=256", "--env=", "--env==", "--preserve-fds=x",
-    "--preserve-fds=99", "--what", "--user", "-x", "--capture", "",
+    "--preserve-fds=99", "--what", "--user", "-x", "--capture", "--workdir=", "",
 )  # fmt: skip
 
 
