@@ -13,6 +13,8 @@ SELECTION = (
     "tests/root/test_pod_app_change.py::test_an_app_that_was_added_is_as_one_that_was_there_from_the_start",
     "tests/root/test_pod_app_change.py::test_what_does_not_start_was_never_there",
     "tests/root/test_pod_app_change.py::test_an_update_gives_one_app_another_image_and_a_bad_one_is_taken_back",
+    "tests/root/test_pod_app_change.py::test_an_app_of_the_same_name_has_not_the_limits_of_the_one_before",
+    "tests/root/test_pod_app_change.py::test_an_app_that_was_added_has_its_devices_and_its_secrets[auto]",
     # what is read from control groups
     "tests/root/test_pod_look.py::test_stats_tell_the_busy_app_from_the_idle_one",
     "tests/root/test_pod_look.py::test_following_stats_end_with_the_pod",
@@ -69,6 +71,7 @@ SELECTION = (
     "tests/root/test_pod_credentials.py::test_an_app_reads_its_secret_as_its_user_and_nobody_else_does[app-auto]",
     "tests/root/test_pod_credentials.py::test_an_encrypted_secret_is_decrypted_for_the_app",
     # a part of the host: machines
+    "tests/lab/test_pod_changes.py::test_an_app_that_is_added_is_in_the_pods_machine_unit_journal_and_limits",
     "tests/lab/test_host_integration.py::test_a_detached_pod_is_a_machine_and_a_unit",
     "tests/lab/test_host_integration.py::test_a_pod_in_the_foreground_is_a_machine_too",
     "tests/lab/test_host_integration.py::test_machinectl_ends_a_pod_in_order[poweroff]",
