@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.conftest import needs_program
 from tests.root.lan import Lan
+from tests.root.native import program
 from tests.root.pods import Pods, Running, eventually
 
 pytestmark = pytest.mark.root
@@ -125,6 +127,24 @@ def test_what_cannot_be_set_up_is_one_error_and_leaves_nothing(net: Pods) -> Non
     refused = net("run", "--sysctl", "net.ipv4.nothing=1", "inspect", status=125)
     assert len(refused.err.splitlines()) == 1
     assert "cannot set /proc/sys/net/ipv4/nothing" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "usage: begin"),
+        (["--close-settings"], "usage: begin"),
+        (["/bin/true"], "nobody sets up the pod's network"),
+    ],
+)
+def test_the_first_program_of_a_pod_ends_where_it_has_nothing_to_begin_with(
+    words: list[str], said: str
+) -> None:
+    done = subprocess.run(
+        [program("begin"), *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 125
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize("victim", ["monitor", "the process that sets it up"])
