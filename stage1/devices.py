@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stage1.contract import App, CredentialKind, PodManifest
+from stage1.contract import App, CredentialKind, NetworkMode, PodManifest
 
 _ALL = "rwm"
 
@@ -44,6 +44,9 @@ def bus_properties(pod: PodManifest) -> dict[bytes, object]:
     if is_open(pod):
         return {}
     given = dict(allowed(pod))
+    if pod.network in {NetworkMode.NONE, NetworkMode.PRIVATE}:
+        # systemd-nspawn makes this node with a network, and since 257 a refusal is its end; nobody can open it
+        given.setdefault("/dev/net/tun", "m")
     if any(one.kind is CredentialKind.ENCRYPTED for app in pod.apps for one in app.credentials):
         given["char-tpm"] = "rw"  # systemd-creds, which the monitor runs, may need the host's
     listed = _on_bus(given)

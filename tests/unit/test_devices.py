@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage1 import devices
-from stage1.contract import App, Credential, CredentialKind, Device
+from stage1.contract import App, Credential, CredentialKind, Device, NetworkMode
 from tests.samples import app, pod
 from tests.unit.test_nspawn import argv
 
@@ -33,6 +33,15 @@ def test_a_unit_is_closed_but_for_what_was_given() -> None:
     assert devices.bus_properties(pod()) == {b"DevicePolicy": b"closed"}
     found = devices.bus_properties(pod(using("a", FUSE)))
     assert found == {b"DevicePolicy": b"closed", b"DeviceAllow": [(b"/dev/fuse", b"rm")]}
+
+
+def test_systemd_nspawn_may_make_the_node_that_comes_with_a_network_and_nobody_may_open_it() -> None:
+    for mode in (NetworkMode.NONE, NetworkMode.PRIVATE):
+        found = devices.bus_properties(pod()._replace(network=mode))
+        assert found[b"DeviceAllow"] == [(b"/dev/net/tun", b"m")]
+    vpn = using("a", Device("/dev/net/tun", "/dev/net/tun", "rw"))
+    found = devices.bus_properties(pod(vpn)._replace(network=NetworkMode.PRIVATE))
+    assert found[b"DeviceAllow"] == [(b"/dev/net/tun", b"rwm")]
 
 
 def test_who_decrypts_a_secret_may_need_the_hosts_tpm() -> None:
