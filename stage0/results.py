@@ -24,6 +24,7 @@ class Outcome(NamedTuple):
     started_at: str | None
     ready_at: str | None
     ended_at: str | None
+    message: str | None = None  # why, where the rest does not say it
 
 
 class AppState(NamedTuple):
@@ -53,6 +54,7 @@ def outcome(directory: PodDir) -> Outcome:
         started_at=found.get("started_at"),
         ready_at=found.get("ready_at"),
         ended_at=found.get("ended_at"),
+        message=found.get("message"),
     )
 
 

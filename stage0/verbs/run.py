@@ -108,7 +108,8 @@ def ended_early(pod: PodManifest, settings: Settings) -> int:
             f"pod {pod.uuid} ended before it was ready, and --rm took its result with it",
             hint="leave out --rm to see what happened",
         ) from None
-    status = outcome(found.directory).status
-    if status != 0:
-        warn(f"pod {pod.uuid} ended with {status} before it was ready; `pod status` and `pod logs` tell why")
-    return status
+    ended = outcome(found.directory)
+    if ended.status != 0:
+        why = f": {ended.message}" if ended.message else "; `pod status` and `pod logs` tell why"
+        warn(f"pod {pod.uuid} ended with {ended.status} before it was ready{why}")
+    return ended.status

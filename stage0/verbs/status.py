@@ -38,6 +38,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
         "status": ended.status if ended else None,
         "reason": ended.reason if ended else None,
         "by": ended.by if ended else None,
+        "message": ended.message if ended else None,
         "leader": results.live_process(pod.directory.leader) if pod.word == "running" else None,
         "created": manifest.get("created"),
         **times._asdict(),
@@ -67,6 +68,7 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(
             f"status   {facts['status']} ({facts['reason']}{' by ' + facts['by'] if facts['by'] else ''})"
         )
+    lines += [f"reason   {show.printable(facts['message'])}"] if facts["message"] else []
     moments = (("created", "created"), ("started", "started_at"), ("ended", "ended_at"))
     lines += [f"{word:<7}  {_moment(facts[key])}" for word, key in moments if facts[key]]
     lines += reach.sentences(facts["network"])

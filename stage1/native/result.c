@@ -134,6 +134,7 @@ static char *json_string(const char *text) {
 void outcome_write(const struct outcome *outcome) {
         bool ran = !outcome->start_error;
         AUTO_FREE char *by = json_string(outcome->by);
+        AUTO_FREE char *message = json_string(outcome->message);
         AUTO_FREE char *code = ran && WIFEXITED(outcome->supervisor)
                                        ? xasprintf("%d", WEXITSTATUS(outcome->supervisor))
                                        : xstrdup("null");
@@ -143,10 +144,11 @@ void outcome_write(const struct outcome *outcome) {
         AUTO_FREE char *started = json_time(&outcome->started);
         AUTO_FREE char *ready = json_time(&outcome->ready);
         AUTO_FREE char *ended = json_time(&outcome->ended);
-        AUTO_FREE char *text =
-                xasprintf("{\"status\": %d, \"reason\": \"%s\", \"by\": %s, \"supervisor\": %s, "
-                          "\"signal\": %s, \"started_at\": %s, \"ready_at\": %s, \"ended_at\": %s}\n",
-                          outcome->status, outcome->reason, by, code, signal_text, started, ready, ended);
+        AUTO_FREE char *text = xasprintf(
+                "{\"status\": %d, \"reason\": \"%s\", \"by\": %s, \"supervisor\": %s, "
+                "\"signal\": %s, \"started_at\": %s, \"ready_at\": %s, \"ended_at\": %s, "
+                "\"message\": %s}\n",
+                outcome->status, outcome->reason, by, code, signal_text, started, ready, ended, message);
         int result = write_file(AT_FDCWD, "run/result.json", text);
         if (result < 0)
                 warn("cannot write run/result.json: %s", strerror(-result));

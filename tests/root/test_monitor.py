@@ -285,7 +285,7 @@ def test_the_verdict_is_the_status_and_its_sentence_is_told(pod: Pod) -> None:
     assert result.stderr == b"pod: app web: ran out of memory\n"
     assert pod.result() | {"started_at": 0, "ended_at": 0} == {
         "status": 137, "reason": "decided", "by": "web", "supervisor": 1, "signal": None,
-        "started_at": 0, "ready_at": None, "ended_at": 0,
+        "started_at": 0, "ready_at": None, "ended_at": 0, "message": "app web: ran out of memory",
     }  # fmt: skip
 
 
@@ -705,7 +705,7 @@ def test_the_instructions_are_judged_before_anything_is_done(pod: Pod) -> None:
 def test_the_result_is_json_of_the_known_keys(pod: Pod) -> None:
     pod.app().shell("true").run()
     assert list(json.loads(pod.read("run/result.json"))) == [
-        "status", "reason", "by", "supervisor", "signal", "started_at", "ready_at", "ended_at",
+        "status", "reason", "by", "supervisor", "signal", "started_at", "ready_at", "ended_at", "message",
     ]  # fmt: skip
 
 

@@ -257,6 +257,7 @@ def test_the_files_of_a_running_pod_are_those_of_the_contract(pods: Pods) -> Non
         "started_at",
         "ready_at",
         "ended_at",
+        "message",
     }
     eventually((run / "status" / "stopping").exists, "the mark of the stop")
 

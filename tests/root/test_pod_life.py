@@ -278,3 +278,12 @@ def test_a_detached_pod_that_fails_before_it_is_ready_says_so(pods: Pods) -> Non
     assert done.err == (
         f"pod: pod {done.out.strip()} ended with 3 before it was ready; `pod status` and `pod logs` tell why\n"
     )
+
+
+def test_a_detached_pod_that_cannot_start_says_why_then_and_later(pods: Pods) -> None:
+    done = pods("run", "-d", "--sysctl", "net.ipv4.no_such_setting=1", "inspect", status=125)
+    assert "before it was ready: " in done.err
+    assert "no_such_setting" in done.err
+    uuid = done.out.strip()
+    assert pods.status(uuid)["message"] in done.err
+    assert "no_such_setting" in pods("status", uuid).out

@@ -183,7 +183,7 @@ def test_the_first_failure_ends_the_pod_with_its_status(real: SystemdPod) -> Non
     assert [real.record(name)["reason"] for name in real.names] == ["exited", "exited", "stopped"]
     assert pod.result() | {"started_at": 0, "ready_at": 0, "ended_at": 0} == {
         "status": 5, "reason": "decided", "by": "two", "supervisor": 0, "signal": None,
-        "started_at": 0, "ready_at": 0, "ended_at": 0,
+        "started_at": 0, "ready_at": 0, "ended_at": 0, "message": None,
     }  # fmt: skip
     assert pod.result()["started_at"] < pod.result()["ready_at"] < pod.result()["ended_at"]
     assert pod.read("run/status/stopping") == "app two\n"

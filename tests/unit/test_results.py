@@ -42,7 +42,7 @@ def test_a_pod_ended_as_its_monitor_says(directory: PodDir) -> None:
     record(
         directory.outcome, status=3, reason="decided", by="web", started_at="a", ready_at="b", ended_at="c"
     )
-    assert results.outcome(directory) == results.Outcome(3, "decided", "web", "a", "b", "c")
+    assert results.outcome(directory) == results.Outcome(3, "decided", "web", "a", "b", "c", None)
 
 
 @pytest.mark.parametrize(
