@@ -429,10 +429,16 @@ def test_a_pod_is_told_once_while_it_moves_on(root: DataRoot) -> None:
 
 
 def test_an_error_that_is_not_about_the_lock_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError) as caught:
-        lifecycle.is_running(PodDir(tmp_path / "file"))
-    assert caught.value.errno == errno.ENOTDIR
+        lifecycle.is_running(PodDir(tmp_path / "loop"))
+    assert caught.value.errno == errno.ELOOP
+
+
+def test_what_is_no_directory_is_no_pod_that_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert not lifecycle.is_running(PodDir(tmp_path / "file"))
+    assert not lifecycle.is_running(PodDir(tmp_path / "none"))
 
 
 def test_a_manifest_is_read_as_it_is(root: DataRoot) -> None:
