@@ -46,7 +46,7 @@ test-lab: venv native images ## tests in a really booted systemd host
 	$(PYTHON) -m pytest -q tests/lab
 
 test: export HYPOTHESIS_PROFILE ?= whole
-test: check native images ## everything, lab included
+test: check analyze native images ## everything, lab included
 	$(PYTHON) -m pytest -q tests/root
 	$(PYTHON) -m pytest -q tests/lab tests/test_install.py
 

@@ -79,7 +79,7 @@ static void send_output(struct client *client, int which, const char *data, size
         }
 }
 
-void attached_output(const struct stream *stream, const char *data, size_t size) {
+static void take_output(const struct stream *stream, const char *data, size_t size) {
         for (size_t i = 0; i < ATTACHED_MAX; i++) {
                 const struct app *app = clients[i].app;
                 if (app && (stream == &app->out || stream == &app->err))
@@ -180,6 +180,14 @@ static void send_beginning(struct client *client, const struct stream *stream) {
                 send_output(client, stream == &client->app->err, stream->partial, stream->partial_size);
 }
 
+static void forget_app(const struct app *app) {
+        for (size_t i = 0; i < ATTACHED_MAX; i++)
+                if (clients[i].app == app)
+                        let_go(&clients[i]);
+}
+
+static const struct tap clients_tap = {.output = take_output, .gone = forget_app};
+
 char *attach_client(struct apps *apps, struct control_request *request) {
         struct app *app = apps_find(apps, request->words[0]);
         struct client *client = free_place();
@@ -196,6 +204,7 @@ char *attach_client(struct apps *apps, struct control_request *request) {
         (void) setsockopt(request->fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
         (void) fstat(app->log.fd, &log);
         *client = (struct client){.app = app};
+        streams_tap(&clients_tap);
         client->source = (struct source){
                 .fd = take_fd(&request->fds[0]), .events = POLLIN, .ready = client_ready, .owner = client};
         add_source(&client->source);
@@ -223,10 +232,4 @@ void attached_finish(void) {
         for (size_t i = 0; i < ATTACHED_MAX; i++)
                 if (clients[i].app)
                         catch_up(&clients[i]);
-}
-
-void attached_forget(const struct app *app) {
-        for (size_t i = 0; i < ATTACHED_MAX; i++)
-                if (clients[i].app == app)
-                        let_go(&clients[i]);
 }

@@ -22,14 +22,8 @@
  * there that the client will not get, `input` or `none`, `stream` or `tty`. */
 char *attach_client(struct apps *apps, struct control_request *request);
 
-/* Bytes of a stream, as they were read. */
-void attached_output(const struct stream *stream, const char *data, size_t size);
-
 /* What is due once per turn: `f` where an app's streams are empty. */
 void attached_update(void);
 
 /* The pod is over: who missed something is told before the socket closes. */
 void attached_finish(void);
-
-/* The app is gone, and so are its clients. */
-void attached_forget(const struct app *app);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "mounts.h"
+#include "targets.h"
 #include "util.h"
 
 #define PLACE          "rootfs/pod/credentials"

@@ -5,7 +5,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "mounts.h"
+#include "targets.h"
 #include "util.h"
 
 static size_t length_of_place(const char *target) {

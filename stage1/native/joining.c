@@ -123,7 +123,8 @@ static void join(const struct subject *pod) {
 }
 
 int install_app(const char *app) {
-        int trees[ARRAY_LEN(places)];
+        int trees[] = {-1, -1, -1, -1};
+        _Static_assert(ARRAY_LEN(trees) == ARRAY_LEN(places), "a tree for each place");
         struct subject pod;
         struct launch launch;
 

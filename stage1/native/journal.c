@@ -108,7 +108,7 @@ static bool take_turn(void) {
 
 /* The priority that a line begins with, as sd-daemon(3) has it; returns the length of that beginning. */
 static size_t read_priority(struct journal_stream *stream, const struct line *line) {
-        char first[3];
+        char first[3] = {};
 
         for (size_t i = 0; i < sizeof(first); i++)
                 first[i] = i < line->head_size                     ? line->head[i]

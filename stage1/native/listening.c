@@ -36,7 +36,7 @@ static void read_whole(int fd, void *data, size_t size) {
 static int open_bus(void) {
         struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = BUS};
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        char letter, last = 0, answer[3] = "";
+        char letter = 0, last = 0, answer[3] = "";
 
         if (fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ||
             write_all(fd, greeting, sizeof(greeting) - 1) < 0)

@@ -13,6 +13,7 @@
 #include "devices.h"
 #include "idmap.h"
 #include "places.h"
+#include "targets.h"
 #include "util.h"
 
 #define STAGE          "run/stage" /* where parts of overlays get short names, in our namespace only */
@@ -27,44 +28,6 @@ struct stage {
         const char **parts;
         size_t n_parts;
 };
-
-/* The pod's root is somebody else's to fill; all else in the pod directory is ours. */
-static int open_root(const char *root) {
-        bool inside = strncmp(root, "rootfs/", 7) == 0;
-        AUTO_CLOSE int top = open(inside ? "rootfs" : root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        int fd = top < 0 || !inside ? take_fd(&top) : open_place(top, root + 7, O_PATH | O_DIRECTORY);
-
-        if (fd < 0)
-                die_errno("cannot enter the root %s", root);
-        return fd;
-}
-
-static void cannot_make(const char *target) __attribute__((noreturn));
-
-static void cannot_make(const char *target) {
-        die_errno("cannot make the mount point %s", target);
-}
-
-int open_target(const char *target, bool directory) {
-        bool inside = strncmp(target, "rootfs/", 7) == 0;
-        const char *path = inside ? target + 7 : target;
-        AUTO_CLOSE int root = open_root(inside ? "rootfs" : target[0] == '/' ? "/" : ".");
-        AUTO_FREE char *real = real_place(root, path);
-        int fd = real ? make_in_root(root, real, directory ? MAKE_DIRECTORY : MAKE_FILE) : -1;
-
-        if (fd < 0)
-                cannot_make(target);
-        return fd;
-}
-
-int mount_memory(const char *target, const char *type, unsigned long flags, const char *options) {
-        AUTO_CLOSE int place = open_target(target, true);
-        AUTO_FREE char *path = xasprintf("/proc/self/fd/%d", place);
-
-        if (mount(type, path, type, flags, options) < 0)
-                die_errno("cannot mount a %s at %s", type, target);
-        return open_target(target, true);
-}
 
 /* A detached copy of the mount at path: ours to change and to put anywhere. */
 static int clone_tree(const char *path, const struct mount_spec *how, int userns_fd) {

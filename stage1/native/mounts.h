@@ -6,14 +6,6 @@
 /* Leaves the host's mount namespace; what the host mounts later still comes in, nothing goes out. */
 void enter_mount_namespace(void);
 
-/* The place at target, made if it is not there. It lies below the pod's root, or elsewhere in the pod
- * directory. An image may have put links into the root, so there a path means what it means inside. */
-int open_target(const char *target, bool directory);
-
-/* A new file system in memory, of this type, at a place of the pod's root, made if it is not there; its
- * O_PATH descriptor. Dies naming the place. */
-int mount_memory(const char *target, const char *type, unsigned long flags, const char *options);
-
 /* Carries out the records in their order; dies naming the path. The current directory must be the pod's. In
  * a pod with a range of ids of its own, all parts of overlays are mapped, and binds that say so. The process
  * has no parent-death signal afterwards: the kernel takes it from whoever changes its ids. */

@@ -100,8 +100,8 @@ static bool ends_alone(const struct policy *policy, const struct policy_app *app
 
 /* Of the same status the one that has just ended. */
 static const struct record *worst(const struct policy *policy, const struct record *records,
-                                  const struct record *own) {
-        const struct record *found = policy_find(policy, own->app)->sidecar ? NULL : own;
+                                  const struct policy_app *app, const struct record *own) {
+        const struct record *found = app->sidecar ? NULL : own;
 
         for (size_t i = 0; i < policy->n_apps; i++)
                 if (!policy->apps[i].sidecar && (!found || records[i].status > found->status))
@@ -127,5 +127,5 @@ const struct record *policy_decide(const struct policy *policy, const struct rec
         }
         if (!all_over || (policy->kind != POLICY_ALL && policy->kind != POLICY_ANY_FAILURE))
                 return NULL;
-        return worst(policy, records, own);
+        return worst(policy, records, app, own);
 }

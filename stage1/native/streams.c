@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include "attach.h"
 #include "util.h"
 
 #define CHUNK_MAX     ((size_t) 32 << 10)
@@ -17,6 +16,11 @@
 #define FIFO_SIZE     (1 << 20)
 
 static char chunk[CHUNK_MAX];
+static const struct tap *listener;
+
+void streams_tap(const struct tap *tap) {
+        listener = tap;
+}
 
 static char *fifo_path(const struct app_spec *spec, const char *kind) {
         return xasprintf("run/streams/%s.%s", spec->name, kind);
@@ -92,7 +96,8 @@ static void split_lines(struct stream *stream, const char *text, size_t size) {
 }
 
 static void take_output(struct stream *stream, const char *text, size_t size) {
-        attached_output(stream, text, size);
+        if (listener)
+                listener->output(stream, text, size);
         if (stream->display && !stream->prefix)
                 display_bytes(stream->display, text, size);
         if (!stream->log)
@@ -254,7 +259,8 @@ void app_close(struct app *app) {
         stream_empty(&app->out);
         stream_empty(&app->err);
         app_finish(app);
-        attached_forget(app);
+        if (listener)
+                listener->gone(app);
         stream_close(&app->out, app->spec, "out");
         stream_close(&app->err, app->spec, "err");
         log_close(&app->log);

@@ -24,6 +24,15 @@ struct stream {
         size_t remaining; /* while draining: what was there when the supervisor had ended */
 };
 
+struct app;
+
+/* Who listens in on all streams. */
+struct tap {
+        void (*output)(const struct stream *stream, const char *data,
+                       size_t size); /* bytes, as they were read */
+        void (*gone)(const struct app *app);
+};
+
 struct input;
 
 struct app {
@@ -39,6 +48,9 @@ struct app_look {
         int width;      /* of its prefix; 0: none */
         unsigned index; /* for its colour */
 };
+
+/* From now on this one hears everything. */
+void streams_tap(const struct tap *tap);
 
 /* Makes one FIFO run/streams/NAME.KIND owned by the app's user; returns it open for both ends, or -1. */
 int open_fifo(const struct app_spec *spec, const char *kind);

@@ -69,7 +69,8 @@ def test_an_app_can_come_and_go_often_and_the_monitor_keeps_nothing(pod: Pod) ->
         ask(directory, "open", "late", "0", "0", "none")
         (pod.path / "run/streams/late.out").write_bytes(b"x\n")
         ask(directory, "close", "late")
-    wait_until(lambda: len(list(open_files.iterdir())) == before, "descriptors are closed")
+    # not "==": the start of the pod may just have had some more
+    wait_until(lambda: len(list(open_files.iterdir())) <= before, "descriptors are closed")
     assert len(pod.log("late")) == 100
 
 
