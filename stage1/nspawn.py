@@ -46,6 +46,8 @@ class NspawnArguments(NamedTuple):
     keep_unit: bool
     private_network: bool
     begin: Escaped
+    waits: bool
+    apparmor: bool
     private_users: bool
     journal: bool
     properties: tuple[Assignment, ...]
@@ -61,13 +63,18 @@ class NspawnArguments(NamedTuple):
 def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
     """What to render for this pod's supervisor."""
     tty = any(app.stdin is Stdin.TTY for app in pod.apps)
+    alone = pod.network in {NetworkMode.NONE, NetworkMode.PRIVATE}
+    # systemd-nspawn hides where systemd asks for AppArmor, if it makes a network
+    labelled = alone and any(app.confinement.apparmor for app in pod.apps)
     context = NspawnArguments(
         console=Escaped("interactive" if tty else "read-only"),
         log_level=Escaped("crit" if tty else "warning"),
         register=register,
         keep_unit=keep_unit,
-        private_network=pod.network in {NetworkMode.NONE, NetworkMode.PRIVATE},
-        begin=Escaped(BEGIN if pod.network is NetworkMode.PRIVATE else ""),
+        private_network=alone,
+        begin=Escaped(BEGIN if pod.network is NetworkMode.PRIVATE or labelled else ""),
+        waits=pod.network is NetworkMode.PRIVATE,
+        apparmor=labelled,
         private_users=pod.userns is not None,
         journal=pod.journal,
         # with a unit of its own the pod's limits and devices are that unit's

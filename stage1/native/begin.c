@@ -1,9 +1,9 @@
-/* begin [--close-settings] PROGRAM [ARGUMENT…]
+/* begin [--no-network] [--close-settings] [--apparmor] PROGRAM [ARGUMENT…]
  *
  * The first step of a pod's PID 1, in the pod's own root, where the pod has a network of its own: it hands
  * out its network namespace, which only systemd-nspawn could make so that it belongs to the pod's user
  * namespace, waits until it is set up, and becomes PROGRAM, systemd. If nobody sets it up, it ends, and the
- * pod with it. */
+ * pod with it. With --no-network there is nothing to wait for. */
 #include "begin.h"
 
 #include <errno.h>
@@ -18,6 +18,8 @@
 
 /* Who sets it up ends when the monitor does, and is heard to end; this is for one that is stopped. */
 #define PATIENCE_MS (120 * 1000)
+#define SYS         "/sys"
+#define APPARMOR    SYS "/module/apparmor/parameters"
 
 static int call(void) {
         struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = BEGIN_IN_POD};
@@ -61,17 +63,50 @@ static void close_settings(void) {
                 die_errno("cannot make the settings of the pod's network read-only");
 }
 
-int main(int argc, char **argv) {
-        bool closes = argc > 1 && strcmp(argv[1], "--close-settings") == 0;
-        char **program = argv + 1 + closes;
+static void remount_sys(unsigned long flags) {
+        if (mount(NULL, SYS, NULL, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC | flags, NULL) <
+            0)
+                die_errno("cannot change how " SYS " is mounted");
+}
 
-        if (argc < 2 + closes)
-                die("usage: begin [--close-settings] PROGRAM [ARGUMENT…]");
+/* Beside a network of the pod's own systemd-nspawn shows only some of /sys, without /sys/module. There
+ * systemd asks whether the kernel has AppArmor, and without an answer it would run apps with no profile. */
+static void show_apparmor(void) {
+        if (access(APPARMOR "/enabled", F_OK) == 0)
+                return;
+        remount_sys(0);
+        if (make_dirs(APPARMOR, 0755) < 0 || write_file(AT_FDCWD, APPARMOR "/enabled", "Y\n") < 0)
+                die_errno("cannot show systemd that there is AppArmor");
+        remount_sys(MS_RDONLY);
+}
+
+static void set_up_network(void) {
         AUTO_CLOSE int monitor = call();
+
         hand_out_namespace(monitor);
         await_network(monitor);
+}
+
+static bool take(char ***words, const char *option) {
+        bool there = **words && strcmp(**words, option) == 0;
+
+        *words += there;
+        return there;
+}
+
+int main(int argc, char **argv) {
+        char **program = argv + (argc > 0);
+        bool alone = take(&program, "--no-network"), closes = take(&program, "--close-settings"),
+             labels = take(&program, "--apparmor");
+
+        if (!*program)
+                die("usage: begin [--no-network] [--close-settings] [--apparmor] PROGRAM [ARGUMENT…]");
+        if (!alone)
+                set_up_network();
         if (closes)
                 close_settings();
+        if (labels)
+                show_apparmor();
         (void) unsetenv("LANG"); /* systemd-nspawn sets it for programs that are no systemd */
         execv(program[0], program);
         die_errno("cannot execute %s", program[0]);

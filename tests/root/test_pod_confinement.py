@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import needs_program
-from tests.root.pods import Pods
+from tests.root.pods import REPO, Pods
 
 pytestmark = pytest.mark.root
 
@@ -308,6 +308,18 @@ profile podtest flags=(attach_disconnected,mediate_deleted) {
 """
 
 
+def test_systemd_is_shown_that_there_is_apparmor_although_sys_is_cut() -> None:
+    cut = "mount -t tmpfs -o nosuid,nodev,noexec test /sys && mount -o remount,bind,ro /sys"
+    begin = f"{REPO}/stage1/native/begin --no-network --apparmor"
+    look = "cat /sys/module/apparmor/parameters/enabled; touch /sys/x"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"{cut} && exec {begin} /bin/sh -c '{look}'"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "Y\n"
+    assert "Read-only file system" in done.stderr
+
+
 @pytest.mark.parametrize("userns", KINDS)
 def test_an_app_has_the_apparmor_profile_that_it_was_given(pods: Pods, userns: str) -> None:
     if not Path("/sys/kernel/security/apparmor/profiles").exists():
@@ -316,6 +328,7 @@ def test_an_app_has_the_apparmor_profile_that_it_was_given(pods: Pods, userns: s
     subprocess.run(["apparmor_parser", "--replace"], input=PROFILE, text=True, check=True)
     script = "cat /proc/self/attr/current; cat /etc/group 2> /dev/null || echo refused"
     words = ("--userns", userns, "busybox", "--security-label", "apparmor:podtest", "--", "sh", "-c", script)
-    assert pods.run(*words, status=0).lines == ["podtest (enforce)", "refused"]
+    for net in ("private", "none", "host"):
+        assert pods.run("--net", net, *words, status=0).lines == ["podtest (enforce)", "refused"]
     unknown = ("busybox", "--security-label", "apparmor:no-such-profile", "--", "true")
     assert pods.endings(pods.run(*unknown, status=125).uuid) == {"busybox": "no-label"}

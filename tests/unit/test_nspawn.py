@@ -65,5 +65,24 @@ def test_a_pod_without_a_network_has_none() -> None:
     assert "--private-network" not in argv(pod())
 
 
+def test_systemd_hears_of_apparmor_where_systemd_nspawn_hides_it() -> None:
+    labelled = app(confinement=app().confinement._replace(apparmor="web"))
+    systemd = "/usr/lib/systemd/systemd"
+    begins = {
+        net: [
+            word
+            for word in argv(pod(labelled, network=net))
+            if word in {"--no-network", "--apparmor", systemd}
+        ]
+        for net in (NetworkMode.PRIVATE, NetworkMode.NONE, NetworkMode.HOST)
+    }
+    assert begins == {
+        NetworkMode.PRIVATE: ["--apparmor", systemd],
+        NetworkMode.NONE: ["--no-network", "--apparmor", systemd],
+        NetworkMode.HOST: [],
+    }
+    assert "--apparmor" not in argv(pod(network=NetworkMode.PRIVATE))
+
+
 def test_no_line_for_readers_becomes_an_argument() -> None:
     assert not [word for word in argv(pod()) if word.startswith("#") or not word.strip()]
