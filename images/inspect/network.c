@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 typedef union Address {
         struct sockaddr any;
@@ -302,6 +304,22 @@ static int listen_fds(char **arguments, int count) {
         return complain("listen-fds", "poll");
 }
 
+/* Until systemd has read what was said before (sd_notify_barrier(3)): it may not know the words of the dead.
+ */
+static int await_reading(void) {
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return complain("leave", "pipe");
+        int status = notify_with("BARRIER=1", ends[1]);
+        struct pollfd other = {.fd = ends[0]};
+        close(ends[1]);
+        if (status == 0 && poll(&other, 1, 60000) != 1)
+                status = complain("leave", "barrier");
+        close(ends[0]);
+        return status;
+}
+
 /* A socket for the next run of this app, which finds it among LISTEN_FDS and leaves none again. */
 static int leave(char **arguments, int count) {
         AUTO_FREE char *text = NULL;
@@ -312,7 +330,8 @@ static int leave(char **arguments, int count) {
         AUTO_CLOSE int fd = open_server(SOCK_STREAM, (in_port_t) parse_number(arguments[1]));
         if (fd < 0 || asprintf(&text, "FDSTORE=1\nFDNAME=%s", arguments[0]) < 0)
                 return complain("leave", arguments[1]);
-        return notify_with(text, fd);
+        int status = notify_with(text, fd);
+        return status ? status : await_reading();
 }
 
 const Word network_words[] = {
