@@ -27,6 +27,17 @@ struct sharing {
         size_t n_shares;
 };
 
+/* The monitor may be in one of its own, as a unit of systemd often is, whose mounts only follow the host's.
+ * Where PID 1 is out of reach, as in some containers, the monitor's own is taken. */
+static void enter_host(void) {
+        AUTO_CLOSE int host = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+        if (host < 0 && (errno == EACCES || errno == EPERM))
+                return;
+        if (host < 0 || setns(host, CLONE_NEWNS) < 0)
+                die_errno("cannot join the mount namespace of the host's PID 1");
+}
+
 static bool lies_on_a_shared_mount(const char *path, const char *mountinfo) {
         struct statx found;
 
@@ -55,6 +66,33 @@ static void check_sources(const struct launch *launch) {
                             "or "
                             "say slave in place of shared",
                             launch->shares[i].how.source);
+}
+
+/* What a child has to say against it; NULL if nothing. The monitor itself stays where it is. */
+static char *complaint(const struct launch *launch) {
+        char text[2048];
+        ssize_t size;
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                die_errno("cannot make a pipe");
+        pid_t child = fork();
+        if (child == 0) {
+                die_through(ends[1]);
+                enter_host();
+                check_sources(launch);
+                _exit(0);
+        }
+        close(ends[1]);
+        while ((size = read(ends[0], text, sizeof(text) - 1)) < 0 && errno == EINTR)
+                continue;
+        close(ends[0]);
+        while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+                continue;
+        if (child < 0)
+                die("cannot fork");
+        text[size > 0 ? size : 0] = '\0';
+        return size > 0 ? xstrdup(text) : NULL;
 }
 
 /* The host's mount once more, with its propagation as it is. */
@@ -102,6 +140,7 @@ static void share_with(const struct sharing *sharing, int client) {
         AUTO_CLOSE int process = (int) syscall(SYS_pidfd_open, peer.pid, 0);
         if (root < 0 || process < 0 || !still_waits(client))
                 die("the app that wants its shared mounts is gone");
+        enter_host();
         for (size_t i = 0; i < sharing->n_shares; i++)
                 trees[i] = clone_peer(&sharing->shares[i].how);
         if (setns(process, CLONE_NEWNS) < 0)
@@ -148,7 +187,9 @@ static void listen_for(const struct share_spec *shares, size_t count) {
 void sharing_open(const struct launch *launch) {
         if (launch->n_shares == 0)
                 return;
-        check_sources(launch);
+        AUTO_FREE char *error = complaint(launch);
+        if (error)
+                die("%s", error);
         for (size_t i = 0, end; i < launch->n_shares; i = end) {
                 for (end = i + 1; end < launch->n_shares; end++)
                         if (strcmp(launch->shares[end].app, launch->shares[i].app) != 0)
