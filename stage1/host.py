@@ -29,6 +29,7 @@ class HostFacts(NamedTuple):
     booted: bool
     machined: bool
     cgroups: tuple[str, ...]
+    supervisor: int = 0  # systemd-nspawn's version: pods may boot another system's systemd
     devices: tuple[tuple[str, str], ...] = ()
 
 
@@ -69,11 +70,12 @@ def main_process_of_a_unit(environment: dict[str, str], pid: int) -> bool:
 
 
 def _stamp() -> str:
-    """Changes with each boot, with each systemd, and where systemd becomes PID 1 of a namespace."""
+    """Changes with each boot, each systemd, and where systemd becomes PID 1 of a namespace; 2: the kind of entry."""
     nspawn = _nspawn()
     changed = Path(nspawn).stat().st_mtime_ns if nspawn else 0
     machined = _machined()
-    return f"{_BOOT_ID.read_text().strip()} {nspawn} {changed} {booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
+    boot = _BOOT_ID.read_text().strip()
+    return f"2 {boot} {nspawn} {changed} {booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
 
 
 def systemd_version() -> int:
@@ -107,6 +109,7 @@ def _ask() -> HostFacts:
         booted=booted(),
         machined=_machined(),
         cgroups=() if booted() else cgroup_mounts(),
+        supervisor=version,
     )
 
 

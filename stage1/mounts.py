@@ -13,6 +13,7 @@ from stage1.contract.paths import APP_ROOTS, MOUNTS, VOLUMES
 
 Record = tuple[str, ...]
 
+_FOLLOWS_UNTIL = 252  # the last that was seen to; of those between it and 257 nothing is known
 # The unit of an app puts the pod's own over these places: what is to be there waits elsewhere, and the unit binds it.
 _COVERED = ("/dev", "/proc", "/sys")
 
@@ -65,6 +66,19 @@ def shared_records(pod: PodManifest) -> Iterator[Record]:
                 words = ("rec" if mount.recursive else "", "ro" if mount.read_only else "", *_flags(mount))
                 options = ",".join(word for word in words if word)
                 yield ("share", app.name, sources[mount.volume], mount.target, options or "-")
+
+
+def unfollowed(pod: PodManifest, supervisor: int) -> str | None:
+    """Why a mount cannot follow the host's, where systemd-nspawn lets none: 257 makes all private."""
+    if supervisor <= _FOLLOWS_UNTIL:
+        return None
+    slaves = (
+        f"app {app.name}: what the host mounts later does not reach {mount.target} through systemd-nspawn {supervisor}"
+        for app in pod.apps
+        for mount in app.mounts
+        if mount.propagation is Propagation.SLAVE
+    )
+    return next(slaves, None)
 
 
 def shares(app: App) -> bool:

@@ -10,7 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stage0.mounts import MountRequest, parse_mount, parse_tmpfs, parse_volume
-from stage1.contract import IdMap, Propagation, Tmpfs, UsageError, VolumeKind
+from stage1.contract import IdMap, Mount, Propagation, Tmpfs, UsageError, VolumeKind
+from stage1.mounts import unfollowed
+from tests import samples
 
 
 def volume(text: str) -> MountRequest:
@@ -319,3 +321,10 @@ def assert_sound(target: str) -> None:
     assert ".." not in target.split("/")
     if target.startswith(("/dev/", "/proc/", "/sys/")):
         assert not any(char < " " or char == "\x7f" for char in target)
+
+
+def test_a_mount_that_follows_the_host_is_refused_where_systemd_nspawn_lets_none() -> None:
+    slave = samples.app(mounts=(Mount(volume="v", target="/m", propagation=Propagation.SLAVE),))
+    assert unfollowed(samples.pod(slave), 252) is None
+    assert "does not reach /m" in (unfollowed(samples.pod(slave), 257) or "")
+    assert unfollowed(samples.pod(samples.app()), 257) is None
