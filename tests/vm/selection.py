@@ -15,6 +15,8 @@ SELECTION = (
     "tests/root/test_pod_app_change.py::test_an_update_gives_one_app_another_image_and_a_bad_one_is_taken_back",
     "tests/root/test_pod_app_change.py::test_an_app_of_the_same_name_has_not_the_limits_of_the_one_before",
     "tests/root/test_pod_app_change.py::test_an_app_that_was_added_has_its_devices_and_its_secrets[auto]",
+    # what is mounted by an app or the host, and seen by the other
+    "tests/root/test_pod_shared.py",
     # what is read from control groups
     "tests/root/test_pod_look.py::test_stats_tell_the_busy_app_from_the_idle_one",
     "tests/root/test_pod_look.py::test_following_stats_end_with_the_pod",
