@@ -66,12 +66,11 @@ class Times(NamedTuple):
     ended_at: str | None = None
 
 
-def times(pod: Pod) -> Times:
+def times(pod: Pod, ended: Outcome | None) -> Times:
     """Of a pod that runs by the monitor's files, of one that has ended by its record."""
     if pod.word == "running":
         return Times(started(pod.directory), ready(pod.directory))
-    if pod.word == "exited":
-        ended = outcome(pod.directory)
+    if ended is not None:
         return Times(*map(moments.normal, (ended.started_at, ended.ready_at, ended.ended_at)))
     return Times()
 

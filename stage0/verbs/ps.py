@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any
 
@@ -40,26 +39,21 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def summary(pod: Pod) -> dict[str, Any]:
     """One pod, from its manifest and the monitor's record."""
     manifest: dict[str, Any] = lifecycle.read_manifest(pod.directory)
-    ended: dict[str, Any] = {}
-    if pod.word == "exited":
-        try:
-            ended = json.loads(pod.directory.outcome.read_bytes())
-        except (OSError, ValueError):
-            ended = {"status": None, "reason": "lost"}
+    ended = results.outcome(pod.directory) if pod.word == "exited" else None
     return {
         "uuid": pod.uuid,
         "name": manifest.get("name"),
         "state": results.state_word(pod),
         "ready": pod.word == "running" and pod.directory.ready.exists(),
-        "status": ended.get("status"),
-        "reason": ended.get("reason"),
+        "status": ended.status if ended and ended.reason != "lost" else None,
+        "reason": ended.reason if ended else None,
         "apps": [
             {"name": app["name"], "image": app["image"]["name"], "digest": app["image"]["digest"]}
             for app in manifest.get("apps", [])
         ],
         "ports": reach.ports(pod),
         "created": manifest.get("created"),
-        **results.times(pod)._asdict(),
+        **results.times(pod, ended)._asdict(),
     }
 
 

@@ -27,7 +27,7 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
     """Every fact of the status, for JSON and for people."""
     manifest: dict[str, Any] = lifecycle.read_manifest(pod.directory)
     ended = results.outcome(pod.directory) if pod.word == "exited" else None
-    times = results.times(pod)
+    times = results.times(pod, ended)
     apps = results.app_states(pod)
     of_apps = {app.get("name"): limits.limits_of(app) for app in manifest.get("apps", ())}
     return {

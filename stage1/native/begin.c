@@ -12,8 +12,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
+#include "localsocket.h"
+#include "passing.h"
 #include "util.h"
 
 /* Who sets it up ends when the monitor does, and is heard to end; this is for one that is stopped. */
@@ -21,30 +22,10 @@
 #define SYS         "/sys"
 #define APPARMOR    SYS "/module/apparmor/parameters"
 
-static int call(void) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = BEGIN_IN_POD};
-        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-        if (fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
-                die_errno("nobody sets up the pod's network: %s", BEGIN_IN_POD);
-        return take_fd(&fd);
-}
-
 static void hand_out_namespace(int to) {
         AUTO_CLOSE int namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-        union {
-                char bytes[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } room = {};
-        struct iovec data = {"", 1};
-        struct msghdr message = {
-                .msg_iov = &data, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
-        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 
-        *head = (struct cmsghdr){
-                .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
-        memcpy(CMSG_DATA(head), &namespace, sizeof(int));
-        if (namespace < 0 || sendmsg(to, &message, MSG_NOSIGNAL) != 1)
+        if (namespace < 0 || !send_descriptor(to, namespace))
                 die_errno("cannot hand out the pod's network namespace");
 }
 
@@ -81,8 +62,10 @@ static void show_apparmor(void) {
 }
 
 static void set_up_network(void) {
-        AUTO_CLOSE int monitor = call();
+        AUTO_CLOSE int monitor = connect_to(BEGIN_IN_POD);
 
+        if (monitor < 0)
+                die_errno("nobody sets up the pod's network: %s", BEGIN_IN_POD);
         hand_out_namespace(monitor);
         await_network(monitor);
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "idmap.h"
+#include "passing.h"
 #include "util.h"
 
 #define STAGE "/tmp" /* a place to mount, in a namespace that nobody else sees */
@@ -31,44 +32,6 @@ static void finish(int tree, const struct graft *graft) {
                 die_errno("cannot make %s what it is to be", graft->source);
         if (graft->users >= 0)
                 map_tree(tree, graft->source, graft->recursive, graft->users);
-}
-
-static void send_tree(int socket, int tree) {
-        union {
-                char bytes[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } control = {};
-        char byte = 0;
-        struct iovec data = {&byte, 1};
-        struct msghdr message = {.msg_iov = &data,
-                                 .msg_iovlen = 1,
-                                 .msg_control = &control,
-                                 .msg_controllen = sizeof(control)};
-        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-
-        *head = (struct cmsghdr){
-                .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
-        memcpy(CMSG_DATA(head), &tree, sizeof(tree));
-        if (sendmsg(socket, &message, 0) != 1)
-                die_errno("cannot hand the mount over");
-}
-
-static int receive_tree(int socket) {
-        union {
-                char bytes[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } control = {};
-        char byte;
-        struct iovec data = {&byte, 1};
-        struct msghdr message = {.msg_iov = &data,
-                                 .msg_iovlen = 1,
-                                 .msg_control = &control,
-                                 .msg_controllen = sizeof(control)};
-        int tree = -1;
-
-        if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&message))
-                memcpy(&tree, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(tree));
-        return tree;
 }
 
 /* When mounts cross into a mount namespace of a lesser user namespace the kernel locks their flags and what
@@ -95,7 +58,8 @@ static void lock_and_send(int tree, int users, bool recursive, const char *name,
         int locked = clone_tree(AT_FDCWD, "tree", recursive);
         if (locked < 0)
                 die_errno("cannot lock %s", name);
-        send_tree(socket, locked);
+        if (!send_descriptor(socket, locked))
+                die_errno("cannot hand the mount over");
         _exit(0);
 }
 
@@ -110,7 +74,7 @@ static int lock(int tree, int users, bool recursive, const char *name) {
         if (child == 0)
                 lock_and_send(tree, users, recursive, name, ends[1]);
         close(ends[1]);
-        int locked = receive_tree(ends[0]);
+        int locked = receive_descriptor(ends[0]);
         close(ends[0]);
         if (waitpid(child, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0 || locked < 0)
                 exit(EXIT_RUNTIME); /* the child has said why */

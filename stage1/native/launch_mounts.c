@@ -52,27 +52,33 @@ static bool take_map(struct mount_spec *spec, const char *word) {
         return true;
 }
 
+/* Words joined by commas; `own`: what else this kind of record takes. NULL, or what is wrong. */
+static char *take_words(struct mount_spec *spec, const char *text, const char *kind,
+                        bool (*own)(struct mount_spec *spec, const char *word)) {
+        AUTO_FREE char *options = xstrdup(text);
+        char *rest = options, *option;
+
+        while ((option = strsep(&rest, ",")))
+                if (!take_mount_word(spec, option) && !(own && own(spec, option)))
+                        return xasprintf("%s option '%s' is not known", kind, option);
+        return NULL;
+}
+
 char *take_bind(struct launch *launch, char **words) {
         struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
-        AUTO_FREE char *options = xstrdup(words[2]);
-        char *rest = options, *option;
 
         *spec = (struct mount_spec){
                 .kind = MOUNT_BIND, .source = words[0], .target = words[1], .root = words[3]};
         if (strcmp(words[2], "-") == 0)
                 return NULL;
-        while ((option = strsep(&rest, ",")))
-                if (!take_mount_word(spec, option) && !take_map(spec, option))
-                        return xasprintf("bind option '%s' is not known", option);
-        if (spec->propagation == (MS_PRIVATE | MS_SLAVE))
+        char *error = take_words(spec, words[2], "bind", take_map);
+        if (!error && spec->propagation == (MS_PRIVATE | MS_SLAVE))
                 return xasprintf("bind %s is to be private and slave at once", words[1]);
-        return NULL;
+        return error;
 }
 
 char *take_share(struct launch *launch, char **words) {
         struct share_spec *share = &launch->shares[launch->n_shares++];
-        AUTO_FREE char *options = xstrdup(words[3]);
-        char *rest = options, *option;
 
         *share = (struct share_spec){.app = words[0],
                                      .how = {.kind = MOUNT_BIND, .source = words[1], .target = words[2]}};
@@ -80,18 +86,17 @@ char *take_share(struct launch *launch, char **words) {
                 return xasprintf("share: '%s' is no app name", words[0]);
         if (strcmp(words[3], "-") == 0)
                 return NULL;
-        while ((option = strsep(&rest, ",")))
-                if (!take_mount_word(&share->how, option))
-                        return xasprintf("share option '%s' is not known", option);
-        if (share->how.propagation || share->how.mapped)
+        char *error = take_words(&share->how, words[3], "share", NULL);
+        if (!error && (share->how.propagation || share->how.mapped))
                 return xasprintf("share %s has the propagation and the owners of the host's mount",
                                  words[2]);
-        return NULL;
+        return error;
 }
 
-static bool is_tmpfs_setting(const char *word) {
+static bool is_tmpfs_setting(struct mount_spec *spec, const char *word) {
         static const char *const names[] = {"size=", "mode=", "uid=", "gid=", "nr_inodes="};
 
+        (void) spec; /* they are handed to the file system as they are */
         for (size_t i = 0; i < ARRAY_LEN(names); i++)
                 if (strncmp(word, names[i], strlen(names[i])) == 0)
                         return true;
@@ -100,15 +105,10 @@ static bool is_tmpfs_setting(const char *word) {
 
 char *take_tmpfs(struct launch *launch, char **words) {
         struct mount_spec *spec = &launch->mounts[launch->n_mounts++];
-        AUTO_FREE char *options = xstrdup(words[1]);
-        char *rest = options, *option;
 
         *spec = (struct mount_spec){
                 .kind = MOUNT_TMPFS, .target = words[0], .options = words[1], .root = words[2]};
-        while ((option = strsep(&rest, ",")))
-                if (!is_tmpfs_setting(option) && !take_mount_word(spec, option))
-                        return xasprintf("tmpfs option '%s' is not known", option);
-        return NULL;
+        return take_words(spec, words[1], "tmpfs", is_tmpfs_setting);
 }
 
 char *take_read_only(struct launch *launch, char **words) {

@@ -7,10 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "execute.h"
+#include "localsocket.h"
 #include "util.h"
 
 #define WORDS_MAX ((size_t) 64 << 20)
@@ -63,15 +62,11 @@ static void set_variable(char **environment, const char *name, const char *value
 
 /* The monitor answers as soon as the mounts are there, with `ok` or with why they are not. */
 static void await_mounts(const char *path) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        AUTO_CLOSE int fd = connect_to(path);
         char answer[2048];
         ssize_t size;
 
-        if (strlen(path) >= sizeof(address.sun_path))
-                die("%s is too long for the address of a socket", path);
-        strcpy(address.sun_path, path);
-        if (fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+        if (fd < 0)
                 die_errno("cannot ask for the shared mounts at %s", path);
         while ((size = read(fd, answer, sizeof(answer) - 1)) < 0 && errno == EINTR)
                 continue;

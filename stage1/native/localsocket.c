@@ -8,13 +8,28 @@
 
 #include "util.h"
 
-int listen_at(const char *path, mode_t mode, int backlog) {
+static struct sockaddr_un address_of(const char *path) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
         if (strlen(path) >= sizeof(address.sun_path))
                 die("%s is too long for the address of a socket", path);
         strcpy(address.sun_path, path);
+        return address;
+}
+
+int connect_to(const char *path) {
+        const struct sockaddr_un address = address_of(path);
+        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+        if (fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+                return -1;
+        return take_fd(&fd);
+}
+
+int listen_at(const char *path, mode_t mode, int backlog) {
+        const struct sockaddr_un address = address_of(path);
+        AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
         if (unlink(path) < 0 && errno != ENOENT)
                 die_errno("cannot remove %s", path);
         mode_t before = umask(0777 & ~mode);

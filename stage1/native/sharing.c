@@ -63,15 +63,12 @@ static void check_sources(const struct launch *launch) {
         for (size_t i = 0; i < launch->n_shares; i++)
                 if (!lies_on_a_shared_mount(launch->shares[i].how.source, mountinfo))
                         die("%s lies on a mount of the host that is not shared: `mount --make-shared` it, "
-                            "or "
-                            "say slave in place of shared",
+                            "or say slave in place of shared",
                             launch->shares[i].how.source);
 }
 
 /* What a child has to say against it; NULL if nothing. The monitor itself stays where it is. */
 static char *complaint(const struct launch *launch) {
-        char text[2048];
-        ssize_t size;
         int ends[2];
 
         if (pipe2(ends, O_CLOEXEC) < 0)
@@ -83,16 +80,14 @@ static char *complaint(const struct launch *launch) {
                 check_sources(launch);
                 _exit(0);
         }
-        close(ends[1]);
-        while ((size = read(ends[0], text, sizeof(text) - 1)) < 0 && errno == EINTR)
-                continue;
-        close(ends[0]);
-        while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-                continue;
         if (child < 0)
-                die("cannot fork");
-        text[size > 0 ? size : 0] = '\0';
-        return size > 0 ? xstrdup(text) : NULL;
+                die_errno("cannot fork");
+        close(ends[1]);
+        char *error = last_words(ends[0]);
+        close(ends[0]);
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+                continue;
+        return error;
 }
 
 /* The host's mount once more, with its propagation as it is. */

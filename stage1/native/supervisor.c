@@ -127,21 +127,6 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
         die_errno("cannot execute %s", launch->argv[0]);
 }
 
-/* What the child said before it could execute the supervisor; NULL when it could. */
-static char *read_failure(int fd) {
-        char text[2048];
-        size_t size = 0;
-        ssize_t got;
-
-        while (size < sizeof(text) - 1 && (got = read(fd, text + size, sizeof(text) - 1 - size)) != 0) {
-                if (got < 0 && errno != EINTR)
-                        break;
-                size += got > 0 ? (size_t) got : 0;
-        }
-        text[size] = '\0';
-        return size > 0 ? xstrdup(text) : NULL;
-}
-
 /* The kernel may take 10 ms and more to move a process (it waits for a grace period of RCU): the child makes
  * its mounts in the meantime. */
 static char *let_go(const struct launch *launch, pid_t pid, pid_t rules, int go, int reader) {
@@ -156,7 +141,7 @@ static char *let_go(const struct launch *launch, pid_t pid, pid_t rules, int go,
                 return error;
         }
         (void) write_all(go, "", 1); /* a child that failed says so itself */
-        return read_failure(reader);
+        return last_words(reader);   /* it ends when the supervisor is executed */
 }
 
 pid_t supervisor_start(const struct launch *launch, const int *inherited, int terminal, char **error) {

@@ -44,6 +44,20 @@ void die_through(int fd) {
         die_fd = fd;
 }
 
+char *last_words(int fd) {
+        char text[2048];
+        size_t size = 0;
+        ssize_t got;
+
+        while (size < sizeof(text) - 1 && (got = read(fd, text + size, sizeof(text) - 1 - size)) != 0) {
+                if (got < 0 && errno != EINTR)
+                        break;
+                size += got > 0 ? (size_t) got : 0;
+        }
+        text[size] = '\0';
+        return size > 0 ? xstrdup(text) : NULL;
+}
+
 void set_program(const char *name, int status) {
         program_name = name;
         program_status = status;

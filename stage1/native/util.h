@@ -28,6 +28,10 @@ void fill_standard_descriptors(void);
 /* A message is one line `pod: …` on stderr. After die_through(fd), die() writes the bare text to fd instead
  * and leaves without running exit handlers: a forked child must not undo what its parent set up. */
 void die_through(int fd);
+
+/* What a child says so, to its end; NULL if it is silent. */
+char *last_words(int fd);
+
 void die(const char *format, ...) __attribute__((noreturn)) PRINTF_LIKE(1, 2);
 void die_errno(const char *format, ...) __attribute__((noreturn)) PRINTF_LIKE(1, 2);
 void warn(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -13,26 +13,8 @@
 #include "localsocket.h"
 #include "netlink.h"
 #include "network.h"
+#include "passing.h"
 #include "util.h"
-
-static int take_namespace(int from) {
-        union {
-                char bytes[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } room = {};
-        char byte;
-        struct iovec data = {&byte, 1};
-        struct msghdr message = {
-                .msg_iov = &data, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
-        ssize_t size = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
-        const struct cmsghdr *head = size == 1 ? CMSG_FIRSTHDR(&message) : NULL;
-        int fd;
-
-        if (!head || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
-                die("the pod's PID 1 did not hand out its network namespace");
-        memcpy(&fd, CMSG_DATA(head), sizeof(int));
-        return fd;
-}
 
 static void close_between(int after, int before) {
         if (after + 1 < before)
@@ -57,7 +39,9 @@ static void wire(const struct launch *launch, int listener) {
         if (pod < 0)
                 die_errno("cannot hear the pod's PID 1");
         (void) unlink(BEGIN_ON_HOST);
-        AUTO_CLOSE int namespace = take_namespace(pod);
+        AUTO_CLOSE int namespace = receive_descriptor(pod);
+        if (namespace < 0)
+                die("the pod's PID 1 did not hand out its network namespace");
         make_network(launch, host, namespace);
         (void) send(pod, "", 1, MSG_NOSIGNAL); /* one that is gone needs none */
 }
@@ -93,9 +77,7 @@ void wiring_begin(struct wiring *wiring, const struct launch *launch) {
 }
 
 char *wiring_end(struct wiring *wiring, bool now) {
-        char text[1024];
         int status = 0;
-        ssize_t size;
 
         if (wiring->pid <= 0)
                 return NULL;
@@ -104,13 +86,9 @@ char *wiring_end(struct wiring *wiring, bool now) {
         if (waitpid(wiring->pid, &status, now ? 0 : WNOHANG) != wiring->pid)
                 return NULL;
         wiring->pid = 0;
-        size = read(wiring->said, text, sizeof(text) - 1);
-        close(take_fd(&wiring->said));
-        if (size > 0) {
-                text[size] = '\0';
-                return xstrdup(text);
-        }
-        if (status == 0 || now)
-                return NULL;
+        AUTO_CLOSE int said = take_fd(&wiring->said);
+        char *error = last_words(said);
+        if (error || status == 0 || now)
+                return error;
         return xstrdup("the process that sets up the pod's network was killed");
 }

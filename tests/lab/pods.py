@@ -55,6 +55,12 @@ def pods_of(lab: LabHost, *images: str, base: Path | None = None) -> Iterator[Po
     pods.clear()
 
 
+def needs_devices(*paths: str) -> None:
+    """Skip where one of these is not there."""
+    if absent := [path for path in paths if not Path(path).is_char_device()]:
+        pytest.skip(f"this machine has no {absent[0]}")
+
+
 def newer_debian() -> Path:
     """The root of a Debian with a systemd newer than this machine's, or a skip with its reason."""
     from tests.vm.tree import ensure, host_has_newer_systemd

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.lab.host import LabHost
-from tests.lab.pods import pods_of
+from tests.lab.pods import needs_devices, pods_of
 from tests.lab.test_pod_devices import DEVICES, TRY
 from tests.root.pods import Pods, eventually
 
@@ -23,8 +22,7 @@ LOOKS = ("--", "sh", "-c", f"{TRY} echo looked; exec sleep 100000", "sh", *DEVIC
 
 @pytest.fixture(scope="module")
 def pods(lab: LabHost) -> Iterator[Pods]:
-    if absent := [path for path in DEVICES if not Path(path).is_char_device()]:
-        pytest.skip(f"this machine has no {absent[0]}")
+    needs_devices(*DEVICES)
     with pods_of(lab, "busybox") as found:
         yield found
 

@@ -6,12 +6,11 @@ Where systemd is not PID 1 nobody keeps such a list; tests/root/test_pod_confine
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.lab.host import LabHost
-from tests.lab.pods import pods_of
+from tests.lab.pods import needs_devices, pods_of
 from tests.root.pods import Pods
 
 pytestmark = pytest.mark.lab
@@ -29,8 +28,7 @@ true
 
 @pytest.fixture(scope="module")
 def pods(lab: LabHost) -> Iterator[Pods]:
-    if absent := [path for path in DEVICES if not Path(path).is_char_device()]:
-        pytest.skip(f"this machine has no {absent[0]}")
+    needs_devices(*DEVICES)
     with pods_of(lab, "busybox") as found:
         yield found
 
