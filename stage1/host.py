@@ -29,7 +29,6 @@ class HostFacts(NamedTuple):
     booted: bool
     machined: bool
     cgroups: tuple[str, ...]
-    supervisor: int = 0  # systemd-nspawn's version: pods may boot another system's systemd
     devices: tuple[tuple[str, str], ...] = ()
 
 
@@ -70,12 +69,12 @@ def main_process_of_a_unit(environment: dict[str, str], pid: int) -> bool:
 
 
 def _stamp() -> str:
-    """Changes with each boot, each systemd, and where systemd becomes PID 1 of a namespace; 2: the kind of entry."""
+    """Changes with each boot, each systemd, and where systemd becomes PID 1 of a namespace."""
     nspawn = _nspawn()
     changed = Path(nspawn).stat().st_mtime_ns if nspawn else 0
     machined = _machined()
     boot = _BOOT_ID.read_text().strip()
-    return f"2 {boot} {nspawn} {changed} {booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
+    return f"{boot} {nspawn} {changed} {booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
 
 
 def systemd_version() -> int:
@@ -109,7 +108,6 @@ def _ask() -> HostFacts:
         booted=booted(),
         machined=_machined(),
         cgroups=() if booted() else cgroup_mounts(),
-        supervisor=version,
     )
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
-from stage1 import base, devices, host, hostfiles, limit, mounts, plan, resources
+from stage1 import base, devices, host, hostfiles, limit, plan, resources
 from stage1.contract import HostError, PodDir, PodManifest, codec
 from stage1.contract.values import NamedTuple
 from stage1.install import install
@@ -45,8 +45,6 @@ def prepare(
     """
     cache = directory.root.cache
     facts = host.facts(cache, devices.allowed(pod))
-    if start and (reason := mounts.unfollowed(pod, facts.supervisor)):
-        raise HostError(reason, hint="--userns=host with shared does; or `pod mount add` when it is mounted")
     own = keep_unit is None and host.main_process_of_a_unit(dict(os.environ), os.getpid())
     limited = limit.limited(pod, facts, own_unit=own) if has_limits(pod) else limit.Limited(pod)
     wiring = driver(pod.network).wire(pod, directory, start=start)

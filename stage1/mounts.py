@@ -6,14 +6,13 @@ propagation, no path with a control character, and links in a target would be fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stage1.contract import App, Mount, PodDir, PodManifest, Propagation, Tmpfs, Volume, VolumeKind
 from stage1.contract.paths import APP_ROOTS, MOUNTS, VOLUMES
 
 Record = tuple[str, ...]
 
-_FOLLOWS_UNTIL = 252  # the last that was seen to; of those between it and 257 nothing is known
 # The unit of an app puts the pod's own over these places: what is to be there waits elsewhere, and the unit binds it.
 _COVERED = ("/dev", "/proc", "/sys")
 
@@ -68,17 +67,16 @@ def shared_records(pod: PodManifest) -> Iterator[Record]:
                 yield ("share", app.name, sources[mount.volume], mount.target, options or "-")
 
 
-def unfollowed(pod: PodManifest, supervisor: int) -> str | None:
-    """Why a mount cannot follow the host's, where systemd-nspawn lets none: 257 makes all private."""
-    if supervisor <= _FOLLOWS_UNTIL:
-        return None
-    slaves = (
-        f"app {app.name}: what the host mounts later does not reach {mount.target} through systemd-nspawn {supervisor}"
-        for app in pod.apps
-        for mount in app.mounts
-        if mount.propagation is Propagation.SLAVE
-    )
-    return next(slaves, None)
+def followers(records: Iterable[Record]) -> Iterator[Record]:
+    """Of the mounts of apps, those that follow the host's: systemd-nspawn may make them private (257 does)."""
+    for kind, source, target, *more in records:
+        if kind == "bind" and len(more) > 1 and "slave" in (words := more[0].split(",")):
+            yield ("follow", source, target, "rec" if "rec" in words else "-", more[1])
+
+
+def follows(pod: PodManifest) -> bool:
+    """Whether something that is mounted in a pod follows the host's mounts."""
+    return any(mount.propagation is not Propagation.PRIVATE for app in pod.apps for mount in app.mounts)
 
 
 def shares(app: App) -> bool:

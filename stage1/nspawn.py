@@ -8,6 +8,7 @@ from stage1 import devices, limits
 from stage1.contract import NetworkMode, PodDir, PodManifest, Stdin
 from stage1.contract.paths import BEGIN
 from stage1.contract.values import NamedTuple
+from stage1.mounts import follows
 from stage1.quoting import Escaped
 from stage1.render import Job
 
@@ -47,6 +48,7 @@ class NspawnArguments(NamedTuple):
     private_network: bool
     begin: Escaped
     waits: bool
+    closes: bool
     apparmor: bool
     private_users: bool
     journal: bool
@@ -65,6 +67,7 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
     tty = any(app.stdin is Stdin.TTY for app in pod.apps)
     alone = pod.network in {NetworkMode.NONE, NetworkMode.PRIVATE}
     # systemd-nspawn hides where systemd asks for AppArmor, if it makes a network
+    waits = pod.network is NetworkMode.PRIVATE or follows(pod)
     labelled = alone and any(app.confinement.apparmor for app in pod.apps)
     context = NspawnArguments(
         console=Escaped("interactive" if tty else "read-only"),
@@ -72,8 +75,9 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         register=register,
         keep_unit=keep_unit,
         private_network=alone,
-        begin=Escaped(BEGIN if pod.network is NetworkMode.PRIVATE or labelled else ""),
-        waits=pod.network is NetworkMode.PRIVATE,
+        begin=Escaped(BEGIN if waits or labelled else ""),
+        waits=waits,
+        closes=pod.network is NetworkMode.PRIVATE and pod.userns is None,
         apparmor=labelled,
         private_users=pod.userns is not None,
         journal=pod.journal,

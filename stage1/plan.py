@@ -180,7 +180,9 @@ def records(
         yield from network_records.records(wiring)
     yield from limited.records
     yield from _supervisor_limits(pod)
-    yield from _mapped(_mounts(pod, directory, base, own, wiring), pod.userns)
+    mounted = tuple(_mapped(_mounts(pod, directory, base, own, wiring), pod.userns))
+    yield from mounted
+    yield from mounts.followers(mounted)
     for number, device in enumerate(limits.app_devices(pod)):
         yield ("bind", device, f"rootfs{DEVICES}/{number}", "ro")
     yield from limited.mounts

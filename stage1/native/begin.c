@@ -1,9 +1,9 @@
-/* begin [--no-network] [--close-settings] [--apparmor] PROGRAM [ARGUMENT…]
+/* begin [--at-once] [--close-settings] [--apparmor] PROGRAM [ARGUMENT…]
  *
- * The first step of a pod's PID 1, in the pod's own root, where the pod has a network of its own: it hands
- * out its network namespace, which only systemd-nspawn could make so that it belongs to the pod's user
- * namespace, waits until it is set up, and becomes PROGRAM, systemd. If nobody sets it up, it ends, and the
- * pod with it. With --no-network there is nothing to wait for. */
+ * The first step of a pod's PID 1, in the pod's own root, where the pod has a network of its own or mounts
+ * that follow the host's: it hands out its network namespace, which only systemd-nspawn could make so that
+ * it belongs to the pod's user namespace, waits until all is set up, and becomes PROGRAM, systemd. If nobody
+ * does it, it ends, and the pod with it. With --at-once there is nothing to wait for. */
 #include "begin.h"
 
 #include <errno.h>
@@ -79,11 +79,11 @@ static bool take(char ***words, const char *option) {
 
 int main(int argc, char **argv) {
         char **program = argv + (argc > 0);
-        bool alone = take(&program, "--no-network"), closes = take(&program, "--close-settings"),
+        bool alone = take(&program, "--at-once"), closes = take(&program, "--close-settings"),
              labels = take(&program, "--apparmor");
 
         if (!*program)
-                die("usage: begin [--no-network] [--close-settings] [--apparmor] PROGRAM [ARGUMENT…]");
+                die("usage: begin [--at-once] [--close-settings] [--apparmor] PROGRAM [ARGUMENT…]");
         if (!alone)
                 set_up_network();
         if (closes)

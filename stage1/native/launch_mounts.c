@@ -77,6 +77,19 @@ char *take_bind(struct launch *launch, char **words) {
         return error;
 }
 
+char *take_follow(struct launch *launch, char **words) {
+        struct mount_spec *spec = &launch->follows[launch->n_follows++];
+
+        *spec = (struct mount_spec){
+                .kind = MOUNT_BIND, .source = words[0], .target = words[1], .root = words[3]};
+        if (strcmp(words[2], "rec") != 0 && strcmp(words[2], "-") != 0)
+                return xasprintf("follow option '%s' is not known", words[2]);
+        if (strncmp(words[3], "rootfs", strlen("rootfs")) != 0)
+                return xasprintf("follow %s: '%s' is not the pod's root or below it", words[1], words[3]);
+        spec->recursive = words[2][0] == 'r';
+        return NULL;
+}
+
 char *take_share(struct launch *launch, char **words) {
         struct share_spec *share = &launch->shares[launch->n_shares++];
 

@@ -15,6 +15,7 @@ char *take_oom_score(struct launch *launch, char **words);
 char *take_overlay(struct launch *launch, char **words);
 char *take_bind(struct launch *launch, char **words);
 char *take_tmpfs(struct launch *launch, char **words);
+char *take_follow(struct launch *launch, char **words);
 char *take_share(struct launch *launch, char **words);
 char *take_read_only(struct launch *launch, char **words);
 char *take_device(struct launch *launch, char **words);

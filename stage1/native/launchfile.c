@@ -86,6 +86,7 @@ static const struct verb {
         {"overlay", 3, 502, take_overlay},
         {"bind", 3, 4, take_bind},
         {"tmpfs", 3, 3, take_tmpfs},
+        {"follow", 4, 4, take_follow},
         {"share", 4, 4, take_share},
         {"app", 4, 6, take_app},
         {"credential", 3, 3, take_credential},
@@ -157,6 +158,7 @@ char *launch_parse(struct launch *launch, char *text, size_t size) {
         launch->credentials = xalloc(launch->n_records * sizeof(struct credential_spec));
         launch->environment = xalloc((launch->n_records + 1) * sizeof(char *));
         launch->mounts = xalloc(launch->n_records * sizeof(struct mount_spec));
+        launch->follows = xalloc(launch->n_records * sizeof(struct mount_spec));
         launch->shares = xalloc(launch->n_records * sizeof(struct share_spec));
         launch->apps = xalloc(launch->n_records * sizeof(struct app_spec));
         launch->net_links = xalloc(launch->n_records * sizeof(struct link_spec));

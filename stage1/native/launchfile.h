@@ -100,6 +100,8 @@ struct launch {
         const char *oom_score; /* NULL: as it is */
         struct mount_spec *mounts;
         size_t n_mounts;
+        struct mount_spec *follows; /* of those mounts: which follow the host's */
+        size_t n_follows;
         struct share_spec *shares;
         size_t n_shares;
         struct app_spec *apps;

@@ -15,10 +15,10 @@
 #include "events.h"
 #include "inroot.h"
 #include "localsocket.h"
+#include "mountinfo.h"
 #include "util.h"
 
-#define MOUNTINFO_MAX ((size_t) 64 << 20)
-#define BACKLOG       4
+#define BACKLOG 4
 
 /* An app, and its records: they stand in a row. */
 struct sharing {
@@ -39,24 +39,16 @@ static void enter_host(void) {
 }
 
 static bool lies_on_a_shared_mount(const char *path, const char *mountinfo) {
-        struct statx found;
+        AUTO_CLOSE int source = open(path, O_PATH | O_CLOEXEC);
+        const char *line = source < 0 ? NULL : mountinfo_find(mountinfo, source);
 
-        if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_MNT_ID, &found) < 0)
+        if (source < 0)
                 die_errno("cannot look at %s", path);
-        AUTO_FREE char *start = xasprintf("%llu ", (unsigned long long) found.stx_mnt_id);
-        for (const char *line = mountinfo; line; line = strchr(line, '\n')) {
-                line += *line == '\n';
-                if (strncmp(line, start, strlen(start)) != 0)
-                        continue;
-                const char *end = line + strcspn(line, "\n"), *word = strstr(line, " shared:");
-                const char *separator = strstr(line, " - ");
-                return word && word < end && separator && word < separator;
-        }
-        return false;
+        return line && mountinfo_has(line, "shared:");
 }
 
 static void check_sources(const struct launch *launch) {
-        AUTO_FREE char *mountinfo = read_file(AT_FDCWD, "/proc/self/mountinfo", NULL, MOUNTINFO_MAX);
+        AUTO_FREE char *mountinfo = mountinfo_read("/proc/self/mountinfo");
 
         if (!mountinfo)
                 die_errno("cannot read /proc/self/mountinfo");

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "begin.h"
+#include "following.h"
 #include "localsocket.h"
 #include "netlink.h"
 #include "network.h"
@@ -30,6 +31,15 @@ static void keep_only(int one, int other) {
         (void) close_range((unsigned) second + 1, ~0U, 0);
 }
 
+static pid_t caller_of(int connection) {
+        struct ucred peer;
+        socklen_t size = sizeof(peer);
+
+        if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                die_errno("cannot ask who the pod's PID 1 is");
+        return peer.pid;
+}
+
 /* Only PID 1 can have called: nothing else is in the pod yet, and once it has, nobody can any more. */
 static void wire(const struct launch *launch, int listener) {
         AUTO_CLOSE int host = netlink_open();
@@ -42,13 +52,16 @@ static void wire(const struct launch *launch, int listener) {
         AUTO_CLOSE int namespace = receive_descriptor(pod);
         if (namespace < 0)
                 die("the pod's PID 1 did not hand out its network namespace");
-        make_network(launch, host, namespace);
+        if (launch->network == NETWORK_NEW)
+                make_network(launch, host, namespace);
+        if (launch->n_follows > 0)
+                follow_host(launch, caller_of(pod));
         (void) send(pod, "", 1, MSG_NOSIGNAL); /* one that is gone needs none */
 }
 
 void wiring_open(struct wiring *wiring, const struct launch *launch) {
         *wiring = (struct wiring){.listener = -1, .said = -1};
-        if (launch->network == NETWORK_NEW)
+        if (launch->network == NETWORK_NEW || launch->n_follows > 0)
                 wiring->listener = listen_at(BEGIN_ON_HOST, 0600, 1);
 }
 

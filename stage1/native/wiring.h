@@ -1,4 +1,5 @@
-/* The process that sets up a pod's network while its PID 1 waits: see begin.c, its other end. */
+/* The process that sets up a pod's network, and the mounts that follow the host's, while its PID 1 waits:
+ * see begin.c, its other end. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +8,7 @@
 #include "launchfile.h"
 
 struct wiring {
-        int listener; /* where PID 1 will call, until the process is there; -1 with no network to set up */
+        int listener; /* where PID 1 will call, until the process is there; -1 with nothing to set up */
         pid_t pid;    /* 0: it is not there */
         int said;     /* what it dies of can be read here */
 };

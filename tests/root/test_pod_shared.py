@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from stage1 import host
 from tests.root.pods import Pods, eventually
 
 pytestmark = pytest.mark.root
@@ -70,10 +69,6 @@ def test_what_the_host_mounts_is_seen_by_the_app_also_after_it_restarted(pods: P
 
 
 def test_another_app_sees_it_by_a_slave(pods: Pods, source: Path) -> None:
-    if host.systemd_version() > 252:
-        refused = pods("run", "--rm", "busybox", "--volume", f"{source}:/s:slave", status=125)
-        assert "does not reach /s" in refused.err
-        return
     reader = f"--- busybox --name reader --volume {source}:/s:slave --exec sh --".split()
     look = "until test -e /s/app/file; do sleep 0.1; done; cat /s/app/file; ! umount /s/app"
     done = pods(
@@ -107,3 +102,41 @@ def test_an_app_that_is_added_cannot_share(pods: Pods, source: Path) -> None:
         "mounts that the host sees (shared)" in pods("app", "add", uuid, "busybox", *words, status=None).err
     )
     assert [line.split()[0] for line in pods("app", "ls", uuid).lines[1:]] == ["busybox"]
+
+
+@pytest.mark.parametrize("userns", ["auto", "host"])
+@pytest.mark.parametrize("net", ["private", "none", "host"])
+def test_a_volume_follows_the_host_and_keeps_what_the_pod_has_in_it(
+    pods: Pods, source: Path, userns: str, net: str
+) -> None:
+    """Also below what was mounted there before, and with another mount of the pod's in it."""
+    (source / "a b").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "test", source / "a b"], check=True)
+    (source / "own").mkdir()
+    words = (
+        "busybox",
+        "--volume",
+        f"{source}:/m:slave",
+        "--tmpfs",
+        "/m/own",
+        "--exec",
+        "sleep",
+        "--",
+        "1000",
+    )
+    uuid = pods.detach("--userns", userns, "--net", net, *words)
+    for place in ("late", "a b/late", "own/late"):
+        (source / place).mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "test", source / place], check=True)
+        (source / place / "file").write_text("of the host\n")
+    for place in ("late", "a b/late"):
+        assert pods("exec", uuid, "cat", f"/m/{place}/file").out == "of the host\n"
+    assert pods("exec", uuid, "ls", "/m/own").out == ""
+    pods("stop", uuid)
+
+
+def test_a_volume_of_a_private_mount_has_nobody_to_follow(pods: Pods, source: Path) -> None:
+    subprocess.run(["mount", "--make-private", source], check=True)
+    (source / "file").write_text("of the host\n")
+    words = ("--volume", f"{source}:/m:slave", "--exec", "cat", "--", "/m/file")
+    assert pods.run("--rm", "busybox", *words, status=0).lines == ["of the host"]

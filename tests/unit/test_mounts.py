@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stage0.mounts import MountRequest, parse_mount, parse_tmpfs, parse_volume
 from stage1.contract import IdMap, Mount, Propagation, Tmpfs, UsageError, VolumeKind
-from stage1.mounts import unfollowed
+from stage1.mounts import followers, follows
 from tests import samples
 
 
@@ -323,8 +323,18 @@ def assert_sound(target: str) -> None:
         assert not any(char < " " or char == "\x7f" for char in target)
 
 
-def test_a_mount_that_follows_the_host_is_refused_where_systemd_nspawn_lets_none() -> None:
-    slave = samples.app(mounts=(Mount(volume="v", target="/m", propagation=Propagation.SLAVE),))
-    assert unfollowed(samples.pod(slave), 252) is None
-    assert "does not reach /m" in (unfollowed(samples.pod(slave), 257) or "")
-    assert unfollowed(samples.pod(samples.app()), 257) is None
+def test_what_follows_the_host_is_told_to_do_so_once_more() -> None:
+    records = [
+        ("bind", "/s", "/x", "rec,ro,slave,idmap", "rootfs/r"), ("bind", "/s", "/y", "slave", "rootfs/r"),
+        ("bind", "/s", "/z", "rec,private", "rootfs/r"), ("bind", "run/slave", "rootfs/q", "-"),
+        ("tmpfs", "/t", "mode=755", "rootfs/r"),
+    ]  # fmt: skip
+    assert list(followers(records)) == [
+        ("follow", "/s", "/x", "rec", "rootfs/r"), ("follow", "/s", "/y", "-", "rootfs/r"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("propagation", list(Propagation))
+def test_a_pod_waits_for_mounts_that_follow(propagation: Propagation) -> None:
+    one = samples.app(mounts=(Mount(volume="v", target="/m", propagation=propagation),))
+    assert follows(samples.pod(one)) == (propagation is not Propagation.PRIVATE)

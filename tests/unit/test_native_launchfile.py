@@ -76,6 +76,7 @@ records = st.one_of(
         st.sampled_from(["private", "idmap=0-0-1#5-9-2,ro", "rec,slave,noexec,nosuid,nodev"]),
         paths,
     ),
+    st.tuples(st.just("follow"), paths, paths, st.sampled_from(["-", "rec"]), st.just("rootfs/x")),
     st.tuples(st.just("share"), names, paths, paths, st.sampled_from(["-", "ro", "rec,noexec"])),
     st.tuples(st.just("tmpfs"), paths, st.sampled_from(["mode=755", "ro,size=1,uid=0,gid=0,nosuid"]), paths),
     st.tuples(st.just("log-limit"), st.integers(65536, 2**40)),
@@ -170,6 +171,8 @@ def test_a_damaged_file_is_never_more_than_an_error(data: st.DataObject) -> None
         ([["overlay", "t", "d", *["l"] * 501]], "record 3: 'overlay' with 503 words"),
         ([["bind", "a", "b", "rw"]], "bind option 'rw' is not known"),
         ([["bind", "a", "b", "private,slave"]], "bind b is to be private and slave at once"),
+        ([["follow", "s", "t", "ro", "rootfs"]], "follow option 'ro' is not known"),
+        ([["follow", "s", "t", "-", "/x"]], "follow t: '/x' is not the pod's root or below it"),
         ([["share", "a/b", "s", "t", "-"]], "share: 'a/b' is no app name"),
         ([["share", "a", "s", "t", "rw"]], "share option 'rw' is not known"),
         (

@@ -70,15 +70,13 @@ def test_systemd_hears_of_apparmor_where_systemd_nspawn_hides_it() -> None:
     systemd = "/usr/lib/systemd/systemd"
     begins = {
         net: [
-            word
-            for word in argv(pod(labelled, network=net))
-            if word in {"--no-network", "--apparmor", systemd}
+            word for word in argv(pod(labelled, network=net)) if word in {"--at-once", "--apparmor", systemd}
         ]
         for net in (NetworkMode.PRIVATE, NetworkMode.NONE, NetworkMode.HOST)
     }
     assert begins == {
         NetworkMode.PRIVATE: ["--apparmor", systemd],
-        NetworkMode.NONE: ["--no-network", "--apparmor", systemd],
+        NetworkMode.NONE: ["--at-once", "--apparmor", systemd],
         NetworkMode.HOST: [],
     }
     assert "--apparmor" not in argv(pod(network=NetworkMode.PRIVATE))
