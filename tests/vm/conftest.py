@@ -91,7 +91,8 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[Outcomes]:
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     chosen = [found["inner"] for found in parameters if "inner" in found]
     start = time.monotonic()
-    with (CACHE / "failures.log").open("w") as failures, Machine(ensure(), chosen) as lines:
+    tree = ensure()  # the first of all on a fresh machine: it makes the place of the rest
+    with (CACHE / "failures.log").open("w") as failures, Machine(tree, chosen) as lines:
         found = Outcomes(lines, failures)
         yield found
     minutes = (time.monotonic() - start) / 60
