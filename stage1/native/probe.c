@@ -18,6 +18,7 @@
 
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 200
+#define DATABASE_MAX ((size_t) 4 << 20)
 
 static const char properties[] =
         "Type,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,"
@@ -74,6 +75,32 @@ enum execution ask_execution(const char *app) {
         if (!strstr(text, "Type=exec"))
                 return MAYBE_EXECUTED;
         return post && property(post, "pid=") > 0 ? EXECUTED : NOT_EXECUTED;
+}
+
+/* By name or by number, as in passwd(5) and group(5). */
+static bool is_listed(const char *database, const char *wanted) {
+        AUTO_FREE char *text = read_file(AT_FDCWD, database, NULL, DATABASE_MAX);
+
+        for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
+                const char *name = strsep(&line, ":");
+                (void) strsep(&line, ":");
+                const char *number = strsep(&line, ":");
+                if (strcmp(name, wanted) == 0 || (number && strcmp(number, wanted) == 0))
+                        return true;
+        }
+        return false;
+}
+
+bool ask_identity(const char *app) {
+        AUTO_FREE char *text = ask_systemctl(app, "User,Group,SupplementaryGroups");
+
+        for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
+                const char *database = strncmp(line, "User=", 5) == 0 ? "/etc/passwd" : "/etc/group";
+                for (char *words = strchr(line, '='), *word; (word = strsep(&words, "= "));)
+                        if (*word && !is_listed(database, word))
+                                return false;
+        }
+        return text != NULL;
 }
 
 char *ask_run(const char *app, struct timespec *started) {

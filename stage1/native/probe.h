@@ -1,6 +1,7 @@
 /* Questions about the world inside the pod. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
@@ -9,6 +10,9 @@ enum execution { NOT_EXECUTED, EXECUTED, MAYBE_EXECUTED };
 
 /* Asks the pod's PID 1 whether the app's program was executed in its latest run. */
 enum execution ask_execution(const char *app);
+
+/* Are the user and all groups of the app's unit in the pod's own passwd and group? */
+bool ask_identity(const char *app);
 
 /* What PID 1 knows of the app's latest run: its invocation, to be freed, and when it was started; or NULL.
  */

@@ -18,8 +18,8 @@ static const struct failure {
 } exec_failures[] = {
         {EXEC_STATUS_CHDIR, "no-workdir"},
         {210, "no-rootfs"},
-        {216, "no-such-group"},
-        {217, "no-such-user"},
+        {EXEC_STATUS_GROUP, "no-such-group"},
+        {EXEC_STATUS_USER, "no-such-user"},
         {226, "no-rootfs"},
         {229, "no-label"}, /* SELinux */
         {231, "no-label"}, /* AppArmor */

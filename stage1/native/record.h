@@ -8,7 +8,13 @@
 #define NAME_MAX_SIZE 129
 
 /* systemd's own exit statuses, when it cannot execute a program: see systemd.exec(5). */
-enum { EXEC_STATUS_CHDIR = 200, EXEC_STATUS_EXEC = 203, EXEC_STATUS_LAST = 243 };
+enum {
+        EXEC_STATUS_CHDIR = 200,
+        EXEC_STATUS_EXEC = 203,
+        EXEC_STATUS_GROUP = 216,
+        EXEC_STATUS_USER = 217,
+        EXEC_STATUS_LAST = 243,
+};
 
 struct record {
         char app[NAME_MAX_SIZE];

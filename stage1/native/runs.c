@@ -32,6 +32,10 @@ static void look_closer(const struct reaper *reaper, struct ending *ending) {
                         : PROGRAM_MISSING;
         ending->never_executed = execution == NOT_EXECUTED ||
                                  (execution == MAYBE_EXECUTED && guess_unexecuted((int) code, kind));
+        /* Before systemd 256 PID 1 may be wrong. A cause that can be looked up is not there for an app that
+         * did run. */
+        if (ending->never_executed && (code == EXEC_STATUS_USER || code == EXEC_STATUS_GROUP))
+                ending->never_executed = !ask_identity(reaper->app);
         ending->program_exists = kind != PROGRAM_MISSING;
 }
 

@@ -204,6 +204,19 @@ def test_an_exit_code_of_the_app_is_its_own(real: SystemdPod, code: int) -> None
     assert (real.record("web")["reason"], real.record("web")["code"]) == ("exited", code)
 
 
+@pytest.mark.parametrize("code", [216, 217])
+def test_an_app_whose_user_and_group_exist_ends_with_its_own_code_however_soon(
+    real: SystemdPod, code: int
+) -> None:
+    # So many at once that PID 1 sees the ends of some before it sees that they were executed.
+    for number in range(30):
+        real.app(f"web{number}", f"exit {code}", service="User=0\nGroup=root")
+    assert real.ready_to_run("all").run().returncode == code
+    assert {(real.record(name)["reason"], real.record(name)["code"]) for name in real.names} == {
+        ("exited", code)
+    }
+
+
 @pytest.mark.parametrize(
     ("how", "reason", "status"),
     [
@@ -212,6 +225,7 @@ def test_an_exit_code_of_the_app_is_its_own(real: SystemdPod, code: int) -> None
         ({"program": "/etc"}, "cannot-execute", 126),
         ({"service": "User=4711"}, "no-such-user", 125),
         ({"service": "Group=4711"}, "no-such-group", 125),
+        ({"service": "User=root\nSupplementaryGroups=root nobody"}, "no-such-group", 125),
         ({"service": "WorkingDirectory=/no/such/place"}, "no-workdir", 125),
         ({"service": "BindPaths=/no/such/source:/tmp/x"}, "no-rootfs", 125),
     ],
