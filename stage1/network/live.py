@@ -118,6 +118,7 @@ def tidy() -> None:
     with registry.locked():
         living, gone = registry.entries()
         sweep(registry, gone)
+        registry.forget_unfinished()
         tell(living)
 
 

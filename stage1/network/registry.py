@@ -72,6 +72,13 @@ class Registry:
         """Remove an entry."""
         self.file(entry.uuid).unlink(missing_ok=True)
 
+    def forget_unfinished(self) -> None:
+        """Remove what writers left that were killed; who has the lock knows that none is at work."""
+        for place in (self.place, self.pods, self.networks):
+            for path in place.iterdir():
+                if _is_unfinished(path.name):
+                    path.unlink(missing_ok=True)
+
     def network(self, name: str) -> Network | None:
         """A network that has its bridge now."""
         try:
@@ -107,6 +114,11 @@ class Registry:
     def forget_network(self, name: str) -> None:
         """Note that it is no more."""
         (self.networks / name).unlink(missing_ok=True)
+
+
+def _is_unfinished(name: str) -> bool:
+    """A name with the number of a process at its end: of `write_whole`, or a text for nft(8)."""
+    return name.removesuffix(".nft").rpartition(".")[2].isdigit() and "." in name
 
 
 def is_interface(name: str) -> bool:

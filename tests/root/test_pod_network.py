@@ -207,6 +207,17 @@ def test_a_pod_that_is_killed_with_all_of_ours_leaves_nothing_that_matters(net: 
     net("kill", again)
 
 
+def test_a_pod_that_was_killed_starts_again_with_its_ports(net: Pods, lan: Lan) -> None:
+    uuid = serve(net, "doomed", "-p", "8080:80")
+    for name in ("monitor", "leader"):
+        os.kill(int((net.directory(uuid) / "run" / name).read_text().split()[0]), signal.SIGKILL)
+    eventually(lambda: net.status(uuid)["state"] == "exited", "the pod to be over")
+    net("start", "-d", uuid)
+    assert lan.ask(lan.near, HOST4, 8080)[1].startswith("doomed ")
+    net("kill", uuid)
+    assert not lan.elements()
+
+
 def test_a_pod_shares_the_network_of_another(net: Pods) -> None:
     serve(net, "web")
     shared = net.run("--net", "pod:web", "inspect", "--", "connect", "127.0.0.1", "80")

@@ -27,9 +27,11 @@ class Private:
         nft = packet_filter.program() if any(interface.network for interface in pod.interfaces) else ""
         with registry.locked():
             living, gone = registry.entries()
+            # an entry of the pod itself is of an earlier start, whose monitor was killed: its lock is ours by now
+            earlier = [entry for entry in living if entry.uuid == pod.uuid]
             living = [entry for entry in living if entry.uuid != pod.uuid]
             if start:
-                sweep(registry, gone)
+                sweep(registry, [*gone, *earlier])
             find = definitions.realize if start else definitions.expected
             places = [_place(one, directory.root, registry, find) for one in pod.interfaces]
             entry = Entry(
