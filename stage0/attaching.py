@@ -1,6 +1,6 @@
 """EFFECT. The client's side of `pod attach`: a terminal or streams on one side, the pod's monitor on the other.
 
-The packets are those of stage1/native/attach.h. The monitor waits for nobody, so it is we who may be slow: what we
+The packets are those of native/monitor/control/attach.h. The monitor waits for nobody, so it is we who may be slow: what we
 did not take in time we are told the size of, and say so.
 """
 

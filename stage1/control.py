@@ -1,4 +1,4 @@
-"""EFFECT. Asking a running pod's monitor at `run/control`: one packet there, one packet back (native/control.h)."""
+"""EFFECT. Asking a running pod's monitor at `run/control`: one packet each way (native/monitor/control)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _SECOND = 1_000_000
 # What the host's manager adds to the pod's own stop times before it loses patience.
 _PATIENCE = 15.0
 _PAUSE = 0.05
-# A pod that was told to reboot ends so (native/result.c).
+# A pod that was told to reboot ends so (native/monitor/result.c).
 _REBOOT = 133
 _BUS = b"org.freedesktop.systemd1"
 

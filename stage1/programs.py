@@ -7,4 +7,4 @@ _HERE = __file__.rpartition("/")[0]
 
 def native(name: str) -> str:
     """One of the C programs."""
-    return f"{_HERE}/native/{name}"
+    return f"{_HERE}/native/bin/{name}"

@@ -121,12 +121,12 @@ def test_an_sdist_holds_what_is_needed_to_build_and_nothing_built(dist: Path) ->
         names = {name.partition("/")[2] for name in archive.getnames()}
     for name in (
         "pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock", "stage0/cli.py",
-        "stage1/native/Makefile", "stage1/native/monitor.c", "stage1/native/hatch_build.py",
+        "stage1/native/Makefile", "stage1/native/monitor/monitor.c", "stage1/native/hatch_build.py",
         "unit-templates/pod/app.service.j2",
         "images/base/contents", "tests/conftest.py", "stage1/contract/pod.schema.json",
     ):  # fmt: skip
         assert name in names, name
-    built = {f"stage1/native/{program}" for program in PROGRAMS}
+    built = {f"stage1/native/bin/{program}" for program in PROGRAMS}
     assert not [
         name
         for name in names
@@ -141,7 +141,7 @@ def test_a_wheel_holds_the_programs_and_templates_and_no_source_of_c(wheel: Path
         names = set(archive.namelist())
     templates = {f"stage1/{path.relative_to(TOP)}" for path in (TOP / "unit-templates").rglob("*.j2")}
     assert templates <= names
-    assert {f"stage1/native/{program}" for program in PROGRAMS} <= names
+    assert {f"stage1/native/bin/{program}" for program in PROGRAMS} <= names
     assert {
         "stage1/images/base/contents",
         "stage1/contract/README.md",

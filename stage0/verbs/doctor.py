@@ -21,7 +21,7 @@ from stage1.contract import HostError, PodError
 
 NEEDS_ROOT = False
 # A program that pods need, beside the contract in stage1.
-_NATIVE = Path(contract.__file__).parent.parent / "native"
+_NATIVE = Path(contract.__file__).parent.parent / "native" / "bin"
 _NATIVE_PROGRAMS = ("monitor", "reaper", "begin", "launcher", "keeper", "enter", "mounter")
 _CGROUP = Path("/sys/fs/cgroup")
 _UNIT_PLACES = (

@@ -14,7 +14,7 @@ from tests.lab.machine import REPO
 
 NAME = "entered"
 COMMAND = ("/inspect", "exit", "0")
-HELPER = REPO / "stage1" / "native" / "keeper"
+HELPER = REPO / "stage1" / "native" / "bin" / "keeper"
 
 
 def exec_in_pod(pod: Pod) -> float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 NATIVE = Path(__file__).resolve().parents[2] / "stage1" / "native"
+BIN = NATIVE / "bin"
 PATIENCE = 20.0
 
 Word = str | bytes | Path | int
@@ -24,7 +25,7 @@ Word = str | bytes | Path | int
 @functools.cache
 def program(name: str) -> str:
     """The program as a user gets it, up to date; with NATIVE_CHECKED=1 the one with the compiler's sanitizers."""
-    target = f"build/{name}" if os.environ.get("NATIVE_CHECKED") else name
+    target = f"{'build' if os.environ.get('NATIVE_CHECKED') else 'bin'}/{name}"
     subprocess.run(["make", "-s", "-C", str(NATIVE), target], check=True)
     return str(NATIVE / target)
 

@@ -310,7 +310,7 @@ profile podtest flags=(attach_disconnected,mediate_deleted) {
 
 def test_systemd_is_shown_that_there_is_apparmor_although_sys_is_cut() -> None:
     cut = "mount -t tmpfs -o nosuid,nodev,noexec test /sys && mount -o remount,bind,ro /sys"
-    begin = f"{REPO}/stage1/native/begin --at-once --apparmor"
+    begin = f"{REPO}/stage1/native/bin/begin --at-once --apparmor"
     look = "cat /sys/module/apparmor/parameters/enabled; touch /sys/x"
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", f"{cut} && exec {begin} /bin/sh -c '{look}'"],

@@ -19,7 +19,7 @@ from tests.root.pods import REPO, Pods, eventually, scratch_directory
 
 pytestmark = pytest.mark.root
 
-MONITOR = REPO / "stage1" / "native" / "monitor"
+MONITOR = REPO / "stage1" / "native" / "bin" / "monitor"
 UUID = "0f5b1f0e-2a4f-4b1c-9a53-1d1a6a4f0001"
 
 

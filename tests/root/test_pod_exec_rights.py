@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.root.native import NATIVE
+from tests.root.native import BIN
 from tests.root.pods import PATIENCE, Pods, eventually
 
 pytestmark = pytest.mark.root
@@ -182,7 +182,7 @@ def test_what_joins_runs_from_a_file_that_cannot_be_written(pods: Pods) -> None:
     pods.detach("--name", "it", "--userns", "host", "busybox", "--", "sleep", "100000")
     with entering(pods, *pods.argv("exec", "it", "true")) as (keeper, child):
         program = os.open(f"/proc/{child}/exe", os.O_RDONLY)
-        assert file_id(Path(f"/proc/self/fd/{program}"))[1] == (NATIVE / "enter").stat().st_ino
+        assert file_id(Path(f"/proc/self/fd/{program}"))[1] == (BIN / "enter").stat().st_ino
         assert Path(f"/proc/{keeper.pid}/exe").readlink().name == "keeper"
         assert Path(f"/proc/{child}/environ").read_bytes() == b""
     with pytest.raises(OSError, match="Read-only file system"):
@@ -192,7 +192,7 @@ def test_what_joins_runs_from_a_file_that_cannot_be_written(pods: Pods) -> None:
 
 def test_a_program_that_names_the_helper_as_its_interpreter_gains_nothing(pods: Pods) -> None:
     """CVE-2019-5736 from inside: the app keeps trying while its own `#!/proc/self/exe` is executed."""
-    before = [hashlib.sha256((NATIVE / name).read_bytes()).digest() for name in ("enter", "keeper")]
+    before = [hashlib.sha256((BIN / name).read_bytes()).digest() for name in ("enter", "keeper")]
     pods.detach("--name", "it", "--userns", "host", "busybox", "--", "sleep", "100000")
     evil = "printf '#!/proc/self/exe\\n' > /tmp/evil; chmod 755 /tmp/evil"
     pods("exec", "it", "sh", "-c", evil)
@@ -201,13 +201,13 @@ def test_a_program_that_names_the_helper_as_its_interpreter_gains_nothing(pods: 
     for _ in range(10):
         assert pods("exec", "it", "/tmp/evil", status=None).status != 0
     pods("session", "stop", "--time", "100ms", "it", name)
-    after = [hashlib.sha256((NATIVE / name).read_bytes()).digest() for name in ("enter", "keeper")]
+    after = [hashlib.sha256((BIN / name).read_bytes()).digest() for name in ("enter", "keeper")]
     assert after == before
 
 
 def test_where_mounts_cannot_be_cloned_a_sealed_copy_in_memory_joins(pods: Pods, tmp_path: Path) -> None:
     pods.detach("--name", "it", "--userns", "host", "busybox", "--", "sleep", "100000")
-    unbindable = f'mount --bind {NATIVE} {tmp_path}; mount --make-unbindable {tmp_path}; exec "$@"'
+    unbindable = f'mount --bind {BIN} {tmp_path}; mount --make-unbindable {tmp_path}; exec "$@"'
     directory = pods.directory(pods.status("it")["uuid"])
     words = (
         "unshare",

@@ -118,7 +118,7 @@ def copy_project(target: Path, tests: Sequence[str]) -> None:
         check=True,
         capture_output=True,
     ).stdout.decode()
-    programs = [f"stage1/native/{name}" for name in native_programs()]
+    programs = [f"stage1/native/bin/{name}" for name in native_programs()]
     for name in [*filter(None, listed.split("\0")), *programs]:
         if (REPO / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -142,8 +142,7 @@ def compile_project(project: Path, root: Path) -> None:
 
 def native_programs() -> list[str]:
     """What is compiled and so unknown to git."""
-    words = (REPO / "stage1" / "native" / ".gitignore").read_text().split()
-    return [word.lstrip("/") for word in words if (REPO / "stage1" / "native" / word.lstrip("/")).is_file()]
+    return sorted(path.name for path in (REPO / "stage1" / "native" / "bin").iterdir())
 
 
 def main() -> None:
