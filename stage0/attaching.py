@@ -1,7 +1,7 @@
 """EFFECT. The client's side of `pod attach`: a terminal or streams on one side, the pod's monitor on the other.
 
-The packets are those of native/monitor/control/attach.h. The monitor waits for nobody, so it is we who may be slow: what we
-did not take in time we are told the size of, and say so.
+The packets are those of native/monitor/control/attach.h. The monitor waits for nobody, so it is we who may be
+slow: what we did not take in time we are told the size of, and say so.
 """
 
 from __future__ import annotations

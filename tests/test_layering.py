@@ -13,7 +13,12 @@ from typing import NamedTuple
 
 TOP = Path(__file__).parent.parent
 PYTHON = sorted(path for stage in ("stage0", "stage1") for path in (TOP / stage).rglob("*.py"))
-NATIVE = sorted((TOP / "stage1/native").rglob("*.c"))
+ROOMS = TOP / "stage1/native"
+NATIVE = sorted(ROOMS.rglob("*.c"))
+PROGRAMS = {
+    path.stem for path in NATIVE if path.stem == path.parent.name and "int main(" in path.read_text()
+}
+MEANT_FOR_OTHERS = {"begin/begin.h", "enter/plan.h", "enter/filters.h"}
 CONTRACT = "stage1.contract"
 CROSSING = "stage0/handoff.py"
 BUILD_HOOK = "stage1/native/hatch_build.py"
@@ -371,6 +376,34 @@ def test_c_functions_stay_short(path: Path) -> None:
 @each(NATIVE)
 def test_c_files_have_no_tabs(path: Path) -> None:
     assert "\t" not in path.read_text()
+
+
+def included(path: Path) -> Iterator[str]:
+    """Headers of ours, seen from stage1/native: a plain name is one of the file's own room."""
+    for name in re.findall(r'^#include "(.+)"$', path.read_text(), re.MULTILINE):
+        yield name if "/" in name else str((path.parent / name).relative_to(ROOMS))
+
+
+def room_of(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def test_rooms_of_c_stand_one_upon_the_other() -> None:
+    """In the order of the table in their README; of another program only what is meant for others."""
+    rows = re.findall(r"^\| ((?:`[a-z/]+/` ?)+)\|", (ROOMS / "README.md").read_text(), re.MULTILINE)
+    order = [room.rstrip("/") for row in rows for room in re.findall(r"`(.+?)`", row)]
+    sources = [*NATIVE, *ROOMS.rglob("*.h")]
+    assert sorted(order) == sorted({room_of(str(path.relative_to(ROOMS))) for path in sources})
+    wrong = []
+    for path in sources:
+        here = room_of(str(path.relative_to(ROOMS)))
+        for name in included(path):
+            there = room_of(name)
+            assert (ROOMS / name).is_file(), f"{path}: {name}"
+            foreign = there in PROGRAMS and there != here.partition("/")[0] and name not in MEANT_FOR_OTHERS
+            if foreign or order.index(there) < order.index(here):
+                wrong.append(f"{here}/{path.name} includes {name}")
+    assert wrong == []
 
 
 def test_there_is_code_to_look_at() -> None:

@@ -9,11 +9,11 @@
 #include <sys/types.h>
 
 #include "basic/idmap.h"
-#include "mounts/credentials.h"
 
 enum stdin_kind { STDIN_NONE, STDIN_STREAM, STDIN_TTY };
 enum output_kind { OUTPUT_LOG, OUTPUT_STREAM, OUTPUT_NULL, OUTPUT_TTY };
 enum mount_kind { MOUNT_OVERLAY, MOUNT_BIND, MOUNT_TMPFS, MOUNT_DEVICE, MOUNT_READ_ONLY };
+enum credential_kind { CREDENTIAL_FILE, CREDENTIAL_ENCRYPTED, CREDENTIAL_UNIT };
 enum network_kind { NETWORK_HOST, NETWORK_NEW, NETWORK_JOIN };
 
 /* What entries of an app's lines in the host's journal say beside the line: NAME=VALUE. */
@@ -63,6 +63,12 @@ struct mount_spec {
 struct share_spec {
         const char *app;
         struct mount_spec how;
+};
+
+struct credential_spec {
+        const char *id; /* APP.NAME */
+        enum credential_kind kind;
+        const char *source; /* a path, or what $CREDENTIALS_DIRECTORY calls it */
 };
 
 /* A pair of interfaces: name in the pod, host_name on the bridge. */

@@ -3,15 +3,7 @@
 
 #include <stddef.h>
 
-#include "basic/idmap.h"
-
-enum credential_kind { CREDENTIAL_FILE, CREDENTIAL_ENCRYPTED, CREDENTIAL_UNIT };
-
-struct credential_spec {
-        const char *id; /* APP.NAME */
-        enum credential_kind kind;
-        const char *source; /* a path, or what $CREDENTIALS_DIRECTORY calls it */
-};
+#include "launchfile/launchfile.h"
 
 /* Puts them into rootfs/pod/credentials/APP/NAME, readable for root of the pod: memory that is never swapped
  * and that only this mount namespace sees. Those of an app follow each other. Dies naming the credential,
