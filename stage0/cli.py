@@ -137,7 +137,7 @@ def _of_file(error: UsageError, file: object) -> UsageError:
     """A mistake in a manifest, with the manifest's name."""
     if not isinstance(file, str) or file in error.message:
         return error
-    from stage0.requestfile import in_words_of_a_file  # noqa: PLC0415  a file, and something wrong with it
+    from stage0.request.file import in_words_of_a_file  # noqa: PLC0415  a file, and something wrong with it
 
     return in_words_of_a_file(error, file)
 

@@ -245,7 +245,7 @@ def _start_again(pod: PodManifest, directory: PodDir, lock: int, ready: int) -> 
     """In a unit that may start the pod more than once each start takes the lock itself: until then it is prepared."""
     import fcntl  # noqa: PLC0415  rare
 
-    from stage0 import lifecycle  # noqa: PLC0415
+    from stage0.pods import lifecycle  # noqa: PLC0415
     from stage1.contract import State  # noqa: PLC0415
 
     lifecycle.move(directory, State.PREPARED)

@@ -245,7 +245,7 @@ def _volume(volume: Volume, source: Entry | None, directory: PodDir) -> None:
 
 
 def _named_volume(volume: Volume, source: Entry | None, root: DataRoot, created: str) -> None:
-    from stage0 import volumes  # noqa: PLC0415  most pods have none
+    from stage0.pods import volumes  # noqa: PLC0415  most pods have none
 
     name = volume.source or volume.name
     volumes.create(root, name, created, {})

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stage0 import layout, lifecycle, ranges
+from stage0 import layout
 from stage0.image import Image, MergedTree, Store
 from stage0.image.wish import POLICIES, Wish
 from stage0.interruption import heed_sigterm
 from stage0.plan import Circumstances, Host, plan_pod
 from stage0.plan.identity import path_users
 from stage0.plan.storage import image_sources
+from stage0.pods import lifecycle, ranges
 from stage0.request import PodRequest
 from stage0.settings import Settings
 from stage1.contract import NotFoundError, PodDir, PodManifest, UsageError, VolumeKind
@@ -36,8 +37,8 @@ class Telling:
     def __call__(self, event: Event) -> None:
         """The first event comes before there are other threads."""
         if self._say is None:
-            from stage0.notify import extending  # noqa: PLC0415
             from stage0.progress import shown  # noqa: PLC0415
+            from stage0.progress.notify import extending  # noqa: PLC0415
 
             self._say = extending(self._stack.enter_context(shown(sys.stderr, quiet=self._quiet)))
         self._say(event)
@@ -119,7 +120,7 @@ def holding(pod: PodManifest, settings: Settings) -> contextlib.AbstractContextM
     """Keeps the volumes that outlive pods, if this one uses any."""
     if not any(volume.kind is VolumeKind.NAMED for volume in pod.volumes):
         return contextlib.nullcontext()
-    from stage0 import volumes  # noqa: PLC0415  most pods have none
+    from stage0.pods import volumes  # noqa: PLC0415  most pods have none
 
     return volumes.hold(settings.data)
 

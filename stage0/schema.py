@@ -57,8 +57,8 @@ def text() -> str:
 
 def meanings(kind: type[PodRequest | AppRequest]) -> dict[str, str]:
     """What each key means, by its option."""
-    from stage0.arguments import app_parser  # noqa: PLC0415  argparse
     from stage0.cli import verb_parser  # noqa: PLC0415
+    from stage0.request.arguments import app_parser  # noqa: PLC0415  argparse
 
     parser = app_parser() if kind is AppRequest else verb_parser("run")
     told = {action.dest: action.help or "" for action in parser._actions}

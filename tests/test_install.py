@@ -147,7 +147,7 @@ def test_a_wheel_holds_the_programs_and_templates_and_no_source_of_c(wheel: Path
         "stage1/contract/README.md",
         "stage1/contract/pod.schema.json",
     } <= names
-    assert {f"stage0/completion.{shell}" for shell in ("bash", "zsh", "fish")} <= names
+    assert {f"stage0/completion/reader.{shell}" for shell in ("bash", "zsh", "fish")} <= names
     assert not [
         name
         for name in names

@@ -27,13 +27,13 @@ BUILD_HOOK = "stage1/native/hatch_build.py"
 DOORS = {
     "jinja2": ("stage1/render.py",),
     "pyroute2": ("stage1/network.py", "stage1/network/"),
-    "rich": ("stage0/live.py",),
+    "rich": ("stage0/progress/live.py",),
     "pystemd": ("stage1/manager.py", "stage1/manager/"),
     "dbus_next": ("stage1/machined.py", "stage1/machined/"),
     "subprocess": ("stage0/command.py", "stage1/command.py"),
     "pydantic": ("stage1/contract/",),
     "pydantic_core": ("stage1/contract/",),
-    "yaml": ("stage0/requestfile.py",),
+    "yaml": ("stage0/request/file.py",),
     "zstandard": ("stage0/image/",),
 }
 # The standard library's own ways to start programs: all through the doors of subprocess.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stage0 import limits
 from stage0.doctor.facts import Cgroups, Facts
 from stage0.doctor.finding import Finding, Level, install, version
+from stage0.pods import limits
 
 KERNEL_FLOOR = (5, 15)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stage0 import features as table
+from stage0.doctor import features as table
 from stage0.doctor.facts import Facts
 from stage0.doctor.finding import Finding, Level, install, systemd_version, version
 

@@ -2,15 +2,12 @@
 
 from stage0.plan.capabilities import DEFAULT as CAPABILITIES
 from stage0.plan.confinement import Host
-from stage0.plan.names import NAME, POD_NAME
 from stage0.plan.pod import Circumstances, plan_pod
 from stage0.plan.process import DEFAULT_PATH, environment
 
 __all__ = [
     "CAPABILITIES",
     "DEFAULT_PATH",
-    "NAME",
-    "POD_NAME",
     "Circumstances",
     "Host",
     "environment",

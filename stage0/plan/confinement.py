@@ -6,8 +6,8 @@ import posixpath
 import re
 from collections.abc import Collection, Sequence
 
-from stage0.mounts import is_sayable
 from stage0.plan import capabilities, seccomp
+from stage0.plan.mounts import is_sayable
 from stage0.request import AppRequest
 from stage1.contract import Confinement, Device, Tmpfs, UsageError, User
 from stage1.contract.values import NamedTuple

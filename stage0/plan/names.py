@@ -7,10 +7,7 @@ import re
 from stage0.image.names import is_source
 from stage0.request import PodRequest
 from stage1.contract import UsageError
-
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
-# A pod is a machine by this name, and systemd-nspawn takes host names only.
-POD_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
+from stage1.contract.text import NAME, POD_NAME
 
 
 def app_names(request: PodRequest) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from stage0 import quantities, users
+from stage0 import quantities
 from stage0.image import Image
-from stage0.plan import hostunit, identity, life, network, process, resources, storage, userns
+from stage0.plan import hostunit, identity, life, network, process, resources, storage, userns, users
 from stage0.plan.confinement import Host, confinement, scratch
 from stage0.plan.credentials import credentials
 from stage0.plan.hooks import hooks
@@ -42,7 +42,7 @@ class Circumstances(NamedTuple):
 def plan_pod(request: PodRequest, images: Sequence[Image], now: Circumstances) -> PodManifest:
     """The whole pod; UsageError for whatever has no meaning. `images` are those of the apps, in their order.
 
-    Which ids are free is no question of a plan: `stage0.ranges` gives a pod with a `userns` of base 0 its own.
+    Which ids are free is no question of a plan: `stage0.pods.ranges` gives a pod with a `userns` of base 0 its own.
     """
     names = app_names(request)
     volumes = VolumeBook(now.images)

@@ -6,11 +6,12 @@ import posixpath
 import re
 from collections.abc import Sequence
 
-from stage0 import quantities, users
-from stage0.plan.names import NAME
+from stage0 import quantities
+from stage0.plan import users
 from stage0.request import AppRequest
 from stage1.contract import Socket, SocketKind, UsageError
 from stage1.contract.sockets import LARGEST_FD_STORE
+from stage1.contract.text import NAME
 
 _HINT = (
     "write [NAME=]ADDRESS[,OPTION…]: PORT, IP:PORT, /PATH or @NAME; activated, host, type=, mode=, owner="

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from stage0.image import Image
-from stage0.mounts import MountRequest, is_sayable, parse_mount, parse_tmpfs, parse_volume
+from stage0.plan.mounts import MountRequest, is_sayable, parse_mount, parse_tmpfs, parse_volume
 from stage0.request import AppRequest, PodRequest
 from stage1.contract import Mount, Tmpfs, UsageError, Volume, VolumeKind
 

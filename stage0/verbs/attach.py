@@ -10,13 +10,15 @@ import sys
 from functools import partial
 from typing import Any
 
-from stage0 import attaching, entering, handoff, lifecycle, logfiles, results, signals
-from stage0.attaching import Attachment, Streams
-from stage0.detachkeys import DetachKeys
-from stage0.lifecycle import Pod
+from stage0 import entering, handoff
+from stage0.pods import lifecycle, logfiles, results, signals
+from stage0.pods.lifecycle import Pod
+from stage0.pods.watching import Watch
+from stage0.running import attaching
+from stage0.running.attaching import Attachment, Streams
+from stage0.running.detachkeys import DetachKeys
 from stage0.settings import Settings
 from stage0.verbs.exec import choose_app
-from stage0.watching import Watch
 from stage1.contract import ConflictError, PodDir, PodError, UsageError
 
 _END_OF_TERMINAL = b"i\x04"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from stage0 import cli, completion
-from stage0.arguments import app_parser
+from stage0.request.arguments import app_parser
 from stage0.settings import Settings
 
 NEEDS_ROOT = False
@@ -21,6 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  every verb has this shape
     """The script, made from the parsers of this very version."""
     verbs = {name: (summary, cli.verb_parser(name)) for name, (_, summary) in cli.VERBS.items()}
-    reader = (Path(cli.__file__).parent / f"completion.{arguments.shell}").read_text()
+    reader = Path(completion.__file__).with_name(f"reader.{arguments.shell}").read_text()
     sys.stdout.write(completion.script(arguments.shell, reader, completion.contexts(verbs, app_parser())))
     return 0

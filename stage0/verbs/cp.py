@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stage0 import copying, handoff, lifecycle, results
-from stage0.copying import Root
+from stage0 import handoff
+from stage0.pods import lifecycle, results
+from stage0.running import copying
+from stage0.running.copying import Root
+from stage0.running.transfer import Place
 from stage0.settings import Settings
-from stage0.transfer import Place
 from stage1.contract import ConflictError, NotFoundError, UsageError
 from stage1.contract.values import NamedTuple
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from stage0 import doctor, handoff, ranges, show
+from stage0 import doctor, handoff, show
 from stage0.command import run as run_command
 from stage0.doctor import network as doctor_network
+from stage0.pods import ranges
 from stage0.settings import Settings
 from stage1 import contract
 from stage1.contract import HostError, PodError

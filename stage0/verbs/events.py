@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from stage0 import history, lifecycle, limits, moments, show
-from stage0.history import Event
-from stage0.lifecycle import Pod
+from stage0 import moments, show
+from stage0.pods import history, lifecycle, limits
+from stage0.pods.history import Event
+from stage0.pods.lifecycle import Pod
+from stage0.pods.watching import Watch
 from stage0.settings import Settings
-from stage0.watching import Watch
 from stage1.contract import State, UsageError
 
 KINDS = (

@@ -82,7 +82,7 @@ def _need_filters(directory: str, app: str) -> None:
     if known != _content(f"{directory}/{ENTER}/{app}{TWIN_SUFFIX}"):
         from pathlib import Path  # noqa: PLC0415  once for each confinement
 
-        from stage0 import filters  # noqa: PLC0415
+        from stage0.running import filters  # noqa: PLC0415
         from stage1.contract import PodDir  # noqa: PLC0415
 
         filters.ensure(PodDir(Path(directory)), app, Path(kept))

@@ -9,9 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from stage0 import changing, handoff, lifecycle, quantities, ranges, removal, requestcache, signals
+from stage0 import handoff, quantities
 from stage0.image import Store
-from stage0.lifecycle import Pod
+from stage0.pods import lifecycle, ranges, removal, signals
+from stage0.pods.lifecycle import Pod
+from stage0.request import cache as requestcache
+from stage0.running import changing
 from stage0.settings import Settings
 from stage1.contract import DataRoot, State
 

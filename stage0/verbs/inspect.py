@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 
-from stage0 import lifecycle, show
+from stage0 import show
+from stage0.pods import lifecycle
 from stage0.settings import Settings
 from stage0.verbs.status import status_of
 

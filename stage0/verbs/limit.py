@@ -6,11 +6,13 @@ import argparse
 import sys
 from typing import Any
 
-from stage0 import cgroups, lifecycle, limiting, limits, results, show
-from stage0.lifecycle import Pod
-from stage0.options import resources
+from stage0 import show
 from stage0.plan import limitchange
+from stage0.pods import cgroups, lifecycle, limits, results
+from stage0.pods.lifecycle import Pod
 from stage0.request import PodRequest
+from stage0.request.options import resources
+from stage0.running import limiting
 from stage0.settings import Settings
 
 _LISTS = ("io_max", "hugepages")

@@ -10,8 +10,9 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from stage0 import lifecycle, moments, results
-from stage0.logfiles import Follower, Line
+from stage0 import moments
+from stage0.pods import lifecycle, results
+from stage0.pods.logfiles import Follower, Line
 from stage0.settings import Settings
 from stage1.contract import UsageError
 from stage1.contract.values import NamedTuple

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stage0 import changing, lifecycle, livemount, livemounts
-from stage0.lifecycle import Pod
-from stage0.livemounts import Record
+from stage0.pods import lifecycle
+from stage0.pods.lifecycle import Pod
+from stage0.running import changing, livemount, livemounts
+from stage0.running.livemounts import Record
 from stage0.settings import Settings
 from stage0.show import as_json, printable, table
 from stage0.verbs.exec import choose_app

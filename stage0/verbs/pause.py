@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import cgroups, history, lifecycle, results
+from stage0.pods import cgroups, history, lifecycle, results
 from stage0.settings import Settings
 from stage1.contract import ConflictError
 

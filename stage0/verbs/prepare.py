@@ -6,10 +6,10 @@ import argparse
 import os
 import sys
 
-from stage0 import lifecycle
-from stage0.arguments import add_pod_options, request_of
 from stage0.making import making
 from stage0.parsing import Parser
+from stage0.pods import lifecycle
+from stage0.request.arguments import add_pod_options, request_of
 from stage0.settings import Settings
 from stage1.contract import State
 

@@ -6,8 +6,9 @@ import argparse
 import sys
 from typing import Any
 
-from stage0 import lifecycle, reach, results, show
-from stage0.lifecycle import Pod
+from stage0 import show
+from stage0.pods import lifecycle, reach, results
+from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
 
 

@@ -6,12 +6,15 @@ import argparse
 import os
 import sys
 
-from stage0 import arguments as words
-from stage0 import changing, handoff, lifecycle, notify, reloading
+from stage0 import handoff
 from stage0.image import Store
-from stage0.lifecycle import Pod
 from stage0.making import holding, planned
 from stage0.plan.reloading import Changes
+from stage0.pods import lifecycle
+from stage0.pods.lifecycle import Pod
+from stage0.progress import notify
+from stage0.request import arguments as words
+from stage0.running import changing, reloading
 from stage0.settings import Settings
 from stage0.show import printable
 from stage0.verbs.run import warn
@@ -58,7 +61,7 @@ def _wanted(
     old: PodManifest, arguments: argparse.Namespace, settings: Settings, store: Store
 ) -> PodManifest:
     """What `pod run -f FILE` would make of the file now, for this pod."""
-    from stage0.requestfile import read  # noqa: PLC0415  pydantic, and only for files
+    from stage0.request.file import read  # noqa: PLC0415  pydantic, and only for files
 
     request = words.with_files(read(arguments.file, settings.data.cache), os.environ)
     request = request._replace(name=old.name, rm=old.remove)

@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from stage0 import handoff, lifecycle
+from stage0 import handoff
+from stage0.pods import lifecycle
 from stage0.settings import Settings
 from stage0.verbs.run import warn
 from stage1.contract import ConflictError, PodDir, codec

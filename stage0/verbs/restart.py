@@ -6,8 +6,9 @@ import argparse
 import os
 import sys
 
-from stage0 import handoff, lifecycle, quantities, signals
-from stage0.lifecycle import Pod
+from stage0 import handoff, quantities
+from stage0.pods import lifecycle, signals
+from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
 from stage0.verbs.run import warn
 from stage0.verbs.start import claim, manifest_of

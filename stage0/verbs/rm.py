@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import lifecycle, removal, signals
+from stage0.pods import lifecycle, removal, signals
 from stage0.settings import Settings
 from stage1.contract import ConflictError
 

@@ -7,11 +7,12 @@ import contextlib
 import os
 import sys
 
-from stage0 import entering, handoff, lifecycle, ranges
-from stage0.arguments import add_pod_options, request_of
+from stage0 import entering, handoff
 from stage0.image import Store
 from stage0.making import making, planned
 from stage0.parsing import Parser
+from stage0.pods import lifecycle, ranges
+from stage0.request.arguments import add_pod_options, request_of
 from stage0.settings import Settings
 from stage1.contract import ConflictError, NotFoundError, PodError, PodManifest, State, codec
 
@@ -76,7 +77,7 @@ def make_room(name: str, settings: Settings) -> None:
     """Remove the pod of this name, if there is one; ConflictError if it runs."""
     if (uuid := lifecycle.owner_of(settings.data, name)) is None:
         return
-    from stage0 import removal  # noqa: PLC0415  there is one after a crash, or where it was not made with --rm
+    from stage0.pods import removal  # noqa: PLC0415  there is one after a crash, or where it was not made with --rm
 
     with contextlib.suppress(NotFoundError):
         found = lifecycle.find(settings.data, uuid)
@@ -99,7 +100,7 @@ def announce(pod: PodManifest, lock: int, settings: Settings, *, ready: bool) ->
 
 def ended_early(pod: PodManifest, settings: Settings) -> int:
     """The status of a pod that was over before it was ready: that may be as it should be."""
-    from stage0.results import outcome  # noqa: PLC0415  rare
+    from stage0.pods.results import outcome  # noqa: PLC0415  rare
 
     try:
         found = lifecycle.find(settings.data, pod.uuid)

@@ -7,8 +7,10 @@ import re
 import sys
 from collections.abc import Callable
 
-from stage0 import lifecycle, quantities, sessions
-from stage0.sessions import Session
+from stage0 import quantities
+from stage0.pods import lifecycle
+from stage0.running import sessions
+from stage0.running.sessions import Session
 from stage0.settings import Settings
 from stage0.show import ago, as_json, printable, table
 from stage1.contract import ConflictError, PodDir, UsageError

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 
-from stage0 import entering, handoff, lifecycle, ranges
-from stage0.lifecycle import Pod
+from stage0 import entering, handoff
+from stage0.pods import lifecycle, ranges
+from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
 from stage0.verbs.run import add_detach_keys, announce, warn
 from stage1.contract import ConflictError, PodDir, PodManifest, State, codec
@@ -52,7 +53,7 @@ def manifest_of(pod: Pod) -> PodManifest:
 def _settle(directory: PodDir) -> None:
     """A change of its apps may have been cut short: the pod starts as it was, or as was asked."""
     if directory.change.exists():
-        from stage0 import changing  # noqa: PLC0415  rare
+        from stage0.running import changing  # noqa: PLC0415  rare
 
         changing.settle_ended(directory)
 

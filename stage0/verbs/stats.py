@@ -8,9 +8,10 @@ import sys
 import time
 from typing import Any
 
-from stage0 import cgroups, lifecycle, quantities, results, show
-from stage0.cgroups import Usage
-from stage0.lifecycle import Pod
+from stage0 import quantities, show
+from stage0.pods import cgroups, lifecycle, results
+from stage0.pods.cgroups import Usage
+from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
 from stage1.contract import ConflictError, UsageError
 from stage1.contract.values import NamedTuple

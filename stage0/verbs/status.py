@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from stage0 import lifecycle, limits, reach, results, show
+from stage0 import show
+from stage0.pods import lifecycle, limits, reach, results
 from stage0.settings import Settings
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import lifecycle, quantities, signals
+from stage0 import quantities
+from stage0.pods import lifecycle, signals
 from stage0.settings import Settings
 from stage1.contract import ConflictError
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stage0 import cgroups, lifecycle, results, show
+from stage0 import show
+from stage0.pods import cgroups, lifecycle, results
 from stage0.settings import Settings
 from stage1.contract import ConflictError
 

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stage0 import handoff, lifecycle
-from stage0.plan import POD_NAME
+from stage0 import handoff
 from stage0.plan.hostunit import checked_slice
 from stage0.plan.hostunit import properties as properties_of
+from stage0.pods import lifecycle
 from stage0.settings import Settings
 from stage1.contract import ConflictError, UsageError
+from stage1.contract.text import POD_NAME
 
 RESTARTS = ("no", "on-success", "on-failure", "on-abnormal", "on-abort", "always")
 _SYSTEM = Path("/etc/systemd/system")
@@ -90,7 +91,7 @@ def _of_pod(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
 
 
 def _of_file(arguments: argparse.Namespace) -> dict[str, Any]:
-    from stage0.requestfile import found_file, read  # noqa: PLC0415  pydantic, and only for files
+    from stage0.request.file import found_file, read  # noqa: PLC0415  pydantic, and only for files
 
     path = found_file(arguments.file)
     request = read(str(path))

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from stage0 import history, lifecycle, quantities, results
-from stage0.lifecycle import Pod
+from stage0 import quantities
+from stage0.pods import history, lifecycle, results
+from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
 from stage1.contract import ConflictError, NotFoundError, PodDir, PodError, State, UsageError
 
@@ -108,7 +109,7 @@ def _app_ended(pod: Pod, app: str) -> tuple[bool, int | None]:
 def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, what: str) -> int | None:
     if what == "ended" and limit is None:
         return _await_end(pod.directory)
-    from stage0.watching import Watch  # noqa: PLC0415  ctypes, and the end of a pod needs none of it
+    from stage0.pods.watching import Watch  # noqa: PLC0415  ctypes, and the end of a pod needs none of it
 
     with Watch() as watch:
         watch.add(*history.places(settings.root), *history.watched(pod.directory))

@@ -22,16 +22,12 @@ from stage1.contract.network import Interface, NetworkMode, Port
 from stage1.contract.sockets import LARGEST_FD_STORE
 from stage1.contract.storage import Mount, Propagation, Volume, VolumeKind
 from stage1.contract.streams import Output, Stdin
+from stage1.contract.text import FILE_NAME, NAME, POD_NAME
 
-# Parts of unit names, paths and lines: no dot at the start, no slash, nothing a unit would have to escape.
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
-# A pod is a machine by its name, and systemd-nspawn takes host names only.
-POD_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 HOSTNAME = re.compile(
     r"(?=.{1,64}$)[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
 )
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}")
 DIGEST = re.compile(r"[a-z0-9]+:[a-zA-Z0-9]+")
 LISTEN = re.compile(r"[!-$&-~]+")
 SIGNAL = re.compile(r"SIG[A-Z][A-Z0-9]*([+-][0-9]{1,2})?")
@@ -42,7 +38,6 @@ MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
 ADDRESS = re.compile(r"[0-9a-f:.]{2,45}(/[0-9]{1,3})?")
 SYSCTL = re.compile(r"net[./](?!.*\.\.)[a-zA-Z0-9_./-]+=[ -~]*")
 PROTOCOL = re.compile(r"tcp|udp|sctp")
-VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
 MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 # Words of hosts(5) and resolv.conf(5).
@@ -135,11 +130,11 @@ def _port(where: str, port: Port) -> Iterator[str]:
 
 
 def _volume(where: str, volume: Volume) -> Iterator[str]:
-    yield from matches(f"{where}.name", VOLUME, volume.name)
+    yield from matches(f"{where}.name", FILE_NAME, volume.name)
     if volume.kind is VolumeKind.HOST:
         yield from absolute(f"{where}.source", volume.source or "")
     if volume.kind is VolumeKind.NAMED:
-        yield from matches(f"{where}.source", VOLUME_NAME, volume.source or "")
+        yield from matches(f"{where}.source", NAME, volume.source or "")
     if (volume.kind is VolumeKind.IMAGE) != bool(volume.layers):
         yield f"{where}.layers: an image's tree has layers, and nothing else has"
     for layer in volume.layers:
@@ -205,9 +200,9 @@ def _sockets(where: str, app: App) -> Iterator[str]:
 def _credentials(where: str, app: App) -> Iterator[str]:
     yield from unique(f"{where}.credentials", (one.name for one in app.credentials))
     for one in app.credentials:
-        yield from matches(f"{where}.credentials.name", VOLUME, one.name)
+        yield from matches(f"{where}.credentials.name", FILE_NAME, one.name)
         if one.kind is CredentialKind.UNIT:
-            yield from matches(f"{where}.credentials.source", VOLUME, one.source)
+            yield from matches(f"{where}.credentials.source", FILE_NAME, one.source)
         elif not one.source.startswith("/"):
             yield f"{where}.credentials: {one.source[:80]!r} is not an absolute path"
 

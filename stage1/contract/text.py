@@ -1,10 +1,20 @@
-"""PURE. Text that may hold any bytes but NUL: surrogateescape in Python, `{"base64": …}` in JSON where not UTF-8."""
+"""PURE. What may be written: names, which hold little, and text, which holds any bytes but NUL.
+
+Text is surrogateescape in Python, and `{"base64": …}` in JSON where it is not UTF-8.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
+
+# Parts of unit names, paths and lines: no dot at the start, no slash, nothing a unit would have to escape.
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
+# Also with dots: of credentials, and of volumes within a pod.
+FILE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}")
+# A pod is a machine by its name, and systemd-nspawn takes host names only.
+POD_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 
 
 class _AnyBytes:

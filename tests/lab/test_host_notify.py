@@ -27,7 +27,7 @@ BUSY = "while :; do :; done"
 # A pull of three seconds, as the start of a pod tells of it, in a unit whose start may take one.
 PULL = f"""
 import sys, time; sys.path.insert(0, {str(REPO)!r})
-from stage0 import notify
+from stage0.progress import notify
 say = notify.extending(lambda event: None)
 for _ in range(30):
     say(None)

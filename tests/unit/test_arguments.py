@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.arguments import app_parser, apps_of, request_of
 from stage0.cli import verb_parser
 from stage0.request import AppRequest, PodRequest
+from stage0.request.arguments import app_parser, apps_of, request_of
 from stage1.contract import UsageError
 
 

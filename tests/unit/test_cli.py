@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stage0 import cli, lifecycle
-from stage0.arguments import app_parser
+from stage0 import cli
+from stage0.pods import lifecycle
+from stage0.request.arguments import app_parser
 from stage0.verbs import image
 from stage1.contract import DataRoot, State, codec
 from tests.conftest import needs_root
@@ -410,7 +411,8 @@ def test_exec_imports_next_to_nothing(root: DataRoot) -> None:
 RENDERING = """
 import sys
 from pathlib import Path
-from stage0 import handoff, lifecycle
+from stage0 import handoff
+from stage0.pods import lifecycle
 from stage1.contract import DataRoot, codec
 directory = lifecycle.find(DataRoot(Path(sys.argv[1])), sys.argv[2]).directory
 pod = codec.decode(directory.manifest.read_bytes(), where="x")

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0 import arguments
 from stage0.image.model import Image
 from stage0.plan import Host, capabilities, plan_pod, seccomp
 from stage0.plan.confinement import HIDDEN
-from stage0.request import AppRequest, PodRequest
+from stage0.request import AppRequest, PodRequest, arguments
 from stage1 import units
 from stage1.contract import App, Confinement, Device, SystemCalls, UsageError
 from stage1.contract.rules import broken

@@ -13,8 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0 import mounts
-from stage0 import plan as stage0_plan
 from stage0 import schema as request_schema
 from stage0.request import AppRequest, PodRequest
 from stage1 import contract, plan
@@ -267,13 +265,6 @@ def test_only_a_path_of_the_host_is_shared_and_only_by_a_pod_with_its_ids() -> N
     )
     own = volume._replace(kind=VolumeKind.EMPTY, source=None)
     assert "not the host's" in next(rules.broken(pod._replace(volumes=(own,))))
-
-
-def test_a_name_of_the_rules_is_a_name_of_the_plan() -> None:
-    assert rules.NAME.pattern == stage0_plan.NAME.pattern
-    assert rules.POD_NAME.pattern == stage0_plan.POD_NAME.pattern
-    assert rules.VOLUME.fullmatch("x" * 63)
-    assert mounts.VOLUME_NAME.fullmatch("x" * 63)
 
 
 # Values

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0 import logfiles
-from stage0.detachkeys import DetachKeys
+from stage0.pods import logfiles
+from stage0.running.detachkeys import DetachKeys
 
 BYTES = st.lists(st.sampled_from([1, 2, 3]), max_size=20).map(bytes)
 

@@ -12,8 +12,8 @@ from typing import get_type_hints
 import pytest
 
 from stage0 import cli
-from stage0.arguments import app_parser
 from stage0.request import AppRequest, PodRequest
+from stage0.request.arguments import app_parser
 from stage1 import hostunit, nspawn, units
 from stage1.contract import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, EXIT_RUNTIME, EXIT_USAGE
 from tests.conftest import needs_program

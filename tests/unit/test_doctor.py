@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0 import cli, doctor, features
-from stage0.doctor import Cgroups, Facts, Finding, Level
+from stage0 import cli, doctor
+from stage0.doctor import Cgroups, Facts, Finding, Level, features
 from stage0.doctor import network as doctor_network
 from stage0.doctor.network import NetworkFacts
 

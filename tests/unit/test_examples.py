@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from stage0 import schema
-from stage0.arguments import request_of
 from stage0.cli import verb_parser
 from stage0.plan import plan_pod
 from stage0.request import AppRequest, PodRequest
+from stage0.request.arguments import request_of
 from stage1 import plan
 from stage1.contract import codec
 from tests.samples import FACTS, NOW, image

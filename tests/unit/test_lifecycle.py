@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from stage0 import lifecycle, removal
-from stage0.lifecycle import Pod
+from stage0.pods import lifecycle, removal
+from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
 from stage0.verbs import ps, status
 from stage0.verbs.start import claim

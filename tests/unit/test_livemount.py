@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.livemount import LiveMount, Mounted, mount_table, parse
+from stage0.running.livemount import LiveMount, Mounted, mount_table, parse
 from stage1.contract import UsageError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stage0.arguments import request_of
 from stage0.cli import verb_parser
 from stage0.mistakes import no_command
+from stage0.request.arguments import request_of
 from stage1.contract import UsageError
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stage0.mounts import MountRequest, parse_mount, parse_tmpfs, parse_volume
+from stage0.plan.mounts import MountRequest, parse_mount, parse_tmpfs, parse_volume
 from stage1.contract import IdMap, Mount, Propagation, Tmpfs, UsageError, VolumeKind
 from stage1.mounts import followers, follows
 from tests import samples

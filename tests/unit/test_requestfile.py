@@ -15,8 +15,9 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stage0 import requestcache, requestfile
 from stage0.request import AppRequest, PodRequest
+from stage0.request import cache as requestcache
+from stage0.request import file as requestfile
 from stage0.verbs import gc
 from stage1.contract import DataRoot, UsageError
 
@@ -231,7 +232,7 @@ def test_what_was_read_before_is_read_without_the_schema(tmp_path: Path) -> None
     """The second time nothing of pydantic is needed: a unit at boot has no time for it."""
     (tmp_path / "pod.toml").write_text(TOML)
     requestfile.read(str(tmp_path / "pod.toml"), tmp_path)
-    code = "import sys; from pathlib import Path; from stage0 import requestfile as r\n"
+    code = "import sys; from pathlib import Path; from stage0.request import file as r\n"
     code += (
         f"r.read({str(tmp_path / 'pod.toml')!r}, Path({str(tmp_path)!r})); print('pydantic' in sys.modules)"
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stage0 import cgroups, results
-from stage0.lifecycle import Pod
+from stage0.pods import cgroups, results
+from stage0.pods.lifecycle import Pod
 from stage0.verbs.status import describe, status_of
 from stage1.contract import DataRoot, PodDir, State, codec
 from tests.samples import UUID, app, pod

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0 import users
+from stage0.plan import users
 from stage1.contract import UsageError, User
 from tests.samples import GROUP, PASSWD
 

@@ -6,14 +6,14 @@ import argparse
 import os
 import sys
 
-from stage0 import changing
-from stage0.arguments import ARGUMENTS, NEXT_APP, one_app
 from stage0.image import Store
 from stage0.making import holding, obtained
-from stage0.options import fetching
 from stage0.parsing import Parser
 from stage0.plan.changes import Change, with_app
 from stage0.request import AppRequest, PodRequest
+from stage0.request.arguments import ARGUMENTS, NEXT_APP, one_app
+from stage0.request.options import fetching
+from stage0.running import changing
 from stage0.settings import Settings
 from stage0.show import as_json
 from stage1.contract import PodManifest, UsageError
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pod", metavar="POD", help="name, UUID or the beginning of one")
     parser.add_argument("words", metavar="IMAGE …", nargs=argparse.REMAINDER, help="as of pod run")
     if isinstance(parser, Parser):
-        from stage0.arguments import app_parser  # noqa: PLC0415  only for --help
+        from stage0.request.arguments import app_parser  # noqa: PLC0415  only for --help
 
         parser.appendix = lambda: app_parser().format_help().partition("\n")[2]
 

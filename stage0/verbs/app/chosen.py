@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import changing, handoff, history, lifecycle, results
-from stage0.lifecycle import Pod
+from stage0 import handoff
+from stage0.pods import history, lifecycle, results
+from stage0.pods.lifecycle import Pod
+from stage0.running import changing
 from stage0.settings import Settings
 from stage1.contract import ConflictError
 from stage1.contract.values import NamedTuple

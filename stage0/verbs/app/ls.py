@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import lifecycle, show
+from stage0 import show
+from stage0.pods import lifecycle
 from stage0.settings import Settings
 from stage0.verbs.status import describe, status_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import changing
 from stage0.plan.changes import Change, without_apps
+from stage0.running import changing
 from stage0.settings import Settings
 from stage0.show import as_json
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from stage0 import changing
 from stage0.image import Store
 from stage0.making import obtained
-from stage0.options import fetching
 from stage0.plan.changes import Change, with_image
 from stage0.request import AppRequest
+from stage0.request.options import fetching
+from stage0.running import changing
 from stage0.settings import Settings
 from stage0.verbs.app.add import fetched, tell
 from stage1.contract import NotFoundError

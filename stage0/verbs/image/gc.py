@@ -8,7 +8,7 @@ import sys
 from stage0 import quantities
 from stage0.image import Store
 from stage0.image.selection import Rules
-from stage0.lifecycle import images_in_use
+from stage0.pods.lifecycle import images_in_use
 from stage0.settings import Settings
 from stage0.show import amount, as_json, printable
 

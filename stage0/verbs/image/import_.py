@@ -7,7 +7,7 @@ import sys
 
 from stage0.image import Store
 from stage0.image.names import TRANSPORTS
-from stage0.lifecycle import images_in_use
+from stage0.pods.lifecycle import images_in_use
 from stage0.progress import shown
 from stage0.settings import Settings
 from stage0.show import as_json

@@ -8,7 +8,7 @@ import time
 
 from stage0.image import Store
 from stage0.image.model import as_dict
-from stage0.imageuse import uses_of_images
+from stage0.pods.imageuse import uses_of_images
 from stage0.settings import Settings
 from stage0.show import as_json
 

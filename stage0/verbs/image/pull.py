@@ -9,9 +9,9 @@ from stage0.image import Store
 from stage0.image.names import TRANSPORTS
 from stage0.image.wish import ALWAYS, Wish
 from stage0.interruption import heed_sigterm
-from stage0.notify import extending
-from stage0.options.fetching import add_access
 from stage0.progress import json_lines, shown
+from stage0.progress.notify import extending
+from stage0.request.options.fetching import add_access
 from stage0.settings import Settings
 
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         sys.stdout.writelines(f"{image.name} {image.digest}\n" for image in images)
     sys.stdout.flush()
     if _names(store) != before:
-        from stage0.lifecycle import images_in_use  # noqa: PLC0415 (not where nothing was new)
+        from stage0.pods.lifecycle import images_in_use  # noqa: PLC0415 (not where nothing was new)
 
         store.collect_automatically(lambda: images_in_use(settings.root))
     return 0

@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from stage0.image import Store
-from stage0.imageuse import Use, uses_of_images
-from stage0.lifecycle import images_in_use
+from stage0.pods.imageuse import Use, uses_of_images
+from stage0.pods.lifecycle import images_in_use
 from stage0.settings import Settings
 from stage0.show import amount, as_json, printable
 

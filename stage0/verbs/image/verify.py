@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from stage0.image import Store
-from stage0.imageuse import uses_of_images
+from stage0.pods.imageuse import uses_of_images
 from stage0.settings import Settings
 from stage0.show import as_json, printable
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import changing, handoff, history, lifecycle, reach
+from stage0 import handoff
+from stage0.pods import history, lifecycle, reach
+from stage0.running import changing
 from stage0.settings import Settings
 from stage0.show import as_json, table
 from stage1.contract import ConflictError, PodDir, Port

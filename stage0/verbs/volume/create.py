@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import volumes
 from stage0.making import utc_now
+from stage0.pods import volumes
 from stage0.settings import Settings
 from stage1.contract import ConflictError, UsageError
 

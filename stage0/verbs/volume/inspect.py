@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import volumes
+from stage0.pods import volumes
+from stage0.pods.volumes import NamedVolume
 from stage0.settings import Settings
 from stage0.show import as_json
-from stage0.volumes import NamedVolume
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

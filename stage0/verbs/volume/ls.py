@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import volumes
+from stage0.pods import volumes
+from stage0.pods.volumes import NamedVolume
 from stage0.settings import Settings
 from stage0.show import ago, as_json, printable, table
 from stage0.verbs.volume.inspect import facts
-from stage0.volumes import NamedVolume
 from stage1.contract import UsageError
 
 

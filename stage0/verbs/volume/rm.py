@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from stage0 import volumes
+from stage0.pods import volumes
 from stage0.settings import Settings
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from stage0 import handoff, lifecycle
+from stage0 import handoff
+from stage0.pods import lifecycle
 from stage1.contract import PodDir, State
 from stage1.contract.places import TWIN_SUFFIX
 
@@ -32,7 +33,7 @@ def ensure(directory: PodDir, app: str, kept: Path) -> None:
 
 def _discard(twin: PodDir, lock: int) -> None:
     from stage0.image import scratch  # noqa: PLC0415  rare
-    from stage0.removal import remove_cgroups  # noqa: PLC0415  rare
+    from stage0.pods.removal import remove_cgroups  # noqa: PLC0415  rare
 
     garbage = lifecycle.move(twin, State.GARBAGE)
     remove_cgroups(twin.uuid)

@@ -14,9 +14,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage0 import cgroups, handoff, history, layout, lifecycle, limitnote, results
-from stage0.lifecycle import Pod
+from stage0 import handoff, layout
 from stage0.plan.changes import Change, stages
+from stage0.pods import cgroups, history, lifecycle, results
+from stage0.pods.lifecycle import Pod
+from stage0.running import limitnote
 from stage1.contract import ConflictError, DataRoot, PodDir, PodError, PodManifest, State, codec
 from stage1.contract.paths import OF_APPS
 

@@ -7,11 +7,12 @@ import re
 from itertools import combinations
 from typing import Any
 
-from stage0 import quantities, users
+from stage0 import quantities
+from stage0.plan import users
 from stage1.contract import IdMap, Propagation, Tmpfs, UsageError, VolumeKind
+from stage1.contract.text import NAME
 from stage1.contract.values import NamedTuple
 
-VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
 _HINT = (
     "write SOURCE:TARGET[:OPTION,…], where SOURCE is a path (/… or ./…) or the name of a volume, and an OPTION "
     "ro, noexec, nosuid, nodev, bind (without submounts), private, slave, shared or "
@@ -84,7 +85,7 @@ def parse_volume(text: str, *, directory: str) -> MountRequest:
     if parts[0].startswith(("/", ".")):
         source = posixpath.normpath(posixpath.join(directory, parts[0]))
         return _shareable(MountRequest(VolumeKind.HOST, source, target)._replace(**said), where)
-    if VOLUME_NAME.fullmatch(parts[0]):
+    if NAME.fullmatch(parts[0]):
         wish = MountRequest(kind=VolumeKind.NAMED, source=parts[0], target=target)
         return _shareable(wish._replace(**{**_OURS, **said}), where)
     raise UsageError(f"{where}: {parts[0]!r} is neither a path nor a volume's name", hint=_HINT)
@@ -190,7 +191,7 @@ def _needed(keys: dict[str, str], where: str) -> str:
 
 
 def _volume_name(name: str, where: str) -> str:
-    if not VOLUME_NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise UsageError(f"{where}: {name!r} is not a volume's name", hint=_MOUNT_HINT)
     return name
 

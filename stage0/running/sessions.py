@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stage0 import lifecycle
+from stage0.pods import lifecycle
 from stage1.contract import EXIT_RUNTIME, ConflictError, NotFoundError, PodDir
 from stage1.contract.values import NamedTuple
 

@@ -8,12 +8,12 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from stage0 import lifecycle
+from stage0.pods import lifecycle
 from stage1.contract import PodDir
 from stage1.contract.values import NamedTuple
 
 if TYPE_CHECKING:
-    from stage0.watching import Watch
+    from stage0.pods.watching import Watch
 
 # The end of a pod is an unlock, which no directory tells of: looked at once in a while beside the watching.
 _LOOK = 0.5
@@ -48,7 +48,7 @@ class Follower:
         if self._ended:
             return False
         if self._watch is None:
-            from stage0.watching import Watch  # noqa: PLC0415  ctypes, and only for who follows
+            from stage0.pods.watching import Watch  # noqa: PLC0415  ctypes, and only for who follows
 
             self._watch = Watch()
             self._watch.add(self._directory.log("x").parent)

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stage0 import lifecycle
 from stage0.image import Entry
 from stage0.image.scratch import remove as remove_tree
-from stage0.mounts import VOLUME_NAME
 from stage0.ownership import give
+from stage0.pods import lifecycle
 from stage1.contract import ConflictError, DataRoot, NotFoundError, State, UsageError, VolumeDir, VolumeKind
+from stage1.contract.text import NAME
 from stage1.contract.values import NamedTuple
 
 _UNFINISHED = "."
@@ -48,7 +48,7 @@ def hold(root: DataRoot, *, alone: bool = False) -> Iterator[None]:
 
 def create(root: DataRoot, name: str, created: str, labels: Mapping[str, str]) -> bool:
     """Make an empty volume, whole or not at all; False if there is one of this name."""
-    if not VOLUME_NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} is not a name for a volume",
             hint="up to 63 letters, digits, - and _, beginning with a letter or digit",
@@ -74,15 +74,13 @@ def create(root: DataRoot, name: str, created: str, labels: Mapping[str, str]) -
 
 def listing(root: DataRoot) -> list[NamedVolume]:
     """All volumes, sorted by name."""
-    return [
-        get(root, name) for name in sorted(lifecycle.listing(root.volumes)) if VOLUME_NAME.fullmatch(name)
-    ]
+    return [get(root, name) for name in sorted(lifecycle.listing(root.volumes)) if NAME.fullmatch(name)]
 
 
 def get(root: DataRoot, name: str) -> NamedVolume:
     """One volume; a record that cannot be read is an empty one, since the data is what matters."""
     directory = root.volume(name)
-    if not VOLUME_NAME.fullmatch(name) or not directory.data.is_dir():
+    if not NAME.fullmatch(name) or not directory.data.is_dir():
         raise NotFoundError(f"there is no volume {name!r}", hint="`pod volume ls` lists them")
     record: Any = {}
     with contextlib.suppress(OSError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stage0 import lifecycle
+from stage0.pods import lifecycle
 from stage1.contract import DataRoot
 from stage1.contract.values import NamedTuple
 

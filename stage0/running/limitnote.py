@@ -11,8 +11,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from stage0 import handoff, layout, results
+from stage0 import handoff, layout
 from stage0.plan import limitchange
+from stage0.pods import results
 from stage1.contract import HugePages, PodDir, PodError, PodManifest, Resources, Throttle, codec
 
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stage0 import cgroups, lifecycle, moments
-from stage0.cgroups import Groups
-from stage0.lifecycle import Pod
+from stage0 import moments
+from stage0.pods import cgroups, lifecycle
+from stage0.pods.cgroups import Groups
+from stage0.pods.lifecycle import Pod
 from stage1.contract import EXIT_RUNTIME, ConflictError, NotFoundError, PodDir
 from stage1.contract.values import NamedTuple
 

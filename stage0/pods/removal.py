@@ -7,9 +7,10 @@ import os
 import time
 from pathlib import Path
 
-from stage0 import handoff, lifecycle, ranges
+from stage0 import handoff
 from stage0.image import scratch
-from stage0.lifecycle import Pod
+from stage0.pods import lifecycle, ranges
+from stage0.pods.lifecycle import Pod
 from stage1.contract import DataRoot, State
 
 _CGROUPS = Path("/sys/fs/cgroup")

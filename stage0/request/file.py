@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stage0 import requestcache
 from stage0.request import AppRequest, PodRequest
+from stage0.request import cache as requestcache
 from stage1.contract import PodError, UsageError
 from stage1.contract.codec import validate
 

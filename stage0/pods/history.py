@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stage0 import lifecycle, moments, results
-from stage0.lifecycle import Pod
+from stage0 import moments
+from stage0.pods import lifecycle, results
+from stage0.pods.lifecycle import Pod
 from stage1.contract import PodDir, State
 from stage1.contract.values import NamedTuple
 

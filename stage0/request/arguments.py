@@ -15,7 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stage0.options import (
+from stage0.parsing import Parser
+from stage0.request import AppRequest, PodRequest
+from stage0.request.options import (
     confinement,
     credentials,
     fetching,
@@ -30,8 +32,6 @@ from stage0.options import (
     streams,
     userns,
 )
-from stage0.parsing import Parser
-from stage0.request import AppRequest, PodRequest
 from stage1.contract import UsageError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def request_of(
             raise UsageError(
                 "-f and images on the command line exclude each other", hint="put the apps into the file"
             )
-        from stage0.requestfile import read  # noqa: PLC0415  pydantic and a parser, only when asked for
+        from stage0.request.file import read  # noqa: PLC0415  pydantic and a parser, only when asked for
 
         return with_files(read(arguments.file, cache)._replace(**given), environment)
     app_parser().other_place = lambda: _before_the_image(arguments.pod_options())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from stage0 import changing, history, layout, limitnote, limits
-from stage0.lifecycle import Pod
+from stage0 import layout
 from stage0.plan import limitchange
+from stage0.pods import history, limits
+from stage0.pods.lifecycle import Pod
 from stage0.request import PodRequest
+from stage0.running import changing, limitnote
 from stage1.contract import PodManifest, codec
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stage0 import lifecycle, results
+from stage0.pods import lifecycle, results
 from stage1.contract import ConflictError, NotFoundError, PodDir
 
 # To a systemd that is PID 1: start halt.target (systemd(1)).

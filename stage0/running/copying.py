@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NoReturn
 
-from stage0 import privileges, transfer
+from stage0 import privileges
+from stage0.running import transfer
 from stage1.contract import PodError
 from stage1.contract.values import NamedTuple
 

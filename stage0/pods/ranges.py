@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stage0.lifecycle import listing
 from stage0.plan.userns import SIZE, Taken, accounts, bounds, choose, subordinate
+from stage0.pods.lifecycle import listing
 from stage0.settings import Settings
 from stage1.contract import DataRoot, PodError, PodManifest, State, UserNamespace
 from stage1.contract.paths import CLAIMS, claim_of

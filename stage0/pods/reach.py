@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stage0 import lifecycle
+from stage0.pods import lifecycle
 
 _SHOWN = ("name", "network", "bridge", "ip4", "ip6", "mac", "mtu")
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from stage0.detachkeys import DetachKeys
-from stage0.watching import Watch
+from stage0.pods.watching import Watch
+from stage0.running.detachkeys import DetachKeys
 from stage1.contract.errors import PodError
 from stage1.contract.values import NamedTuple
 

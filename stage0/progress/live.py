@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from stage0.image.events import Event, Fetching, Note, Resolved, Unpacked, Unpacking, Waiting
-from stage0.pullwords import short, summary
+from stage0.progress.words import short, summary
 from stage0.show import printable
 
 _BEAT = 0.1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 
-from stage0 import changing, handoff, history, layout, limitnote, livemount, livemounts, results
-from stage0.lifecycle import Pod
-from stage0.livemounts import Record
+from stage0 import handoff, layout
 from stage0.plan import reloading, replacement
 from stage0.plan.changes import Change, without_apps
 from stage0.plan.order import check_order, in_order
 from stage0.plan.reloading import Changes, LiveMount
+from stage0.pods import history, results
+from stage0.pods.lifecycle import Pod
+from stage0.running import changing, limitnote, livemount, livemounts
+from stage0.running.livemounts import Record
 from stage1.contract import App, PodDir, PodManifest
 from stage1.contract.values import NamedTuple
 

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stage0 import command, handoff, history, lifecycle, results
-from stage0.livemount import LiveMount, mount_table
+from stage0 import command, handoff
 from stage0.making import utc_now
+from stage0.pods import history, lifecycle, results
+from stage0.running.livemount import LiveMount, mount_table
 from stage1.contract import ConflictError, HostError, NotFoundError, PodDir, PodError
 from stage1.contract.values import NamedTuple
 

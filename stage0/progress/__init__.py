@@ -22,7 +22,7 @@ from stage0.image.events import (
     as_json,
     nobody,
 )
-from stage0.pullwords import short, summary
+from stage0.progress.words import short, summary
 from stage0.show import amount, printable
 
 
@@ -32,7 +32,7 @@ def shown(stream: TextIO, *, quiet: bool) -> Iterator[Listener]:
     if quiet:
         yield nobody
     elif stream.isatty():
-        from stage0.live import Live  # noqa: PLC0415 (rich takes 60 ms)
+        from stage0.progress.live import Live  # noqa: PLC0415 (rich takes 60 ms)
 
         with Live(stream) as live:
             yield live

@@ -19,7 +19,7 @@ from stage0.request import AppRequest, PodRequest
 from stage1.contract import codec
 
 # Where it is said what a manifest may be.
-_RULES = (types.__file__, codec.__file__, str(Path(__file__).with_name("requestfile.py")))
+_RULES = (types.__file__, codec.__file__, str(Path(__file__).with_name("file.py")))
 
 
 def directory(cache: Path) -> Path:
