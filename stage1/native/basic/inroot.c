@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "files.h"
 #include "util.h"
 
 #define RENAMES_TO_OUTWAIT 64

@@ -1,4 +1,4 @@
-/* What every small program here needs: one way to fail, owned resources, whole writes, times. */
+/* What every small program here needs: one way to fail, owned resources, memory, numbers. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EXIT_RUNTIME 125 /* the runtime failed, not the app; Python has the same number */
@@ -45,33 +44,7 @@ void *xrealloc(void *pointer, size_t size);
 char *xstrdup(const char *text);
 char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* These return 0 or a negative errno, and stay silent. */
+/* All of it; 0 or a negative errno. */
 int write_all(int fd, const void *data, size_t size);
-int write_file(int dir_fd, const char *path, const char *text);
-int append_file(int dir_fd, const char *path, const char *text, off_t limit);
-int make_dirs(const char *path, mode_t mode);
-
-/* A file made only when it does not exist yet; -EEXIST otherwise. It appears whole. */
-int create_file(int dir_fd, const char *path, const char *text);
-
-/* A whole file, with a NUL added after it; NULL and errno when it cannot be read or is larger than max. */
-char *read_file(int dir_fd, const char *path, size_t *size, size_t max);
-
-/* RFC 3339 in UTC; digits of the second's fraction: 6 or 9. */
-#define TIME_TEXT_MAX 40
-void format_time(char text[static TIME_TEXT_MAX], const struct timespec *when, int digits);
-struct timespec time_now(clockid_t clock);
 
 bool parse_number(const char *text, uint64_t max, uint64_t *value);
-
-/* Text as the inside of a JSON string; bytes that are no ASCII stay as they are when they are valid UTF-8.
- */
-char *json_quote(const char *text);
-
-/* When a process was started, in ticks since boot (field 22 of its stat); 0 if there is no such process. */
-uint64_t process_start_time(pid_t pid);
-
-/* A monitor waits most of its life: what it does not need meanwhile goes back to the kernel. Code comes back
- * from the file when it runs again; a buffer's whole pages come back empty. */
-void forget_code(void);
-void forget_pages(void *start, size_t size);

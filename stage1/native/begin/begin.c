@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 
+#include "basic/files.h"
 #include "basic/localsocket.h"
 #include "basic/passing.h"
 #include "basic/util.h"

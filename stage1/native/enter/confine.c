@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "basic/execute.h"
+#include "basic/files.h"
 #include "basic/util.h"
 #include "capabilities.h"
 #include "tools.h"

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 #include "confine.h"
 #include "filters.h"

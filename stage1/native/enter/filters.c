@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 
 #define FILE_MAX    ((size_t) 16 << 20)

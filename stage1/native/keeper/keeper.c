@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 
 #include "basic/execute.h"
+#include "basic/files.h"
 #include "basic/util.h"
 #include "capturing.h"
 #include "enterfile.h"

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "basic/files.h"
+#include "basic/json.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "session.h"
 

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "basic/inroot.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "keeping.h"
 #include "terminal/front.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "basic/execute.h"
+#include "basic/files.h"
 #include "basic/localsocket.h"
 #include "basic/util.h"
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 #include "launch_records.h"
 

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/files.h"
+#include "basic/times.h"
 #include "basic/util.h"
 
 #define REMOVE_PATIENCE_MS 5000

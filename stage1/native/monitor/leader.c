@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "basic/files.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "supervisor.h"
 #include "watchdog.h"

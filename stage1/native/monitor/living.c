@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "basic/memory.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "cgroups.h"
 #include "console.h"

@@ -9,7 +9,9 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "basic/files.h"
 #include "basic/notify.h"
+#include "basic/times.h"
 #include "basic/util.h"
 
 #define SUFFIX      ".message"

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/files.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "cgroups.h"
 #include "console.h"

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 #include "mounts/mounts.h"
 

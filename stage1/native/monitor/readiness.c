@@ -5,7 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "basic/files.h"
+#include "basic/memory.h"
 #include "basic/notify.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "leader.h"
 

@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "basic/files.h"
+#include "basic/json.h"
+#include "basic/times.h"
 #include "basic/util.h"
 
 #define RECORD_MAX  65536

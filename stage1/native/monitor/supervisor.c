@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "basic/execute.h"
+#include "basic/files.h"
 #include "basic/util.h"
 #include "cgroups.h"
 #include "listeners.h"

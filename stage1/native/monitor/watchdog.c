@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "basic/events.h"
+#include "basic/files.h"
 #include "basic/inroot.h"
 #include "basic/notify.h"
 #include "basic/util.h"

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "basic/files.h"
 #include "basic/idmap.h"
 #include "basic/inroot.h"
 #include "basic/util.h"

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "basic/files.h"
 #include "basic/idmap.h"
 #include "basic/inroot.h"
 #include "basic/util.h"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 
 #define EXIT_SIGNAL  (SIGRTMIN + 6)  /* systemd starts kexec.target, which stage1 links to exit.target */

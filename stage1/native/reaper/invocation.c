@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "basic/files.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "probe.h"
 

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "basic/files.h"
 #include "basic/notify.h"
 #include "basic/util.h"
 

@@ -1,6 +1,7 @@
 /* See reaper.h. */
 #include <fcntl.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 #include "reaper.h"
 

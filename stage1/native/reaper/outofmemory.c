@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 
 #define OOM_CONTROL_MAX 4096

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "basic/util.h"
+
 static int word_index(const char *word, const char *const *words, size_t count) {
         for (size_t i = 0; word && i < count; i++)
                 if (strcmp(word, words[i]) == 0)

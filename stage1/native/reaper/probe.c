@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "basic/files.h"
+#include "basic/times.h"
 #include "basic/util.h"
 
 #define PAUSE_MIN_MS 10

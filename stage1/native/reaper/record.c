@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/files.h"
+#include "basic/util.h"
+
 #define STATUS_CANNOT_EXECUTE 126
 #define STATUS_NOT_FOUND      127
 #define STATUS_SIGNAL         128

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "basic/util.h"
+#include "basic/times.h"
 
 #define NAME_MAX_SIZE 129
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/files.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "deciding.h"
 #include "invocation.h"

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 
 #define PROC_MAX ((size_t) 1 << 20)

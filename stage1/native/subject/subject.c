@@ -8,7 +8,9 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
+#include "basic/files.h"
 #include "basic/inroot.h"
+#include "basic/times.h"
 #include "basic/util.h"
 #include "procfiles.h"
 

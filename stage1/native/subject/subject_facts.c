@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 #include "procfiles.h"
 #include "subject.h"

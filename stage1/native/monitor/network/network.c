@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "basic/times.h"
 #include "basic/util.h"
 #include "netlink.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 
 #define MOUNTINFO_MAX ((size_t) 64 << 20)

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "basic/times.h"
 #include "basic/util.h"
 #include "journal.h"
 

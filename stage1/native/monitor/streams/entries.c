@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "basic/events.h"
+#include "basic/times.h"
 #include "basic/util.h"
 
 #define SOCKET_PATH "/run/systemd/journal/socket"

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "basic/times.h"
 #include "basic/util.h"
 #include "entries.h"
 

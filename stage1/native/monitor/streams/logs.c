@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "basic/memory.h"
+#include "basic/times.h"
 #include "basic/util.h"
 
 #define BATCH_MAX ((size_t) 32 << 10) /* more than one line with its stamp */

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "basic/memory.h"
 #include "basic/util.h"
 
 #define CHUNK_MAX     ((size_t) 32 << 10)
