@@ -7,6 +7,7 @@
 
 #include "basic/files.h"
 #include "basic/util.h"
+#include "sentence.h"
 
 #define EXIT_SIGNAL  (SIGRTMIN + 6)  /* systemd starts kexec.target, which stage1 links to exit.target */
 #define LEAVE_SIGNAL (SIGRTMIN + 13) /* systemd stops nothing and leaves at once */

@@ -6,6 +6,7 @@
 #include "basic/files.h"
 #include "basic/times.h"
 #include "basic/util.h"
+#include "classify.h"
 #include "deciding.h"
 #include "invocation.h"
 #include "outofmemory.h"
