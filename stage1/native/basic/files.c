@@ -17,7 +17,7 @@ static int write_beside(int dir_fd, const char *path, const char *text, char **b
 
         /* Not the PID: the monitor's and a reaper's come from different namespaces, and may be the same. */
         if (getrandom(&unique, sizeof(unique), 0) != (ssize_t) sizeof(unique))
-                return -errno;
+                return -EIO;
         *beside = xasprintf("%s.%08x~", path, unique);
         fd = openat(dir_fd, *beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
