@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "basic/memory.h"
+#include "basic/room.h"
 #include "basic/times.h"
 #include "basic/util.h"
 #include "cgroups.h"
@@ -72,6 +73,7 @@ void run(struct monitor *monitor) {
         bool idle = false;
 
         start(monitor);
+        room_keep(ROOM);
         while (!monitor->ended) {
                 if (monitor->halt_pending)
                         hand_on_halt(monitor);

@@ -10,6 +10,7 @@
 
 #include "basic/files.h"
 #include "basic/json.h"
+#include "basic/room.h"
 #include "basic/times.h"
 #include "basic/util.h"
 
@@ -18,8 +19,11 @@
 
 void record_stopping(const char *who) {
         AUTO_FREE char *text = xasprintf("%s\n", who);
-        int result = create_file(AT_FDCWD, "run/status/stopping", text);
+        int result;
 
+        while ((result = create_file(AT_FDCWD, "run/status/stopping", text)) < 0 &&
+               room_give(AT_FDCWD, ROOM, result))
+                ;
         if (result < 0 && result != -EEXIST)
                 warn("cannot write run/status/stopping: %s", strerror(-result));
 }
@@ -79,7 +83,9 @@ static char *last_console_line(void) {
 }
 
 static char *describe_failure(const struct outcome *outcome, const char *label) {
-        AUTO_FREE char *line = last_console_line();
+        bool killed = WIFSIGNALED(outcome->supervisor) && WTERMSIG(outcome->supervisor) == SIGKILL;
+        /* Who is killed has not said why. */
+        AUTO_FREE char *line = killed ? NULL : last_console_line();
         AUTO_FREE char *how =
                 WIFSIGNALED(outcome->supervisor)
                         ? xasprintf("killed by SIG%s", sigabbrev_np(WTERMSIG(outcome->supervisor)))
@@ -152,7 +158,12 @@ void outcome_write(const struct outcome *outcome) {
                 "\"signal\": %s, \"started_at\": %s, \"ready_at\": %s, \"ended_at\": %s, "
                 "\"message\": %s}\n",
                 outcome->status, outcome->reason, by, code, signal_text, started, ready, ended, message);
-        int result = write_file(AT_FDCWD, "run/result.json", text);
+        int result;
+
+        while ((result = write_file(AT_FDCWD, "run/result.json", text)) < 0 &&
+               room_give(AT_FDCWD, ROOM, result))
+                ;
         if (result < 0)
                 warn("cannot write run/result.json: %s", strerror(-result));
+        room_drop(ROOM);
 }

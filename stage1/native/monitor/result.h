@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <time.h>
 
+/* Space that is kept for what is written at the end, see basic/room.h. */
+#define ROOM "run/status/"
+
 struct outcome {
         /* What the monitor saw. */
         bool killed;                           /* a second signal asked for a hard end */

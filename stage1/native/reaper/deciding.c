@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "basic/files.h"
+#include "basic/room.h"
 #include "basic/util.h"
 #include "sentence.h"
 
@@ -14,10 +15,14 @@
 
 void record_stopping(const struct reaper *reaper, const char *who) {
         AUTO_FREE char *text = xasprintf("%s\n", who);
-        int result = create_file(reaper->status_fd, "stopping", text);
+        int result;
 
+        while ((result = create_file(reaper->status_fd, "stopping", text)) < 0 &&
+               room_give(reaper->status_fd, "", result))
+                ;
+        /* The pod has to end, also where that cannot be noted. */
         if (result < 0 && result != -EEXIST)
-                die("cannot write status/stopping: %s", strerror(-result));
+                warn("cannot write status/stopping: %s", strerror(-result));
 }
 
 /* Where no app is left there is nothing to stop in order, and the jobs for it would cost 20 ms. */
@@ -32,12 +37,15 @@ static void end_pod(const struct reaper *reaper, const struct record *decider, b
                 record_sentence(decider, own ? reaper->program : "", own && reaper->gave_up);
         AUTO_FREE char *verdict = xasprintf("%d %s %s\n", decider->status, decider->app, sentence);
         AUTO_FREE char *who = xasprintf("app %s", decider->app);
-        int result = create_file(reaper->status_fd, "verdict", verdict);
+        int result;
 
+        while ((result = create_file(reaper->status_fd, "verdict", verdict)) < 0 &&
+               room_give(reaper->status_fd, "", result))
+                ;
         if (result == -EEXIST)
                 return; /* another was first, and ends the pod */
         if (result < 0)
-                die("cannot write status/verdict: %s", strerror(-result));
+                warn("cannot write status/verdict: %s", strerror(-result));
         /* Before the signal: what ends from now on ends because of it. */
         record_stopping(reaper, who);
         if (*reaper->root)

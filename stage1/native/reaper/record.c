@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/files.h"
+#include "basic/room.h"
 #include "basic/util.h"
 
 #define RUNS_MAX   (256 << 10)
@@ -84,10 +85,13 @@ void record_load(struct record *record, int status_fd, const char *app) {
 void record_store(const struct record *record, int status_fd) {
         AUTO_FREE char *path = xasprintf("%s.json", record->app);
         AUTO_FREE char *text = record_text(record);
-        int result = write_file(status_fd, path, text);
+        int result;
 
+        while ((result = write_file(status_fd, path, text)) < 0 && room_give(status_fd, "", result))
+                ;
+        /* Whoever wrote it goes on: the pod may have to end because of it. */
         if (result < 0)
-                die("cannot write the result of app %s: %s", record->app, strerror(-result));
+                warn("cannot write the result of app %s: %s", record->app, strerror(-result));
 }
 
 /* The file is bounded: the older half of the runs goes when it is full. */
