@@ -52,6 +52,7 @@ test: check analyze native images ## everything, lab included
 
 test-vm: venv native images ## tests on an emulated machine with cgroup v2 and systemd 257
 	$(PYTHON) -m pytest -v --no-header -rfEs tests/vm
+	POD_VM_LSM=selinux $(PYTHON) -m pytest -v --no-header -rfEs tests/vm
 
 bench: venv native images ## ratios against podman and raw systemd-nspawn
 	@$(PYTHON) -m compileall -q stage0 stage1

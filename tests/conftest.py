@@ -49,6 +49,21 @@ def needs_root() -> None:
     pytest.skip("needs uid 0")
 
 
+_MODULES = {
+    "apparmor": Path("/sys/kernel/security/apparmor/profiles"),
+    "selinux": Path("/sys/fs/selinux/enforce"),
+}
+
+
+def needs_label(module: str) -> None:
+    """A security module that labels processes, or a skip, or a failure if REQUIRE names it."""
+    if _MODULES[module].exists():
+        return
+    if required(module):
+        pytest.fail(f"REQUIRE names {module}, but the kernel does not run it")
+    pytest.skip(f"needs {module} in the kernel; tests/vm runs it on a machine that has it")
+
+
 def _needs_cgroup2() -> None:
     """cgroup v2 and nothing beside it, or a skip with its reason, or a failure if REQUIRE names it."""
     if Path("/sys/fs/cgroup/cgroup.controllers").exists():

@@ -9,6 +9,8 @@ import os
 import stat
 from collections.abc import Iterator
 
+from stage0.image.attributes import POLICY
+
 _CHUNK = 1 << 20
 
 
@@ -80,6 +82,7 @@ def _attributes(path: str) -> dict[str, bytes]:
     return {
         name: os.getxattr(path, name, follow_symlinks=False)
         for name in os.listxattr(path, follow_symlinks=False)
+        if not name.startswith(POLICY)
     }
 
 

@@ -10,6 +10,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stage0.image.attributes import OF_THE_HOST
 from stage0.image.tree import Entry, MergedTree, children
 
 _CHUNK = 1 << 24
@@ -108,7 +109,7 @@ def _describe(source: str, status: os.stat_result, target: str) -> None:
     """Give the copy its owner, attributes, mode and times, in the order in which the kernel keeps them."""
     os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
     for name in os.listxattr(source, follow_symlinks=False):
-        if not name.startswith(("trusted.overlay.", "user.overlay.")):
+        if not name.startswith(OF_THE_HOST):
             os.setxattr(
                 target, name, os.getxattr(source, name, follow_symlinks=False), follow_symlinks=False
             )

@@ -15,6 +15,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
+from stage0.image.attributes import OF_THE_HOST
 from stage0.image.model import ImageError
 from stage0.image.policy import Limits, over
 from stage0.image.tarstream import Member, TarStream, bad, show
@@ -24,7 +25,7 @@ _AUFS = b".wh..wh."
 _OPAQUE = b".wh..wh..opq"
 _OVERLAY_OPAQUE = b"trusted.overlay.opaque"
 _XATTRS = (b"user.", b"trusted.", b"security.", b"system.posix_acl_")
-_HOST_XATTRS = (b"trusted.overlay.", b"user.overlay.", b"security.selinux", b"security.evm", b"security.ima")
+_HOST_XATTRS = tuple(map(os.fsencode, OF_THE_HOST))
 _CHUNK = 1 << 20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_TIME_NS = (1 << 63) - 1

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stage0.image.attributes import OF_THE_HOST
 from stage0.image.model import ImageError
 from stage0.image.streams import CHUNK
 from stage0.image.tarstream import BLOCK, show
@@ -27,7 +28,6 @@ _KINDS = {
     stat.S_IFREG: b"0", stat.S_IFLNK: b"2", stat.S_IFCHR: b"3",
     stat.S_IFBLK: b"4", stat.S_IFDIR: b"5", stat.S_IFIFO: b"6",
 }  # fmt: skip
-_SKIPPED_XATTRS = ("trusted.overlay.", "user.overlay.", "security.selinux")
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ def _xattrs(full: bytes) -> dict[bytes, bytes]:
     return {
         b"SCHILY.xattr." + os.fsencode(name): os.getxattr(full, name, follow_symlinks=False)
         for name in sorted(names)
-        if not name.startswith(_SKIPPED_XATTRS)
+        if not name.startswith(OF_THE_HOST)
     }
 
 

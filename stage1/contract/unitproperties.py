@@ -140,7 +140,8 @@ _WEIGHT: _Kind = ("t", _number(1, 10000))
 _PLAIN: dict[str, _Kind] = {
     **dict.fromkeys(
         ("Description", "Restart", "OOMPolicy", "SyslogIdentifier", "SuccessAction", "FailureAction",
-         "DevicePolicy", "ManagedOOMSwap", "ManagedOOMMemoryPressure", "CollectMode", "LogNamespace"), _TEXT),
+         "DevicePolicy", "ManagedOOMSwap", "ManagedOOMMemoryPressure", "CollectMode", "LogNamespace",
+         "SELinuxContext"), _TEXT),
     **dict.fromkeys(
         ("CPUAccounting", "MemoryAccounting", "TasksAccounting", "IOAccounting", "IPAccounting",
          "StopWhenUnneeded", "RefuseManualStop"), _YES),
@@ -181,7 +182,7 @@ NAMES = tuple(sorted({*_PLAIN, *_TIMED, *_SIZED, *_LIMITS, "CPUQuota"}))
 _OF_SERVICES = frozenset({
     "Restart", "RestartSec", "RestartSteps", "RestartMaxDelaySec", "TimeoutStartSec", "TimeoutAbortSec", "WatchdogSec",
     "Nice", "OOMScoreAdjust", "Environment", "LoadCredential", "LoadCredentialEncrypted", "SyslogIdentifier",
-    "LogRateLimitIntervalSec", "LogRateLimitBurst", "LogNamespace", *_LIMITS,
+    "LogRateLimitIntervalSec", "LogRateLimitBurst", "LogNamespace", "SELinuxContext", *_LIMITS,
 })  # fmt: skip
 # Those that stand in the section of all units, [Unit]; and those that came with a systemd later than our floor.
 OF_UNITS = frozenset({

@@ -1,4 +1,8 @@
-"""PURE. What an app runs: its words in the unit if systemd can carry them, else in a block for the launcher."""
+"""PURE. What an app runs: its words in the unit if systemd can carry them, else in a block for the launcher.
+
+The launcher also runs what systemd would run without something that it needs: mounts that the app shares, and a label
+of SELinux (systemd gives one only where it may write to selinuxfs, and no pod may).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ SYSTEMD_VARIABLES = (
 
 
 class Command(NamedTuple):
-    """What ExecStart= runs; `words` is the launcher's block where that runs it.
+    """What ExecStart= runs; `words` is the launcher's block where that runs it, `selinux` the label it gives.
 
     `carried`: the unit has the app's environment, for all that it runs in the app.
     """
@@ -31,21 +35,33 @@ class Command(NamedTuple):
     search_path: Escaped
     carried: bool = True
     words: bytes | None = None
+    selinux: Escaped = Escaped()
 
 
 def command(app: App) -> Command:
-    """The app's own words in the unit if systemd can carry them, else the launcher with a block of words.
-
-    With mounts that the app shares it is the launcher, too: they are made when the app's mount namespace is there.
-    """
+    """The app's own words in the unit if systemd can carry and start them, else the launcher with a block of words."""
     own = _own(app)
-    if not shares(app):
+    label = app.confinement.selinux
+    if own is not None and not shares(app) and label is None:
         return own
-    argv = words((LAUNCHER_IN_APP, WORDS_IN_APP, SHARE_IN_APP))
-    return own._replace(program=executable(LAUNCHER_IN_APP), argv=argv, words=launcher_words(app))
+    unsaid = Command(
+        Escaped(), Escaped(), environment=(), workdir=Escaped(), search_path=Escaped(), carried=False
+    )
+    asks = (SHARE_IN_APP,) if shares(app) else ()
+    return (own or unsaid)._replace(
+        program=executable(LAUNCHER_IN_APP),
+        argv=words((LAUNCHER_IN_APP, *_labelled(app), WORDS_IN_APP, *asks)),
+        words=launcher_words(app),
+        selinux=words((label,)) if label is not None else Escaped(),
+    )
 
 
-def _own(app: App) -> Command:
+def _labelled(app: App) -> tuple[str, ...]:
+    label = app.confinement.selinux
+    return () if label is None else ("--selinux", label)
+
+
+def _own(app: App) -> Command | None:
     try:
         return Command(
             program=executable(program_path(app)),
@@ -55,20 +71,15 @@ def _own(app: App) -> Command:
             search_path=search_path(app),
         )
     except Unquotable:
-        return Command(
-            program=executable(LAUNCHER_IN_APP),
-            argv=words((LAUNCHER_IN_APP, WORDS_IN_APP)),
-            environment=(),
-            workdir=Escaped(),
-            search_path=Escaped(),
-            carried=False,
-            words=launcher_words(app),
-        )
+        return None
 
 
 def line(app: App, argv: tuple[str, ...]) -> Escaped:
     """Another command of the app as it stands behind `:@`: the program, and its argument vector."""
-    return Escaped(f"{executable(_program_path(app, argv[0]))} {words(argv)}")
+    program = _program_path(app, argv[0])
+    if label := _labelled(app):
+        program, argv = LAUNCHER_IN_APP, (LAUNCHER_IN_APP, *label, "--", program, *argv)
+    return Escaped(f"{executable(program)} {words(argv)}")
 
 
 def program_path(app: App) -> str:

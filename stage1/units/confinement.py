@@ -27,7 +27,6 @@ class Confinement(NamedTuple):
     hidden: tuple[Escaped, ...]
     shields_sysrq: bool
     apparmor: Escaped
-    selinux: Escaped
 
 
 class Filter(NamedTuple):
@@ -57,7 +56,6 @@ def confinement(app: App, pod: PodManifest, numbers: Mapping[str, str]) -> Confi
         hidden=tuple(path_word(f"-+{path}") for path in wish.hidden),
         shields_sysrq=pod.userns is None and app.user.uid == 0 and not wish.privileged,
         apparmor=rest_of_line(wish.apparmor or ""),
-        selinux=rest_of_line(wish.selinux or ""),
     )
 
 

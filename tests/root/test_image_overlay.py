@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stage0.image import ImageError, MergedTree, Store
-from stage0.image.copy import copy_directory
+from stage0.image.copy import copy_directory, copy_tree
 from stage0.image.tree import Entry, children
 from tests.image_archives import (
     archive,
@@ -179,6 +179,26 @@ def test_a_copy_for_a_volume_has_everything_of_the_merged_directory(tmp_path):
     assert stat.S_IMODE((tmp_path / "merged").stat().st_mode) == 0o711
     copy_directory(tree, "/nothing", tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_copy_has_the_labels_of_the_place_it_is_made_in(tmp_path):
+    source = tmp_path / "tree"
+    source.mkdir()
+    (source / "file").write_text("x")
+    for path in (source, source / "file"):
+        os.setxattr(path, "security.selinux", b"system_u:object_r:container_ro_file_t:s0")
+        os.setxattr(path, "user.kept", b"1")
+    (tmp_path / "made").mkdir()
+    copy_tree(Entry(source, source.stat()), tmp_path / "made" / "copy")
+    (tmp_path / "made" / "file").write_text("x")
+    for copied in (tmp_path / "made" / "copy", tmp_path / "made" / "copy" / "file"):
+        assert os.getxattr(copied, "user.kept") == b"1"
+        assert label(copied) == label(tmp_path / "made" / "file")
+
+
+def label(path):
+    """None where the kernel gives none."""
+    return os.getxattr(path, "security.selinux") if "security.selinux" in os.listxattr(path) else None
 
 
 def test_a_copy_keeps_holes(tmp_path):

@@ -251,6 +251,13 @@ def test_a_changed_tree_is_found_and_repaired(root: Path, damage: str) -> None:
     assert [path.name for path in Store(root).paths.layers.glob("tmp-*")] == []
 
 
+def test_a_tree_with_labels_of_the_hosts_own_is_good(root: Path) -> None:
+    tree = Store(root).layer_path(Store(root).get("web:1").layers[0])
+    for path in (tree, tree / "big"):
+        os.setxattr(path, "security.selinux", b"system_u:object_r:container_ro_file_t:s0")
+    assert pod(root, "verify", "web:1").count(": good") == 1
+
+
 def test_content_that_kept_its_time_is_found_too(root: Path) -> None:
     tree = Store(root).layer_path(Store(root).get("web:1").layers[0])
     status = (tree / "etc/passwd").stat()

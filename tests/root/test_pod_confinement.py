@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import needs_program
 from tests.root.pods import REPO, Pods
 
 pytestmark = pytest.mark.root
@@ -291,23 +290,6 @@ def test_a_file_can_be_mounted_into_a_read_only_root(pods: Pods) -> None:
     assert pods.run("busybox", *words, status=0).out == "hello\n"
 
 
-def test_a_label_is_refused_where_the_host_has_none(pods: Pods) -> None:
-    if Path("/sys/module/apparmor/parameters/enabled").exists():
-        pytest.skip("this machine has AppArmor")
-    refused = pods.run("busybox", "--security-label", "apparmor:web", "--", "true", status=2)
-    assert "this host has no AppArmor" in refused.err
-
-
-PROFILE = """
-profile podtest flags=(attach_disconnected,mediate_deleted) {
-    file,
-    capability,
-    signal,
-    deny /etc/group r,
-}
-"""
-
-
 def test_systemd_is_shown_that_there_is_apparmor_although_sys_is_cut() -> None:
     cut = "mount -t tmpfs -o nosuid,nodev,noexec test /sys && mount -o remount,bind,ro /sys"
     begin = f"{REPO}/stage1/native/bin/begin --at-once --apparmor"
@@ -318,17 +300,3 @@ def test_systemd_is_shown_that_there_is_apparmor_although_sys_is_cut() -> None:
     )  # fmt: skip
     assert done.stdout == "Y\n"
     assert "Read-only file system" in done.stderr
-
-
-@pytest.mark.parametrize("userns", KINDS)
-def test_an_app_has_the_apparmor_profile_that_it_was_given(pods: Pods, userns: str) -> None:
-    if not Path("/sys/kernel/security/apparmor/profiles").exists():
-        pytest.skip("this machine has no AppArmor")
-    needs_program("apparmor_parser")
-    subprocess.run(["apparmor_parser", "--replace"], input=PROFILE, text=True, check=True)
-    script = "cat /proc/self/attr/current; cat /etc/group 2> /dev/null || echo refused"
-    words = ("--userns", userns, "busybox", "--security-label", "apparmor:podtest", "--", "sh", "-c", script)
-    for net in ("private", "none", "host"):
-        assert pods.run("--net", net, *words, status=0).lines == ["podtest (enforce)", "refused"]
-    unknown = ("busybox", "--security-label", "apparmor:no-such-profile", "--", "true")
-    assert pods.endings(pods.run(*unknown, status=125).uuid) == {"busybox": "no-label"}

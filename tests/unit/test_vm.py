@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.vm.conftest import ids
-from tests.vm.selection import SELECTION
+from tests.vm.selection import SELECTION, WITH_SELINUX
 
+EVERYTHING = (*SELECTION, *WITH_SELINUX)
 TOP = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", sorted({one.partition("::")[0] for one in SELECTION}))
+@pytest.mark.parametrize("name", sorted({one.partition("::")[0] for one in EVERYTHING}))
 def test_what_is_selected_is_there(name: str) -> None:
     tree = ast.parse((TOP / name).read_text())
     there = {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
-    chosen = {one.partition("::")[2].partition("[")[0] for one in SELECTION if one.startswith(f"{name}::")}
+    chosen = {one.partition("::")[2].partition("[")[0] for one in EVERYTHING if one.startswith(f"{name}::")}
     assert chosen <= there
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from tests.conftest import required
 from tests.vm.inside import LAB
-from tests.vm.machine import Machine
-from tests.vm.selection import SELECTION
+from tests.vm.machine import MODULES, Machine
+from tests.vm.selection import SELECTION, WITH_SELINUX
 from tests.vm.tree import CACHE, REPO, ensure
 
 PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "mke2fs")
@@ -24,9 +24,18 @@ SECONDS = "seconds on the machine"
 BOOT = pytest.StashKey[str]()
 
 
+def module() -> str:
+    """`POD_VM_LSM`: which security module labels processes in this boot."""
+    found = os.environ.get("POD_VM_LSM", "apparmor")
+    if found not in MODULES:
+        raise pytest.UsageError(f"POD_VM_LSM={found}: choose one of {', '.join(MODULES)}")
+    return found
+
+
 def collected() -> list[str]:
     """Node ids of the selection (or of `POD_VM_TESTS`, words), as pytest on the machine will know them."""
-    selection = os.environ.get("POD_VM_TESTS", "").split() or SELECTION
+    usual = SELECTION if module() == "apparmor" else WITH_SELINUX
+    selection = os.environ.get("POD_VM_TESTS", "").split() or usual
     argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *selection]
     done = subprocess.run([*argv, "--no-header"], cwd=REPO, capture_output=True, text=True, check=False)
     if done.returncode not in {0, NO_TESTS}:
@@ -92,7 +101,7 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[Outcomes]:
     chosen = [found["inner"] for found in parameters if "inner" in found]
     start = time.monotonic()
     tree = ensure()  # the first of all on a fresh machine: it makes the place of the rest
-    with (CACHE / "failures.log").open("w") as failures, Machine(tree, chosen) as lines:
+    with (CACHE / "failures.log").open("w") as failures, Machine(tree, chosen, module()) as lines:
         found = Outcomes(lines, failures)
         yield found
     minutes = (time.monotonic() - start) / 60

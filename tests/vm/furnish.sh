@@ -50,9 +50,11 @@ SuccessAction=poweroff-immediate
 FailureAction=poweroff-immediate
 [Service]
 Type=oneshot
-ExecStartPre=modprobe virtio_blk
-ExecStartPre=mount /dev/vda $project
+ExecStartPre=+modprobe virtio_blk
+ExecStartPre=+mount /dev/vda $project
 ExecStart=env --chdir=$project $python -m tests.vm.inside /dev/vport0p1
+# With SELinux: what root gets who logs in.
+SELinuxContext=-unconfined_u:unconfined_r:unconfined_t:s0
 Environment=HOME=/root LANG=C.UTF-8
 StandardOutput=journal+console
 Delegate=yes
@@ -61,3 +63,7 @@ END
 mkdir -p "$units/multi-user.target.wants"
 ln -sf ../unitpod-tests.service ../controllers.slice "$units/multi-user.target.wants/"
 ln -sf /usr/lib/systemd/system/multi-user.target "$units/default.target"
+
+# The kernel decides at each boot whether it has SELinux. Labels are put on here: in the machine it would take minutes.
+printf '%s\n' SELINUX=permissive SELINUXTYPE=default >"$root/etc/selinux/config"
+chroot "$root" setfiles -F -m /etc/selinux/default/contexts/files/file_contexts /

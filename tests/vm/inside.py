@@ -93,12 +93,17 @@ def all_parts(port: IO[str]) -> int:
 def system() -> dict[str, str]:
     """What the tests run on."""
     said = subprocess.run(["systemctl", "--version"], check=True, capture_output=True, text=True).stdout
-    return {"kernel": os.uname().release, "systemd": said.split("(")[1].split(")")[0]}
+    found = {"kernel": os.uname().release, "systemd": said.split("(")[1].split(")")[0]}
+    enforcing = Path("/sys/fs/selinux/enforce")
+    if enforcing.exists():
+        found["SELinux"] = "enforcing" if enforcing.read_text() == "1" else "permissive"
+    return found
 
 
 def main(port: str) -> None:
     """Run the tests with everything required that only this machine has."""
-    os.environ["REQUIRE"] = "root,lab,cgroup2"
+    module = "selinux" if "security=selinux" in Path("/proc/cmdline").read_text() else "apparmor"
+    os.environ["REQUIRE"] = f"root,lab,cgroup2,{module}"
     os.environ["POD_TEST_SLOWNESS"] = "10"
     # udev, which does not run there, would do it when the node is opened
     subprocess.run(["modprobe", "--all", "tun", "fuse", "loop"], check=True)

@@ -22,8 +22,15 @@ SILENCE_LIMIT = 900.0
 PROCESSOR = "max,-smap,-smep,-umip,-pku,-la57"
 COMMAND_LINE = (
     "root=/dev/nvme0n1 rootfstype=ext4 rw console=ttyS0 panic=-1 systemd.unified_cgroup_hierarchy=1"
-    " systemd.show_status=1 systemd.gpt_auto=0 mitigations=off init_on_alloc=0 random.trust_cpu=1 nowatchdog audit=0"
+    " systemd.show_status=1 systemd.gpt_auto=0 mitigations=off init_on_alloc=0 random.trust_cpu=1 nowatchdog"
 )
+# Of the modules that label processes a kernel runs one; without a word Debian's has AppArmor.
+MODULES = {
+    "apparmor": "audit=0",
+    "selinux": "audit=1 audit_backlog_limit=65536 security=selinux enforcing=0",
+    "selinux-enforcing": "audit=1 audit_backlog_limit=65536 security=selinux enforcing=1",
+}
+INSTALLED = b"system_u:object_r:lib_t:s0"  # what a Python package below /usr has
 Line = dict[str, Any]
 
 
@@ -34,9 +41,10 @@ class MachineError(Exception):
 class Machine:
     """One boot; iterate over it for what the tests in it report."""
 
-    def __init__(self, tree: Tree, tests: Sequence[str]) -> None:
+    def __init__(self, tree: Tree, tests: Sequence[str], module: str = "apparmor") -> None:
         self._tree = tree
         self._tests = tests
+        self._command_line = f"{COMMAND_LINE} {MODULES[module]}"
         self._scratch = tempfile.TemporaryDirectory(prefix="boot.", dir=CACHE)
         self._place = Path(self._scratch.name)
         self._console = self._place / "console.log"
@@ -46,6 +54,7 @@ class Machine:
         project = self._place / "project"
         copy_project(project, self._tests)
         compile_project(project, self._tree.root)
+        label(project, INSTALLED)
         make_disk(project, self._place / "project.disk", "1G")
         shutil.rmtree(project)
         with (self._place / "qemu.log").open("wb") as errors:
@@ -70,7 +79,7 @@ class Machine:
         return [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR, "-smp", "2", "-m", MEMORY,
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-snapshot",
-            "-kernel", str(self._tree.kernel), "-append", COMMAND_LINE,
+            "-kernel", str(self._tree.kernel), "-append", self._command_line,
             # The kernel has the driver of the first disk built in and needs no initrd; of two such it would number
             # now the one, now the other first.
             "-drive", f"file={self._tree.disk},if=none,format=raw,id=root", "-device", "nvme,serial=root,drive=root",
@@ -140,6 +149,12 @@ def compile_project(project: Path, root: Path) -> None:
     run("unshare", "--mount", "sh", "-c", script, "compile", str(project), str(root))
 
 
+def label(top: Path, context: bytes) -> None:
+    """One label of SELinux for all files; a kernel without SELinux takes no notice of it."""
+    for path in (top, *top.rglob("*")):
+        os.setxattr(path, "security.selinux", context, follow_symlinks=False)
+
+
 def native_programs() -> list[str]:
     """What is compiled and so unknown to git."""
     return sorted(path.name for path in (REPO / "stage1" / "native" / "bin").iterdir())
@@ -149,7 +164,7 @@ def main() -> None:
     """`python -m tests.vm.machine TEST…`: for trying one thing by hand."""
     from tests.vm.tree import ensure
 
-    machine = Machine(ensure(), sys.argv[1:])
+    machine = Machine(ensure(), sys.argv[1:], os.environ.get("POD_VM_LSM", "apparmor"))
     start = time.monotonic()
     with machine as lines:
         for line in lines:

@@ -54,7 +54,8 @@ SELECTION = (
     "tests/root/test_pod_exec.py::test_an_app_that_is_paused_is_not_waited_for",
     # what the host's ids, BPF and a label of AppArmor make of an app
     "tests/root/test_pod_confinement.py::test_devices_that_apps_ask_for_can_be_opened",
-    "tests/root/test_pod_confinement.py::test_an_app_has_the_apparmor_profile_that_it_was_given",
+    "tests/root/test_pod_labels.py::test_an_app_has_the_apparmor_profile_that_it_was_given",
+    "tests/root/test_pod_labels.py::test_who_enters_an_app_has_its_apparmor_profile",
     "tests/root/test_pod_confinement.py::test_root_has_at_most_fourteen_capabilities_and_none_over_the_host[host]",
     # acting on a running pod
     "tests/root/test_pod_exec_rights.py::test_an_entered_process_has_what_the_app_has[root-auto]",
@@ -120,4 +121,21 @@ SELECTION = (
     "tests/lab/test_pod_inside.py::test_the_propagation_directory_does_the_same_without_a_user_namespace",
     "tests/lab/test_pod_policies.py::test_by_default_the_first_failure_ends_the_pod_with_its_status[own systemd]",
     "tests/lab/test_pod_policies.py::test_a_restarted_app_is_counted_and_its_last_failure_ends_the_pod[own systemd]",
+)
+
+# In a boot of its own, since a kernel has one of both: what labels of SELinux change, and some of all else.
+WITH_SELINUX = (
+    "tests/root/test_pod_labels.py::test_apps_of_one_pod_have_the_selinux_labels_that_each_was_given",
+    "tests/root/test_pod_labels.py::test_commands_beside_an_app_have_its_selinux_label",
+    "tests/root/test_pod_labels.py::test_a_label_that_the_policy_does_not_know_is_told",
+    "tests/root/test_pod_labels.py::test_an_app_with_a_selinux_label_ends_as_any_other",
+    # files
+    "tests/root/test_image_overlay.py::test_a_copy_has_the_labels_of_the_place_it_is_made_in",
+    "tests/root/test_image_shelf_life.py::test_a_tree_with_labels_of_the_hosts_own_is_good",
+    "tests/root/test_pod_volumes.py::test_a_named_volume_outlives_its_pods_and_is_filled_once",
+    # the main road
+    "tests/root/test_pod_exec_rights.py::test_an_entered_process_has_what_the_app_has[user-auto]",
+    "tests/root/test_pod_mount.py::test_a_directory_is_there_at_once_with_its_owners_and_goes_again",
+    "tests/root/test_pod_cp.py::test_a_tree_comes_out_as_it_is[auto]",
+    "tests/root/test_pod_life.py::test_inspect_tells_everything",
 )

@@ -27,7 +27,7 @@ RELEASE, SYSTEMD = "trixie", 257
 PACKAGES = (
     "systemd", "systemd-sysv", "systemd-container", "udev", "dbus", "linux-image-cloud-amd64", "kmod", "util-linux",
     "mount", "iproute2", "nftables", "apparmor", "procps", "libc-bin", "attr", "busybox-static", "make",
-    "libnss-mymachines",
+    "libnss-mymachines", "selinux-policy-default", "policycoreutils",
     "python3", "python3-venv", "python3-pytest", "python3-hypothesis", "python3-yaml", "python3-pydantic",
     "python3-jinja2", "python3-pystemd", "python3-zstandard", "python3-pyroute2", "python3-dbus-next", "python3-rich",
 )  # fmt: skip

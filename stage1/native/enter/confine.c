@@ -16,6 +16,7 @@
 
 #include "basic/execute.h"
 #include "basic/files.h"
+#include "basic/label.h"
 #include "basic/util.h"
 #include "capabilities.h"
 #include "tools.h"
@@ -31,8 +32,7 @@ static void take_label(const struct plan *plan) {
         bool selinux = strchr(label, ':') != NULL && strstr(label, " (") == NULL;
         label[selinux ? strlen(label) : strcspn(label, " ")] = '\0';
         AUTO_FREE char *text = xasprintf("%s%s", selinux ? "" : "exec ", label);
-        AUTO_CLOSE int fd = open("/proc/self/attr/exec", O_WRONLY | O_CLOEXEC);
-        if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
+        if (!label_next_program(text))
                 die_errno("cannot take on the security label %s", label);
 }
 

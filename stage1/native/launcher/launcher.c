@@ -1,15 +1,21 @@
-/* launcher FILE [SOCKET]
+/* launcher [--selinux CONTEXT] FILE [SOCKET]
+ * launcher --selinux CONTEXT -- PROGRAM ARGUMENT…
  *
  * Executes a program with exactly the words that FILE holds: for an app whose arguments or environment no
  * unit can carry. Given a SOCKET, it first waits there until the monitor has made the mounts that the app
  * shares with the host. FILE: NUL-terminated words: the number of arguments, the program, the arguments,
- * then the environment. */
+ * then the environment.
+ *
+ * Given a CONTEXT, the program has that label of SELinux. systemd would give it only where it may write to
+ * selinuxfs, which no pod may. The second form does it for a command beside the app, in the unit's
+ * environment. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "basic/execute.h"
 #include "basic/files.h"
+#include "basic/label.h"
 #include "basic/localsocket.h"
 #include "basic/util.h"
 
@@ -78,15 +84,21 @@ static void await_mounts(const char *path) {
                 die("%s", answer);
 }
 
-int main(int argc, char **argv) {
+static void take_label(const char *context) {
+        if (label_next_program(context))
+                return;
+        set_status(STATUS_NO_LABEL);
+        if (errno == EINVAL)
+                die("the host's SELinux policy does not know the label %s", context);
+        die_errno("cannot give the label %s", context);
+}
+
+static void run_words(const char *file) __attribute__((noreturn));
+
+static void run_words(const char *file) {
         struct words words;
 
-        set_program("launcher", STATUS_CANNOT_EXECUTE);
-        if (argc != 2 && argc != 3)
-                die("usage: launcher FILE [SOCKET]");
-        if (argc == 3)
-                await_mounts(argv[2]);
-        read_words(&words, argv[1]);
+        read_words(&words, file);
         for (size_t i = 0; i < ARRAY_LEN(passed_on); i++) {
                 const char *value = getenv(passed_on[i]);
                 if (value)
@@ -95,4 +107,23 @@ int main(int argc, char **argv) {
         if (chdir(words.directory) < 0)
                 die_errno("cannot enter %s", words.directory);
         execute(words.program, words.argv, words.environment);
+}
+
+int main(int argc, char **argv) {
+        const char *context = argc > 2 && strcmp(argv[1], "--selinux") == 0 ? argv[2] : NULL;
+        char **rest = argv + (context ? 3 : 1);
+        int n_rest = argc - (int) (rest - argv);
+        bool beside = context && n_rest > 2 && strcmp(rest[0], "--") == 0;
+
+        set_program("launcher", STATUS_CANNOT_EXECUTE);
+        if (!beside && n_rest != 1 && n_rest != 2)
+                die("usage: launcher [--selinux CONTEXT] FILE [SOCKET] | --selinux CONTEXT -- PROGRAM "
+                    "ARGUMENT…");
+        if (!beside && n_rest == 2)
+                await_mounts(rest[1]);
+        if (context)
+                take_label(context);
+        if (beside)
+                execute(rest[1], rest + 2, environ);
+        run_words(rest[0]);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/execute.h"
+#include "basic/label.h"
 #include "basic/util.h"
 
 #define STATUS_SIGNAL 128
@@ -18,7 +19,7 @@ static const struct failure {
         {EXEC_STATUS_GROUP, "no-such-group"},
         {EXEC_STATUS_USER, "no-such-user"},
         {226, "no-rootfs"},
-        {229, "no-label"}, /* SELinux */
+        {STATUS_NO_LABEL, "no-label"},
         {231, "no-label"}, /* AppArmor */
 };
 

@@ -1,5 +1,5 @@
 /* reaper [--root DIR] [--app-root DIR] [--program PATH]
- *        [--hooks] [--in-order]
+ *        [--selinux CONTEXT] [--hooks] [--in-order]
  *        run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | await STATE APP |
  *        decide
  *
@@ -95,10 +95,13 @@ static const struct verb {
 };
 
 static void parse_options(struct reaper *reaper, int argc, char **argv) {
-        static const struct option known[] = {
-                {"root", required_argument, NULL, 'r'},    {"app-root", required_argument, NULL, 'a'},
-                {"program", required_argument, NULL, 'p'}, {"hooks", no_argument, NULL, 'h'},
-                {"in-order", no_argument, NULL, 'i'},      {}};
+        static const struct option known[] = {{"root", required_argument, NULL, 'r'},
+                                              {"app-root", required_argument, NULL, 'a'},
+                                              {"program", required_argument, NULL, 'p'},
+                                              {"hooks", no_argument, NULL, 'h'},
+                                              {"in-order", no_argument, NULL, 'i'},
+                                              {"selinux", required_argument, NULL, 's'},
+                                              {}};
         int option;
 
         while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
@@ -112,6 +115,8 @@ static void parse_options(struct reaper *reaper, int argc, char **argv) {
                         reaper->hooks = true;
                 else if (option == 'i')
                         reaper->in_order = true;
+                else if (option == 's')
+                        reaper->selinux = optarg;
                 else
                         exit(2);
 }
@@ -142,7 +147,7 @@ int main(int argc, char **argv) {
                         return verbs[i].run(&reaper, argv + optind + 1);
         }
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
-             "[--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready "
+             "[--selinux CONTEXT] [--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready "
              "tcp:PORT [SECONDS] | "
              "await STATE APP | decide | hold | listen");
         return 2;

@@ -8,6 +8,7 @@
 struct reaper {
         const char *root; /* "" in a pod */
         const char *app_root, *program;
+        const char *selinux; /* the label that the launcher gives; NULL: none */
         const char *app;
         int status_fd;
         bool hooks;    /* the unit has commands whose failure is not the app's */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "basic/files.h"
+#include "basic/label.h"
 #include "basic/times.h"
 #include "basic/util.h"
 #include "classify.h"
@@ -17,6 +18,14 @@
  * own. */
 static bool guess_unexecuted(int code, enum program_kind kind) {
         return code == EXEC_STATUS_EXEC ? kind != PROGRAM_EXECUTABLE : has_exec_reason(code);
+}
+
+/* We have the rights and the label that the launcher had. */
+static bool can_label(const char *context) {
+        bool can = label_next_program(context);
+
+        (void) label_next_program("\n");
+        return can;
 }
 
 /* Statuses that systemd uses for its own failures may also be the program's: PID 1 knows whether it ran. */
@@ -39,6 +48,9 @@ static void look_closer(const struct reaper *reaper, struct ending *ending) {
          * did run. */
         if (ending->never_executed && (code == EXEC_STATUS_USER || code == EXEC_STATUS_GROUP))
                 ending->never_executed = !ask_identity(reaper->app);
+        /* The launcher gives that label, which PID 1 takes for the program. */
+        if (reaper->selinux && code == STATUS_NO_LABEL)
+                ending->never_executed = !can_label(reaper->selinux);
         ending->program_exists = kind != PROGRAM_MISSING;
 }
 

@@ -72,7 +72,7 @@ static pid_t parent_of(pid_t pid) {
  * are not yet the app's, or a helper of its unit. */
 static bool is_pods_own(const struct subject *subject, pid_t pid) {
         static const char *const programs[] = {"usr/lib/systemd/systemd", "usr/lib/systemd/systemd-executor",
-                                               "pod/bin/reaper"};
+                                               "pod/bin/reaper", "pod/bin/launcher"};
         AUTO_CLOSE int root = open_proc(subject->leader, "root");
         AUTO_FREE char *link = xasprintf("/proc/%d/exe", (int) pid);
         struct stat runs, own;
