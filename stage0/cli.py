@@ -67,7 +67,7 @@ _OS_HINTS: dict[int | None, str] = {
     errno.EACCES: "check who may use this path",
     errno.EPERM: "check what root may do here; in a container it may be less",
     errno.EROFS: "name a path that can be written, with --dir or POD_DIR",
-    errno.ENOSPC: "make room on this file system: `pod gc` removes ended pods",
+    errno.ENOSPC: "make room where the data root is: `pod gc` removes ended pods, `pod image gc` unused images",
     errno.EDQUOT: "make room in this quota: `pod gc` removes ended pods",
     errno.EMFILE: "raise the limit of open files: ulimit -n",
 }

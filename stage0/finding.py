@@ -35,6 +35,11 @@ def owner_of(root: str, name: str) -> str | None:
     return uuid if is_uuid(uuid) else None
 
 
+def label(root: str, uuid: str) -> str:
+    """What people call a pod: its name, or its UUID where it has none."""
+    return next((name for name in listing(f"{root}/{NAMES}") if owner_of(root, name) == uuid), uuid)
+
+
 def listing(directory: str | os.PathLike[str]) -> list[str]:
     """Names in a directory, none if it is not there."""
     try:

@@ -96,7 +96,8 @@ def _build(place: Path, entries: tuple[Entry, ...], tree: Tree, inputs: str) -> 
     except OSError as error:
         if not (place / _INPUTS).is_file():
             raise HostError(
-                f"cannot build the base root {place}: {error}", hint="check space and the recipe"
+                f"cannot build the base root {place}: {error}",
+                hint="make room there, or mend what the message names: `pod doctor` may know more",
             ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -37,6 +37,11 @@ class Pod(NamedTuple):
         return self.directory.uuid
 
     @property
+    def label(self) -> str:
+        """What people call it, for messages: looked for among the names of all pods."""
+        return label(self.directory)
+
+    @property
     def word(self) -> str:
         """The state as people are told it."""
         match self.state:
@@ -46,6 +51,11 @@ class Pod(NamedTuple):
                 return "preparing" if self.running else "aborted"
             case State.PREPARED | State.EXITED | State.GARBAGE:
                 return "deleting" if self.state is State.GARBAGE else self.state.value
+
+
+def label(directory: PodDir) -> str:
+    """The name of a pod, or its UUID where it has none."""
+    return finding.label(str(directory.root.path), directory.uuid)
 
 
 def new_uuid() -> str:
@@ -193,7 +203,8 @@ def take_name(root: DataRoot, name: str, uuid: str) -> None:
             root.pod(state, owner).path.exists() for state in State if state is not State.GARBAGE
         ):
             raise ConflictError(
-                f"the name {name!r} is taken by pod {owner}", hint=f"choose another, or `pod rm {name}`"
+                f"the name {name!r} is taken by pod {owner}",
+                hint=f"choose another, or `pod rm {name}`, with --force if it runs",
             )
         (root.names / name).unlink(missing_ok=True)
         os.symlink(uuid, root.names / name)

@@ -160,7 +160,9 @@ def leader(directory: PodDir) -> int:
     """PID 1 of a pod that can be spoken to."""
     found = live_process(directory.leader)
     if found is None:
-        raise ConflictError(f"pod {directory.uuid} is starting or ending", hint="try again in a moment")
+        raise ConflictError(
+            f"pod {lifecycle.label(directory)} is starting or ending", hint="try again in a moment"
+        )
     return found
 
 
@@ -199,7 +201,7 @@ def require_app(pod: Pod, name: str) -> None:
     names = app_names(pod)
     if name not in names:
         raise NotFoundError(
-            f"pod {pod.uuid} has no app {name!r}", hint=f"its apps: {', '.join(names) or 'none'}"
+            f"pod {pod.label} has no app {name!r}", hint=f"its apps: {', '.join(names) or 'none'}"
         )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stage0 import finding
 from stage0.image import Entry
 from stage0.image.scratch import remove as remove_tree
 from stage0.ownership import give
@@ -110,7 +111,8 @@ def remove(root: DataRoot, name: str) -> None:
         volume = get(root, name)
         if pods := users(root).get(name):
             raise ConflictError(
-                f"volume {name} is in use by {_some(pods)}", hint=f"remove them first: pod rm {pods[0]}"
+                f"volume {name} is in use by {_some([finding.label(str(root.path), uuid) for uuid in pods])}",
+                hint="remove them first: pod rm; a pod that has ended keeps its volumes, too",
             )
         gone = root.volumes / f"{_UNFINISHED}gone.{os.getpid()}.{name}"
         volume.directory.path.rename(gone)

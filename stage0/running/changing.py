@@ -45,7 +45,9 @@ def locked(pod: Pod) -> Iterator[None]:
         return
     lock = lifecycle.lock_exclusive(pod.directory) if pod.word in {"prepared", "exited"} else None
     if lock is None:
-        raise ConflictError(f"pod {pod.uuid} is just being started or removed", hint="try again in a moment")
+        raise ConflictError(
+            f"pod {pod.label} is just being started or removed", hint="try again in a moment"
+        )
     try:
         yield
     finally:
@@ -62,7 +64,7 @@ def require_mutable(pod: Pod) -> None:
     """ConflictError for a pod that was made not to be changed."""
     if lifecycle.read_manifest(pod.directory).get("immutable"):
         raise ConflictError(
-            f"pod {pod.uuid} is immutable", hint="make another one; without --immutable it can be changed"
+            f"pod {pod.label} is immutable", hint="make another one; without --immutable it can be changed"
         )
 
 
@@ -79,7 +81,7 @@ def leader_of(pod: Pod) -> int | None:
     leader = results.leader(pod.directory)
     tree = results.groups(pod)
     if tree and cgroups.is_frozen(tree):
-        raise ConflictError(f"pod {pod.uuid} is paused", hint=f"let it go on: pod unpause {pod.uuid[:8]}")
+        raise ConflictError(f"pod {pod.label} is paused", hint=f"let it go on: pod unpause {pod.label}")
     return leader
 
 

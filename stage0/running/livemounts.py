@@ -124,7 +124,7 @@ def find(directory: PodDir, reference: str, app: str | None) -> Record:
     if by_place or by_id:
         raise ConflictError(f"{reference!r} means several mounts", hint="write more of the id, or --app")
     raise NotFoundError(
-        f"pod {directory.uuid} has no mount {reference!r}", hint="`pod mount ls POD` lists them"
+        f"pod {lifecycle.label(directory)} has no mount {reference!r}", hint="`pod mount ls POD` lists them"
     )
 
 

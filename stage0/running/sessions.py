@@ -64,7 +64,8 @@ def find(directory: PodDir, reference: str) -> Session:
         raise ConflictError(f"{reference!r} begins {len(found)} ids", hint="write more of it")
     if not found:
         raise NotFoundError(
-            f"pod {directory.uuid} has no session {reference!r}", hint="`pod session ls POD` lists them"
+            f"pod {lifecycle.label(directory)} has no session {reference!r}",
+            hint="`pod session ls POD` lists them",
         )
     return found[0]
 

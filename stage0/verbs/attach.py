@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     keys = entering.key_codes(arguments.detach_keys)
     pod = lifecycle.find(settings.data, arguments.pod)
     if not pod.running:
-        raise ConflictError(f"pod {pod.uuid} is not running", hint="what it printed: `pod logs`")
+        raise ConflictError(f"pod {pod.label} is not running", hint="what it printed: `pod logs`")
     app = choose_app(str(pod.directory.path), arguments.app)
     if (result := _final(pod.directory, app)) is not None:
         raise ConflictError(
@@ -112,5 +112,5 @@ def _status(pod: Pod, app: str) -> int:
     if pod.directory.outcome.exists():
         return results.outcome(pod.directory).status
     raise PodError(
-        f"app {app} of pod {pod.uuid} is gone", hint="was it removed, or the pod? see `pod ps --all`"
+        f"app {app} of pod {pod.label} is gone", hint="was it removed, or the pod? see `pod ps --all`"
     )

@@ -126,7 +126,7 @@ def app_root(side: Where, settings: Settings) -> Iterator[Root]:
         with _held(pod, app) as root:
             yield root
     else:
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="it has no files yet: start it first")
+        raise ConflictError(f"pod {pod.label} is {pod.word}", hint="it has no files yet: start it first")
 
 
 def _chosen(pod: lifecycle.Pod, manifest: dict[str, Any], wanted: str | None) -> dict[str, Any]:
@@ -134,10 +134,10 @@ def _chosen(pod: lifecycle.Pod, manifest: dict[str, Any], wanted: str | None) ->
     found = [app for app in (apps if isinstance(apps, list) else []) if wanted in {None, app["name"]}]
     names = ", ".join(app["name"] for app in apps) if isinstance(apps, list) else ""
     if wanted is not None and not found:
-        raise NotFoundError(f"pod {pod.uuid} has no app {wanted!r}", hint=f"its apps: {names}")
+        raise NotFoundError(f"pod {pod.label} has no app {wanted!r}", hint=f"its apps: {names}")
     if len(found) != 1:
         raise UsageError(
-            f"pod {pod.uuid} has {len(found)} apps", hint=f"write POD:APP:/path; its apps: {names}"
+            f"pod {pod.label} has {len(found)} apps", hint=f"write POD:APP:/path; its apps: {names}"
         )
     chosen: dict[str, Any] = found[0]
     return chosen
@@ -148,7 +148,7 @@ def _held(pod: lifecycle.Pod, app: dict[str, Any]) -> Iterator[Root]:
     """While the pod's lock is ours, so that nobody starts it on the same files."""
     lock = lifecycle.lock_exclusive(pod.directory)
     if lock is None:
-        raise ConflictError(f"pod {pod.uuid} is just being started or removed", hint="try again")
+        raise ConflictError(f"pod {pod.label} is just being started or removed", hint="try again")
     mounts = app.get("mounts")
     volumes = [
         word

@@ -49,7 +49,7 @@ def enter(request: EnterRequest, settings: Settings) -> int:
     options = entering.helper_options(request, dict(os.environ))
     state, uuid, running = finding.find(settings.place, request.pod)
     if state != RUN or not running:
-        raise ConflictError(f"pod {uuid} is not running", hint="`pod ps` lists the pods that are")
+        raise ConflictError(f"pod {request.pod} is not running", hint="`pod ps` lists the pods that are")
     directory = pod_directory(settings.place, state, uuid)
     app = "-" if request.whole_pod else choose_app(directory, request.app)
     if not request.whole_pod:
@@ -59,19 +59,29 @@ def enter(request: EnterRequest, settings: Settings) -> int:
 
 def choose_app(directory: str, wanted: str | None) -> str:
     """The app asked for, or the only one."""
-    uuid = directory.rpartition("/")[2]
     try:
         found = os.listdir(f"{directory}/{ENTER}")
         names = sorted(name for name in found if name[0] != "." and not name.endswith(TWIN_SUFFIX))
     except FileNotFoundError:
         raise ConflictError(
-            f"pod {uuid} is not up yet, or was started by an older version", hint="try again"
+            f"pod {_label(directory)} is not up yet, or was started by an older version", hint="try again"
         ) from None
     if wanted is None and len(names) != 1:
-        raise UsageError(f"pod {uuid} has {len(names)} apps", hint=f"choose: --app {'|'.join(names)}")
+        raise UsageError(
+            f"pod {_label(directory)} has {len(names)} apps", hint=f"choose: --app {'|'.join(names)}"
+        )
     if wanted is not None and wanted not in names:
-        raise NotFoundError(f"pod {uuid} has no app {wanted!r}", hint=f"its apps: {', '.join(names)}")
+        raise NotFoundError(
+            f"pod {_label(directory)} has no app {wanted!r}", hint=f"its apps: {', '.join(names)}"
+        )
     return wanted or names[0]
+
+
+def _label(directory: str) -> str:
+    from stage0 import finding  # noqa: PLC0415  for mistakes only
+
+    root, _, _, uuid = directory.rsplit("/", 3)
+    return finding.label(root, uuid)
 
 
 def _need_filters(directory: str, app: str) -> None:

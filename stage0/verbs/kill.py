@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     for reference in arguments.pods:
         pod = lifecycle.find(settings.data, reference)
         if not pod.running:
-            raise ConflictError(f"pod {pod.uuid} is not running", hint="`pod ps` lists the pods that are")
+            raise ConflictError(f"pod {pod.label} is not running", hint="`pod ps` lists the pods that are")
         if arguments.signal is None and arguments.app is None:
             signals.kill(pod.directory)
         else:

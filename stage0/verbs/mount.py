@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     pod = lifecycle.find(settings.data, arguments.pod)
     if pod.word != "running":
         raise ConflictError(
-            f"pod {pod.uuid} is not running", hint="mounts of a pod that does not run: `pod run --volume`"
+            f"pod {pod.label} is not running", hint="mounts of a pod that does not run: `pod run --volume`"
         )
     if arguments.mount_verb != "ls":
         changing.require_mutable(pod)

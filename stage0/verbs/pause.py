@@ -27,12 +27,12 @@ def set_frozen(arguments: argparse.Namespace, settings: Settings, *, frozen: boo
         pod = lifecycle.find(settings.data, reference)
         found = results.groups(pod)
         if found is None:
-            raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="`pod ps` lists the pods that run")
+            raise ConflictError(f"pod {pod.label} is {pod.word}", hint="`pod ps` lists the pods that run")
         if arguments.app is not None:
             results.require_app(pod, arguments.app)
             found = found.app(arguments.app)
         chosen.append((pod, found))
     for pod, found in chosen:
-        cgroups.set_frozen(found, frozen, f"app {arguments.app}" if arguments.app else f"pod {pod.uuid}")
+        cgroups.set_frozen(found, frozen, f"app {arguments.app}" if arguments.app else f"pod {pod.label}")
         history.note(pod.directory, "pause" if frozen else "unpause", arguments.app)
     return 0

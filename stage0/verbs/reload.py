@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """A line for each change that was made and for each that needs a restart; a bad manifest changes nothing."""
     pod = lifecycle.find(settings.data, arguments.pod)
     if pod.word != "running":
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint=f"start it: pod start {pod.uuid[:8]}")
+        raise ConflictError(f"pod {pod.label} is {pod.word}", hint=f"start it: pod start {pod.label}")
     with notify.reloading() as said:
         lines = _reload(pod, arguments, settings)
         later = [line for line in lines if line.startswith("needs a restart")]

@@ -36,11 +36,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return _diff(directory)
     lock = lifecycle.lock_exclusive(directory)
     if lock is None:
-        raise ConflictError(f"pod {directory.uuid} is running", hint=f"its files are in {directory.run}")
+        raise ConflictError(
+            f"pod {lifecycle.label(directory)} is running", hint=f"its files are in {directory.run}"
+        )
     try:
         if directory.outcome.exists() or any(directory.status.glob("*.json")):
             raise ConflictError(
-                f"pod {directory.uuid} has run: its results and logs are in {directory.run}",
+                f"pod {lifecycle.label(directory)} has run: its results and logs are in {directory.run}",
                 hint="`pod start` renders anew; or remove that directory first",
             )
         manifest = codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))

@@ -48,7 +48,7 @@ def _check_restartable(pod: Pod) -> None:
     manifest = manifest_of(pod)
     if manifest.remove and pod.running:
         raise ConflictError(
-            f"pod {pod.uuid} was made with --rm: it is removed when it ends",
+            f"pod {pod.label} was made with --rm: it is removed when it ends",
             hint="make it again without --rm",
         )
     handoff.require_native(pod.directory)

@@ -106,11 +106,11 @@ def ended_early(pod: PodManifest, settings: Settings) -> int:
         found = lifecycle.find(settings.data, pod.uuid)
     except NotFoundError:
         raise PodError(
-            f"pod {pod.uuid} ended before it was ready, and --rm took its result with it",
+            f"pod {pod.label} ended before it was ready, and --rm took its result with it",
             hint="leave out --rm to see what happened",
         ) from None
     ended = outcome(found.directory)
     if ended.status != 0:
         why = f": {ended.message}" if ended.message else "; `pod status` and `pod logs` tell why"
-        warn(f"pod {pod.uuid} ended with {ended.status} before it was ready{why}")
+        warn(f"pod {pod.label} ended with {ended.status} before it was ready{why}")
     return ended.status

@@ -63,7 +63,7 @@ def claim(pod: Pod) -> tuple[PodDir, int]:
     lock = lifecycle.lock_exclusive(pod.directory) if pod.state in STARTABLE else None
     if lock is None:
         raise ConflictError(
-            f"pod {pod.uuid} is {pod.word}", hint="only a prepared or ended pod can be started"
+            f"pod {pod.label} is {pod.word}", hint="only a prepared or ended pod can be started"
         )
     try:
         directory = pod.directory if pod.state is State.RUN else lifecycle.move(pod.directory, State.RUN)
@@ -72,5 +72,5 @@ def claim(pod: Pod) -> tuple[PodDir, int]:
     except FileNotFoundError:
         os.close(lock)
         raise ConflictError(
-            f"pod {pod.uuid} was moved by someone else", hint="look again: pod ps --all"
+            f"pod {pod.label} was moved by someone else", hint="look again: pod ps --all"
         ) from None

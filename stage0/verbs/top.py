@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     pod = lifecycle.find(settings.data, arguments.pod)
     tree = results.groups(pod)
     if tree is None:
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="`pod ps` lists the pods that run")
+        raise ConflictError(f"pod {pod.label} is {pod.word}", hint="`pod ps` lists the pods that run")
     if arguments.app is not None:
         results.require_app(pod, arguments.app)
     rows = list(_rows(tree, [arguments.app] if arguments.app else [*results.app_names(pod), None]))

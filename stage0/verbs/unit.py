@@ -78,7 +78,7 @@ def _of_pod(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]
     manifest = lifecycle.read_manifest(pod.directory)
     if manifest.get("remove"):
         raise ConflictError(
-            f"pod {pod.uuid} was made with --rm: it is gone after its first end",
+            f"pod {pod.label} was made with --rm: it is gone after its first end",
             hint="make it again without --rm",
         )
     stops = [app.get("stop_time", 10.0) for app in manifest.get("apps", [])]

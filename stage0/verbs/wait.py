@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def _require_started(pod: Pod) -> None:
     if pod.state is not State.RUN:
         raise ConflictError(
-            f"pod {pod.uuid} is {pod.word}, not running", hint=f"start it: pod start {pod.uuid[:8]}"
+            f"pod {pod.label} is {pod.word}, not running", hint=f"start it: pod start {pod.label}"
         )
 
 
@@ -90,7 +90,7 @@ def _condition(text: str) -> Condition:
 def _over(pod: Pod) -> bool:
     """False of a pod that may still get there; ConflictError of one that will not."""
     if pod.word in {"exited", "aborted", "deleting"}:
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint=f"see `pod status {pod.uuid[:8]}`")
+        raise ConflictError(f"pod {pod.label} is {pod.word}", hint=f"see `pod status {pod.label}`")
     return False
 
 
@@ -101,7 +101,7 @@ def _app_ended(pod: Pod, app: str) -> tuple[bool, int | None]:
         return True, int(state.result.get("status") or 0)
     if pod.word == "exited":
         raise ConflictError(
-            f"app {app} has no result: it is {state.state}", hint=f"see `pod status {pod.uuid[:8]}`"
+            f"app {app} has no result: it is {state.state}", hint=f"see `pod status {pod.label}`"
         )
     return False, None
 
@@ -126,8 +126,8 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                 return status
             if limit is not None and time.monotonic() >= limit:
                 raise TimeUpError(
-                    f"pod {pod.uuid} is {results.state_word(pod)}, after the time given with --timeout",
-                    hint=f"see `pod status {pod.uuid[:8]}`",
+                    f"pod {pod.label} is {results.state_word(pod)}, after the time given with --timeout",
+                    hint=f"see `pod status {pod.label}`",
                 )
             watch.add(*history.watched(pod.directory))
             if pod.running and not ending:

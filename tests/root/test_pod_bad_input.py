@@ -97,7 +97,6 @@ BAD: list[tuple[tuple[str, ...], int, str]] = [
     (("stop", "--time", "x", MINE), USAGE, "'x'"),
     (("kill", "nobody"), RUNTIME, "'nobody'"),
     (("kill", MINE), RUNTIME, "not running"),
-    (("stop", MINE), RUNTIME, "not running"),
     (("wait", "nobody"), RUNTIME, "'nobody'"),
     (("rm", "nobody"), RUNTIME, "'nobody'"),
     (("rm",), USAGE, "POD"),

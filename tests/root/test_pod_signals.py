@@ -97,11 +97,23 @@ def test_several_pods_are_stopped_by_one_command(pods: Pods) -> None:
     assert [pod.done(0).status for pod in running] == [0, 0]
 
 
-def test_a_pod_that_does_not_run_cannot_be_stopped_or_killed(pods: Pods) -> None:
+def test_a_pod_that_does_not_run_is_stopped_already_and_cannot_be_killed(pods: Pods) -> None:
     pods.run("--name", "over", "inspect", "--", "exit", "0")
-    for verb in ("stop", "kill"):
-        refused = pods(verb, "over", status=125)
-        assert "is not running" in refused.err
+    pods("stop", "over")
+    assert "pod over is not running" in pods("kill", "over", status=125).err
+
+
+def test_what_is_wrong_with_one_pod_does_not_keep_others_from_being_stopped_or_removed(pods: Pods) -> None:
+    first = pods.start("--name", "first", "inspect", "--", "pause")
+    second = pods.start("--name", "second", "inspect", "--", "pause")
+    refused = pods("stop", "nobody", "first", "no-one", status=125)
+    assert "no pod 'nobody'; no pod 'no-one'" in refused.err
+    first.done(0)
+    assert "pod second is running" in pods("rm", "second", "first", status=125).err
+    assert pods.all() == [second.uuid]
+    pods("rm", "--force", "nobody", "second")
+    second.done(137)
+    assert not pods.all()
 
 
 def test_kill_ends_a_pod_at_once(pods: Pods) -> None:

@@ -189,7 +189,6 @@ def test_the_verbs_of_image_have_help_too(capsys: pytest.CaptureFixture[str]) ->
         (("status", "no-such-pod"), 125),
         (("rm", "no-such-pod"), 125),
         (("logs", "--app", "none", "shop"), 125),
-        (("stop", "shop"), 125),
         (("kill", "shop"), 125),
         (("image", "inspect", "none"), 125),
         (("image", "rm", "none"), 125),

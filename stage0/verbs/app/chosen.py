@@ -31,7 +31,7 @@ def chosen(arguments: argparse.Namespace, settings: Settings) -> Chosen:
     """Everything is checked before anything is changed."""
     pod = lifecycle.find(settings.data, arguments.pod)
     if pod.word != "running":
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint=f"start it: pod start -d {pod.uuid[:8]}")
+        raise ConflictError(f"pod {pod.label} is {pod.word}", hint=f"start it: pod start -d {pod.label}")
     with changing.held(settings.data, pod.uuid):
         pass  # what a killed command left half done is settled
     for app in arguments.apps:

@@ -34,7 +34,9 @@ def running(reference: str, settings: Settings, *, change: bool = False) -> PodD
     """A pod that runs; only these have ports."""
     pod = lifecycle.find(settings.data, reference)
     if pod.word != "running":
-        raise ConflictError(f"pod {pod.uuid} is {pod.word}", hint="only a pod that runs has published ports")
+        raise ConflictError(
+            f"pod {pod.label} is {pod.word}", hint="only a pod that runs has published ports"
+        )
     if change:
         changing.require_mutable(pod)
     return pod.directory

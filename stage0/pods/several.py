@@ -1,0 +1,20 @@
+"""EFFECT. One command for several pods: what is wrong with one does not keep the others from their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stage1.contract import ConflictError, NotFoundError
+
+
+def each(references: Sequence[str], act: Callable[[str], None]) -> None:
+    """Do it to all in their order; then one error that names every pod it could not be done to."""
+    troubles: list[NotFoundError | ConflictError] = []
+    for reference in references:
+        try:
+            act(reference)
+        except (NotFoundError, ConflictError) as error:
+            troubles.append(error)
+    if troubles:
+        first = troubles[0]
+        raise type(first)("; ".join(trouble.message for trouble in troubles), hint=first.hint) from None
