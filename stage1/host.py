@@ -16,12 +16,14 @@ from stage1.contract.values import NamedTuple
 
 SYSTEMD_FLOOR = 252
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_SELINUX = Path("/sys/fs/selinux/enforce")
 
 
 class HostFacts(NamedTuple):
     """What the plan needs to know of the host.
 
-    `cgroups` are hierarchies in which a pod gets a group of its own, `devices` those a pod was given: path and number.
+    `cgroups` are hierarchies in which a pod gets a group of its own, `devices` those a pod was given: path and number,
+    `files_label` is what the policy of SELinux gives to files of containers.
     """
 
     nspawn: str
@@ -30,6 +32,7 @@ class HostFacts(NamedTuple):
     machined: bool
     cgroups: tuple[str, ...]
     devices: tuple[tuple[str, str], ...] = ()
+    files_label: str = ""
 
 
 def facts(cache: Path, devices: Iterable[str] = ()) -> HostFacts:
@@ -69,12 +72,26 @@ def main_process_of_a_unit(environment: dict[str, str], pid: int) -> bool:
 
 
 def _stamp() -> str:
-    """Changes with each boot, each systemd, and where systemd becomes PID 1 of a namespace."""
+    """Changes with each boot, each systemd, each fact asked for, and where systemd becomes PID 1 of a namespace."""
     nspawn = _nspawn()
     changed = Path(nspawn).stat().st_mtime_ns if nspawn else 0
     machined = _machined()
     boot = _BOOT_ID.read_text().strip()
-    return f"{boot} {nspawn} {changed} {booted()} {machined} {cgroup_mounts()} {tree.stamp()}"
+    fields = " ".join(HostFacts._fields)
+    return f"{boot} {nspawn} {changed} {booted()} {machined} {cgroup_mounts()} {tree.stamp()} {fields}"
+
+
+def _files_label() -> str:
+    """As libselinux's selinux_lxc_contexts_path(3) has it for programs that run containers; "" without SELinux."""
+    try:
+        if not _SELINUX.exists():
+            return ""
+        (policy,) = re.findall(r"^SELINUXTYPE=(\w+)", Path("/etc/selinux/config").read_text(), re.MULTILINE)
+        known = Path(f"/etc/selinux/{policy}/contexts/lxc_contexts").read_text()
+    except (OSError, ValueError):
+        return ""
+    found = re.search(r'^file\s*=\s*"([!-~]+)"', known, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def systemd_version() -> int:
@@ -108,6 +125,7 @@ def _ask() -> HostFacts:
         booted=booted(),
         machined=_machined(),
         cgroups=() if booted() else cgroup_mounts(),
+        files_label=_files_label(),
     )
 
 

@@ -50,6 +50,7 @@ class NspawnArguments(NamedTuple):
     waits: bool
     closes: bool
     apparmor: bool
+    files_label: Escaped
     private_users: bool
     journal: bool
     properties: tuple[Assignment, ...]
@@ -62,8 +63,8 @@ class NspawnArguments(NamedTuple):
     userns: Escaped = Escaped("@userns@")
 
 
-def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
-    """What to render for this pod's supervisor."""
+def job(pod: PodManifest, *, register: bool, keep_unit: bool, files_label: str = "") -> Job:
+    """What to render for this pod's supervisor; `files_label` is the host's, for apps with a label of SELinux."""
     tty = any(app.stdin is Stdin.TTY for app in pod.apps)
     alone = pod.network in {NetworkMode.NONE, NetworkMode.PRIVATE}
     # systemd-nspawn hides where systemd asks for AppArmor, if it makes a network
@@ -79,6 +80,7 @@ def job(pod: PodManifest, *, register: bool, keep_unit: bool) -> Job:
         waits=waits,
         closes=pod.network is NetworkMode.PRIVATE and pod.userns is None,
         apparmor=labelled,
+        files_label=Escaped(files_label if any(app.confinement.selinux for app in pod.apps) else ""),
         private_users=pod.userns is not None,
         journal=pod.journal,
         # with a unit of its own the pod's limits and devices are that unit's

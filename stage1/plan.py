@@ -83,7 +83,14 @@ def jobs(pod: PodManifest, facts: HostFacts, *, keep_unit: bool) -> list[Job]:
             raise UsageError(
                 f"app {app.name}: {error}", hint="no unit can say this; choose another"
             ) from None
-    found.append(nspawn.job(pod, register=facts.booted, keep_unit=keep_unit or not facts.booted))
+    found.append(
+        nspawn.job(
+            pod,
+            register=facts.booted,
+            keep_unit=keep_unit or not facts.booted,
+            files_label=facts.files_label,
+        )
+    )
     return found
 
 

@@ -41,6 +41,7 @@ def judge(facts: Facts) -> tuple[Finding, ...]:
         kernel.user_namespaces(facts),
         kernel.ranges(facts),
         kernel.inotify(facts),
+        kernel.labels(facts),
         programs.skopeo(facts),
         *programs.features(facts),
     )

@@ -42,4 +42,6 @@ class Facts(NamedTuple):
     image_policy: bool  # whether there is a signature policy
     inotify: int | None = None  # instances that root may have
     no_range: str = ""  # why no ids are free for a pod
+    labels: tuple[str, ...] = ()  # security modules at work that label processes
+    enforcing: bool = False  # whether SELinux forbids, or only logs
     bus: bool = True  # whether the host's D-Bus answers, where systemd is PID 1

@@ -131,3 +131,21 @@ def inotify(facts: Facts) -> Finding:
             "for good: echo fs.inotify.max_user_instances=1024 >/etc/sysctl.d/60-pods.conf (`make install` does so)",
         ),
     )
+
+
+def labels(facts: Facts) -> Finding:
+    """Which kind of `--security-label` there is; a policy of SELinux also decides what pods may do without one."""
+    if "selinux" in facts.labels and facts.enforcing:
+        return Finding(
+            check="security labels",
+            level=Level.WARN,
+            found="of SELinux, which is enforcing: its policy decides what pods may do",
+            advice=(
+                "what it forbids: journalctl --grep 'avc: *denied'",
+                "for domains of containers: semanage fcontext -a -t container_file_t"
+                f" '{facts.data_root}(/.*)?' && restorecon -R {facts.data_root}",
+            ),
+        )
+    known = {"selinux": "of SELinux, which is permissive", "apparmor": "of AppArmor"}
+    found = " and ".join(known[one] for one in sorted(facts.labels) if one in known)
+    return Finding(check="security labels", level=Level.OK, found=found or "none in this kernel")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from stage0 import doctor, handoff, show
+from stage0 import asking, doctor, handoff, show
 from stage0.command import run as run_command
 from stage0.doctor import network as doctor_network
 from stage0.pods import ranges
@@ -81,6 +81,8 @@ def gather(settings: Settings) -> doctor.Facts:
         image_policy=any(path.exists() for path in _policies()),
         inotify=_kernel_number("/proc/sys/fs/inotify/max_user_instances"),
         no_range=ranges.complaint(settings),
+        labels=tuple(sorted(asking.labels())),
+        enforcing=_kernel_number("/sys/fs/selinux/enforce") == 1,
         bus=Path("/run/dbus/system_bus_socket").exists(),
     )
 

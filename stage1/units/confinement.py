@@ -44,14 +44,16 @@ class Filter(NamedTuple):
 def confinement(app: App, pod: PodManifest, numbers: Mapping[str, str]) -> Confinement:
     """What the app may do, in a pod that has ids of its own or has not."""
     wish, tty = app.confinement, app.stdin is Stdin.TTY
+    # A /dev of the app's own would have labels that no domain for containers may use; the pod's has (nspawn.args).
+    shares_devices = tty or wish.selinux is not None
     return Confinement(
         privileged=wish.privileged,
         capabilities=Escaped(" ".join(wish.capabilities)),
         ambient=Escaped(" ".join(wish.ambient)),
         no_new_privileges=wish.no_new_privileges,
         filter=system_calls(wish.system_calls),
-        private_devices=not tty and not wish.privileged,
-        device_binds=_device_binds(app, tty=tty),
+        private_devices=not shares_devices and not wish.privileged,
+        device_binds=_device_binds(app, tty=tty, shares=shares_devices),
         devices=() if wish.privileged else tuple(_allowed(wish.devices, numbers)),
         hidden=tuple(path_word(f"-+{path}") for path in wish.hidden),
         shields_sysrq=pod.userns is None and app.user.uid == 0 and not wish.privileged,
@@ -72,13 +74,13 @@ def system_calls(calls: SystemCalls) -> Filter:
     )
 
 
-def _device_binds(app: App, *, tty: bool) -> tuple[Escaped, ...]:
+def _device_binds(app: App, *, tty: bool, shares: bool) -> tuple[Escaped, ...]:
     """`/dev` first, then what lies in it."""
     whole: tuple[Escaped, ...] = ()
     if app.confinement.privileged:
         whole = (Escaped(f"{HOST_DEVICES}:/dev"), *(Escaped(path) for path in _OF_THE_POD))
         whole += (Escaped("/dev/console"),) if tty else ()
-    elif tty:
+    elif shares:
         whole = (Escaped("/dev"),)
     return (*whole, *(_bind(app, number, device) for number, device in enumerate(app.confinement.devices)))
 

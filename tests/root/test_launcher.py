@@ -120,6 +120,16 @@ def test_a_script_without_its_interpreter_is_there_but_cannot_run(tmp_path: Path
     assert launch(tmp_path / "words").returncode == 126
 
 
+def test_a_label_that_the_kernel_does_not_know_is_told_and_nothing_runs(tmp_path: Path) -> None:
+    write_words(tmp_path / "words", b"/bin/echo", [b"echo", b"x"], [])
+    label = "system_u:system_r:no_such_type_t:s0"
+    for rest in ((str(tmp_path / "words"),), ("--", "/bin/echo", "echo", "x")):
+        words = [program("launcher"), "--selinux", label, *rest]
+        done = subprocess.run(words, capture_output=True, check=False)
+        said = b"launcher: the host's SELinux policy does not know the label system_u:system_r:no_such_type_t:s0\n"
+        assert (done.returncode, done.stdout, done.stderr) == (229, b"", said)
+
+
 def test_the_program_runs_in_its_directory(tmp_path: Path) -> None:
     write_words(tmp_path / "words", b"/bin/pwd", [b"pwd"], [], os.fsencode(tmp_path))
     assert launch(tmp_path / "words").stdout == os.fsencode(tmp_path) + b"\n"

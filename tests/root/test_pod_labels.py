@@ -43,7 +43,7 @@ def profile() -> None:
 
 def entered(pods: Pods, pod: str, app: str) -> str:
     """The label of a command in the app."""
-    return unterminated(pods("exec", f"{pod}/{app}", "--", *LABEL).out)
+    return unterminated(pods("exec", "--app", app, pod, "--", *LABEL).out)
 
 
 def unterminated(label: str) -> str:
@@ -75,7 +75,7 @@ def test_who_enters_an_app_has_its_apparmor_profile(pods: Pods, userns: str) -> 
     one = ("busybox", "--name", "one", "--security-label", "apparmor:podtest", "--", *SLEEP)
     pod = pods.start("--userns", userns, *one, "---", "busybox", "--name", "two", "--", *SLEEP).uuid
     assert entered(pods, pod, "one") == "podtest (enforce)"
-    assert pods("exec", f"{pod}/one", "--", "cat", "/etc/group", status=1).out == ""
+    assert pods("exec", "--app", "one", pod, "--", "cat", "/etc/group", status=1).out == ""
     assert entered(pods, pod, "two") == "unconfined"
 
 
@@ -99,7 +99,7 @@ def test_apps_of_one_pod_have_the_selinux_labels_that_each_was_given(pods: Pods,
 @pytest.mark.usefixtures("selinux")
 def test_commands_beside_an_app_have_its_selinux_label(pods: Pods) -> None:
     words = ("--security-label", f"selinux:{CONTEXTS[0]}", "--pre-start", "cat /proc/self/attr/current")
-    done = pods.run("--log", "text", "busybox", *words, "--", *LABEL)
+    done = pods.run("busybox", *words, "--", *LABEL)
     assert done.out.count(CONTEXTS[0]) == 2
 
 

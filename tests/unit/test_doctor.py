@@ -53,6 +53,7 @@ ANY = st.builds(
     modules=st.lists(st.sampled_from(doctor.MODULES), unique=True).map(tuple),
     programs=st.lists(st.sampled_from(doctor.PROGRAMS), unique=True).map(tuple),
     skopeo=st.one_of(st.none(), st.text(), st.sampled_from(["skopeo version 1.4.1", "skopeo version x"])),
+    labels=st.lists(st.sampled_from(["selinux", "apparmor"]), unique=True).map(tuple),
 )
 
 
@@ -121,6 +122,7 @@ def test_without_this_no_pod_can_run(check: str, change: dict[str, object]) -> N
         ("inotify instances", {"inotify": 128}),
         ("inotify instances", {"inotify": None}),
         ("ranges of ids", {"no_range": "no 65536 ids are free"}),
+        ("security labels", {"labels": ("selinux",), "enforcing": True}),
         ("skopeo", {"skopeo": None}),
         ("skopeo", {"skopeo": "skopeo version 1.4.1"}),
         ("skopeo", {"image_policy": False}),
@@ -130,6 +132,14 @@ def test_without_this_pods_run_all_the_same(check: str, change: dict[str, object
     facts = GOOD._replace(**change)  # type: ignore[arg-type]
     assert finding(facts, check).level is Level.WARN
     assert doctor.has_all(doctor.judge(facts))
+
+
+def test_it_is_told_which_labels_apps_can_have() -> None:
+    found = [
+        finding(GOOD._replace(labels=labels), "security labels").found
+        for labels in ((), ("apparmor",), ("selinux",))
+    ]
+    assert found == ["none in this kernel", "of AppArmor", "of SELinux, which is permissive"]
 
 
 def test_advice_names_the_package_of_each_system() -> None:

@@ -14,9 +14,14 @@ from tests.samples import UUID, app, pod
 
 
 def argv(
-    whole: PodManifest, root: str = "/var/lib/pod", *, register: bool = False, keep: bool = True
+    whole: PodManifest,
+    root: str = "/var/lib/pod",
+    *,
+    register: bool = False,
+    keep: bool = True,
+    files_label: str = "",
 ) -> tuple[str, ...]:
-    job = nspawn.job(whole, register=register, keep_unit=keep)
+    job = nspawn.job(whole, register=register, keep_unit=keep, files_label=files_label)
     text = render([job], template_path()[-1:], None)[nspawn.RESULT]
     return nspawn.argv("/usr/bin/systemd-nspawn", text, whole, DataRoot(Path(root)).pod(State.RUN, UUID))
 
@@ -63,6 +68,15 @@ def test_only_an_app_with_a_terminal_has_the_console() -> None:
 def test_a_pod_without_a_network_has_none() -> None:
     assert "--private-network" in argv(pod(network=NetworkMode.NONE))
     assert "--private-network" not in argv(pod())
+
+
+def test_files_in_memory_are_labelled_for_apps_with_a_label_of_selinux() -> None:
+    labelled = pod(app(confinement=app().confinement._replace(selinux="u:r:a_t:s0")))
+    assert [
+        [word for word in argv(whole, files_label=label) if "selinux" in word]
+        for whole in (labelled, pod())
+        for label in ("system_u:object_r:file_t:s0", "")
+    ] == [["--selinux-apifs-context=system_u:object_r:file_t:s0"], [], [], []]
 
 
 def test_systemd_hears_of_apparmor_where_systemd_nspawn_hides_it() -> None:

@@ -315,6 +315,25 @@ def test_each_thing_that_no_unit_can_say_is_noticed(changes: dict[str, Any]) -> 
     assert units.command(app(**changes)).words is not None
 
 
+def test_a_label_of_selinux_is_given_by_the_launcher_to_all_that_runs_in_the_app() -> None:
+    labelled = app(confinement=app().confinement._replace(selinux="u:r:a%_t:s0:c1,c2"), hooks=HOOKS)
+    text = texts(pod(labelled))["app-web.service"]
+    (run,) = values(text, "ExecStart")
+    assert (
+        run == ':@"/run/pod/launcher" "/run/pod/launcher" "--selinux" "u:r:a%%_t:s0:c1,c2" "/run/pod/words"'
+    )
+    beside = [*values(text, "ExecStartPre"), *values(text, "ExecStop")]
+    assert beside
+    for line in beside:
+        assert line.startswith(
+            ':@"/run/pod/launcher" "/run/pod/launcher" "--selinux" "u:r:a%%_t:s0:c1,c2" "--" "/'
+        )
+    assert '--selinux "u:r:a%%_t:s0:c1,c2"' in values(text, "ExecStopPost")[0]
+    assert "SELinuxContext" not in text  # the pod's systemd would not heed it
+    unsaid = units.command(labelled._replace(env=("A=\x01",)))
+    assert (unsaid.carried, unsaid.environment, unsaid.words is None) == (False, (), False)
+
+
 def test_an_app_that_shares_mounts_asks_for_them_by_the_launcher() -> None:
     mounts = (Mount(volume="v", target="/m", propagation=Propagation.SHARED),)
     one = app(argv=("/bin/x",), env=("A=1",), mounts=mounts)

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "files.h"
 #include "util.h"
 
 bool label_next_program(const char *text) {

@@ -85,8 +85,11 @@ static void await_mounts(const char *path) {
 }
 
 static void take_label(const char *context) {
-        if (label_next_program(context))
+        if (label_next_program(context)) {
+                /* What is refused from here on may be so because of it. */
+                set_program(xasprintf("launcher, with the label %s", context), STATUS_CANNOT_EXECUTE);
                 return;
+        }
         set_status(STATUS_NO_LABEL);
         if (errno == EINVAL)
                 die("the host's SELinux policy does not know the label %s", context);
