@@ -123,6 +123,7 @@ def launch_plan(
     argv = nspawn.argv(facts.nspawn, texts[nspawn.RESULT], pod, directory)
     files = {f"units/{name}": text.encode() for name, text in texts.items() if name != nspawn.RESULT}
     files |= {f"etc/{name}": text.encode() for name, text in user_database(pod).items()}
+    files["etc/machine-id"] = pod.uuid.replace("-", "").encode() + b"\n"
     files |= {f"apps/{app.name}/words": block for app in pod.apps if (block := units.command(app).words)}
     own = identity.files(pod, host, living=living(pod, wiring))
     files |= {f"identity/etc/{name}": content for name, content in own.items()}

@@ -113,8 +113,8 @@ def test_no_unit_of_systemds_own_is_in_it(root: Path) -> None:
     assert not list(root.rglob("*.target"))
 
 
-def test_the_machine_has_no_identity_yet(root: Path) -> None:
-    assert (root / "etc/machine-id").read_text().strip() in {"", "uninitialized"}
+def test_the_identity_of_the_machine_is_the_pods(root: Path) -> None:
+    assert (root / "etc/machine-id").readlink() == Path("../pod/etc/machine-id")
 
 
 def test_a_second_pod_uses_the_same_one(root: Path) -> None:

@@ -3,12 +3,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "basic/files.h"
@@ -47,17 +49,51 @@ char *write_limit(const char *path, const char *value) {
         return NULL;
 }
 
-char *join_cgroups(const char **paths, size_t count, pid_t pid) {
+/* Writes a process, or 0 for this one, into the list of a cgroup; what went wrong, or NULL. */
+static char *join_cgroup(const char *path, const char *list, pid_t pid) {
+        AUTO_FREE char *file = xasprintf("%s/%s", path, list);
         AUTO_FREE char *text = xasprintf("%d", (int) pid);
+        AUTO_CLOSE int fd = open(file, O_WRONLY | O_CLOEXEC);
+        int result = fd < 0 ? -errno : write_all(fd, text, strlen(text));
 
+        return result < 0 ? xasprintf("cannot enter the cgroup %s: %s", path, strerror(-result)) : NULL;
+}
+
+/* The lists of threads are those of v1. */
+static bool is_unified(const char *path) {
+        AUTO_FREE char *tasks = xasprintf("%s/tasks", path);
+
+        return access(tasks, F_OK) < 0;
+}
+
+void join_cgroups(const char **paths, size_t count, bool in_unified) {
         for (size_t i = 0; i < count; i++) {
-                AUTO_FREE char *procs = xasprintf("%s/cgroup.procs", paths[i]);
-                AUTO_CLOSE int fd = open(procs, O_WRONLY | O_CLOEXEC);
-                int result = fd < 0 ? -errno : write_all(fd, text, strlen(text));
-                if (result < 0)
-                        return xasprintf("cannot enter the cgroup %s: %s", paths[i], strerror(-result));
+                bool unified = is_unified(paths[i]);
+                if (unified && in_unified)
+                        continue;
+                AUTO_FREE char *error = join_cgroup(paths[i], unified ? "cgroup.procs" : "tasks", 0);
+                if (error)
+                        die("%s", error);
         }
-        return NULL;
+}
+
+static int open_unified(const char **paths, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                if (is_unified(paths[i]))
+                        return open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return -1;
+}
+
+/* To move a process the kernel stops all forks, which takes 10 ms (a grace period of RCU). A process that is
+ * born in its group need not be moved (v2), and a thread that moves itself stops nobody (v1). */
+pid_t fork_into_unified(const char **paths, size_t count, bool *in_unified) {
+        AUTO_CLOSE int group = open_unified(paths, count);
+        struct clone_args arguments = {
+                .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned) group};
+        pid_t pid = group < 0 ? -1 : (pid_t) syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+        *in_unified = pid >= 0;
+        return pid < 0 ? fork() : pid; /* no v2, or a filter around us that knows no clone3(2) */
 }
 
 /* NULL with v1, also where v2 is mounted beside it: then nothing is handed on. */
@@ -78,14 +114,14 @@ void step_aside(pid_t supervisor) {
         AUTO_FREE char *aside = xasprintf("%s/monitor", group);
         AUTO_FREE char *procs = xasprintf("%s/cgroup.procs", group);
         AUTO_FREE char *text = read_file(AT_FDCWD, procs, NULL, PROCS_MAX);
-        const char *groups[] = {aside};
         if (mkdir(aside, 0755) < 0 && errno != EEXIST) {
                 warn("cannot make the cgroup %s, limits of apps do not hold: %s", aside, strerror(errno));
                 return;
         }
         for (char *rest = text, *line; rest && (line = strsep(&rest, "\n"));) {
                 pid_t pid = (pid_t) strtol(line, NULL, 10);
-                AUTO_FREE char *error = pid > 0 && pid != supervisor ? join_cgroups(groups, 1, pid) : NULL;
+                AUTO_FREE char *error =
+                        pid > 0 && pid != supervisor ? join_cgroup(aside, "cgroup.procs", pid) : NULL;
                 if (error && process_start_time(pid) != 0) /* and not one that has just ended */
                         warn("%s: limits of apps do not hold", error);
         }

@@ -1,6 +1,7 @@
 /* The cgroups a pod lives in: made before it starts, gone with all below them when it is over. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -12,8 +13,11 @@ char *write_limit(const char *path, const char *value);
 /* Adds the paths that stand in a file, one a line, if there is one; the new count. */
 size_t more_cgroups(const char *file, const char ***paths, size_t count);
 
-/* Puts a process into the cgroups; what went wrong, or NULL. */
-char *join_cgroups(const char **paths, size_t count, pid_t pid);
+/* fork(2) of a child that may be born in that of the cgroups which is of the unified hierarchy. */
+pid_t fork_into_unified(const char **paths, size_t count, bool *in_unified);
+
+/* Puts this process, which has one thread, into the other cgroups; ends with what went wrong. */
+void join_cgroups(const char **paths, size_t count, bool in_unified);
 
 /* With cgroup v2 a group that hands controllers on has no processes of its own. systemd-nspawn goes into
  * groups below that of its unit; all others who are there go into one called `monitor`. */

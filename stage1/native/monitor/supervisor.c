@@ -73,7 +73,7 @@ static void keep_open(const int *inherited) {
                         die_errno("cannot hand on descriptor %d", *inherited);
 }
 
-static void await_cgroups(int go) {
+static void await_monitor(int go) {
         char byte;
 
         if (read(go, &byte, 1) != 1)
@@ -119,7 +119,7 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
         /* If the monitor dies, systemd-nspawn stops the pod in order. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
                 die("the monitor is gone");
-        await_cgroups(go);
+        await_monitor(go);
         redirect(terminal);
         keep_open(inherited);
         char **environment = make_environment(launch, monitor);
@@ -128,15 +128,12 @@ static void run_child(const struct launch *launch, pid_t monitor, const int *inh
         die_errno("cannot execute %s", launch->argv[0]);
 }
 
-/* The kernel may take 10 ms and more to move a process (it waits for a grace period of RCU): the child makes
- * its mounts in the meantime. */
+/* While the child makes its mounts, the packet filter takes the pod's rules. */
 static char *let_go(const struct launch *launch, pid_t pid, pid_t rules, int go, int reader) {
-        char *error = join_cgroups(launch->cgroups, launch->n_cgroups, pid);
-        char *refusal = rules_finish(launch, rules);
+        char *error = rules_finish(launch, rules);
 
         if (keeps_unit(launch))
                 step_aside(pid);
-        error = error ? error : refusal;
         if (error) {
                 (void) kill(pid, SIGKILL);
                 return error;
@@ -151,6 +148,7 @@ pid_t supervisor_start(const struct launch *launch, const int *inherited, int te
         AUTO_CLOSE int go_reader = -1;
         AUTO_CLOSE int go_writer = -1;
         pid_t monitor = getpid(), rules = rules_begin(launch), pid;
+        bool in_unified;
         int ends[2], go[2];
 
         if (pipe2(ends, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
@@ -159,12 +157,13 @@ pid_t supervisor_start(const struct launch *launch, const int *inherited, int te
         writer = ends[1];
         go_reader = go[0];
         go_writer = go[1];
-        pid = fork();
+        pid = fork_into_unified(launch->cgroups, launch->n_cgroups, &in_unified);
         if (pid < 0)
                 die_errno("cannot fork");
         if (pid == 0) {
                 die_through(writer);
                 close(take_fd(&go_writer));
+                join_cgroups(launch->cgroups, launch->n_cgroups, in_unified);
                 run_child(launch, monitor, inherited, terminal, go_reader);
         }
         close(take_fd(&writer));
