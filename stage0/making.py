@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stage0 import layout
 from stage0.image import Image, MergedTree, Store
@@ -22,6 +21,7 @@ from stage0.request import PodRequest
 from stage0.settings import Settings
 from stage1.contract import NotFoundError, PodDir, PodManifest, UsageError, VolumeKind
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
     from stage0.image.events import Event, Listener
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from functools import cache
 
 from stage1.contract import UsageError
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from stage0.mistakes import Place
 
 
@@ -17,14 +20,16 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
     """argparse makes a formatter for every option it is told of, and asks shutil (3 ms of imports) for the width."""
 
     def __init__(self, prog: str) -> None:
-        columns = os.environ.get("COLUMNS", "")
-        try:
-            width = (
-                int(columns) if columns.isascii() and columns.isdigit() else os.get_terminal_size(1).columns
-            )
-        except (OSError, ValueError):
-            width = 80
-        super().__init__(prog, width=max(width, 40) - 2)
+        super().__init__(prog, width=max(_width(os.environ.get("COLUMNS", "")), 40) - 2)
+
+
+@cache
+def _width(columns: str) -> int:
+    """Asked once, and not for each of eighty options."""
+    try:
+        return int(columns) if columns.isascii() and columns.isdigit() else os.get_terminal_size(1).columns
+    except (OSError, ValueError):
+        return 80
 
 
 class Once(argparse.Action):

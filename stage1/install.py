@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from collections.abc import Iterable
 
 from stage1.contract import PodDir
 from stage1.plan import LaunchPlan
@@ -16,18 +17,28 @@ def install(plan: LaunchPlan, directory: PodDir) -> None:
         import shutil  # noqa: PLC0415  only a pod that ran before has one
 
         shutil.rmtree(directory.run)
-    directory.run.mkdir(mode=0o700)
-    for name in _DIRECTORIES:
-        (directory.run / name).mkdir(mode=0o755)
+    before = os.umask(0o022)  # services that are not root read this inside the pod
+    try:
+        _write(plan, str(directory.run))
+    finally:
+        os.umask(before)
+
+
+def _write(plan: LaunchPlan, run: str) -> None:
+    os.mkdir(run, mode=0o700)
+    for name in _directories(plan.files):
+        os.mkdir(f"{run}/{name}")
     for name, content in plan.files.items():
-        _write(directory.run / name, content)
-    for layer in (directory.identity, directory.identity / "etc"):
-        layer.chmod(0o755)  # whatever the umask: the apps' own / and /etc
+        with open(f"{run}/{name}", "wb") as file:
+            file.write(content)
     for name, target in plan.links.items():
-        (directory.run / name).symlink_to(target)
+        os.symlink(target, f"{run}/{name}")
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    path.chmod(0o644)  # read inside the pod by services that are not root, whatever the caller's umask
+def _directories(files: Iterable[str]) -> Iterable[str]:
+    """Each after the one it is in."""
+    found = dict.fromkeys(_DIRECTORIES)
+    for name in files:
+        parts = name.split("/")
+        found |= dict.fromkeys("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    return found

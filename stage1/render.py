@@ -13,11 +13,14 @@ import os
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from stage1.contract import HostError
 from stage1.contract.values import NamedTuple
 from stage1.quoting import Escaped
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Job(NamedTuple):
@@ -53,17 +56,18 @@ def render(jobs: Sequence[Job], search: Sequence[Path], cache: Path | None) -> d
 def _key(jobs: Sequence[Job], search: Sequence[Path]) -> str:
     """Everything the texts depend on, written out: importing hashlib would cost 5 ms."""
     lines = []
-    for path in sorted({_find(job.template, search) for job in jobs}):
-        status = path.stat()
+    for path, status in sorted(_find(name, search) for name in {job.template for job in jobs}):
         lines.append(f"{path} {status.st_ino} {status.st_mtime_ns} {status.st_size}")
     return "\n".join([*lines, repr(list(jobs))])
 
 
-def _find(template: str, search: Sequence[Path]) -> Path:
+def _find(template: str, search: Sequence[Path]) -> tuple[str, os.stat_result]:
     for directory in search:
         path = directory / template
-        if path.is_file():
-            return path
+        try:
+            return str(path), path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
     raise HostError(
         f"template {template} is nowhere in {', '.join(map(str, search))}", hint="reinstall unitpod"
     )

@@ -7,10 +7,13 @@ Named tuples, because `pod run` imports this: dataclasses take 10 ms.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from stage1.contract.errors import PodError
 from stage1.contract.values import NamedTuple
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 DIGESTED_VERSION = 1
 

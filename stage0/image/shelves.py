@@ -8,12 +8,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from stage0.image.model import ImageError
 from stage0.image.names import is_digest
 from stage1.contract.errors import HostError
 from stage1.contract.values import NamedTuple
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 IMPLIED = ".implied"
 REF_NAME = "org.opencontainers.image.ref.name"

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stage0.image.model import Image, ImageError, from_json
 from stage0.image.names import DEFAULT_TAG, hex_prefix, is_digest, is_fetched, is_source, normalise
@@ -19,6 +18,7 @@ from stage0.image.shelves import InUse, Removal, StorePaths, locked, not_allowed
 from stage0.image.wish import ALWAYS, MISSING, NEVER, NEWER, Wish
 from stage1.contract.errors import ConflictError, HostError, NotFoundError, UsageError
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
     from stage0.image.events import Listener
     from stage0.image.export import Destination

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 
 from stage0.request import AppRequest
 from stage1.contract import Credential, CredentialKind, UsageError
@@ -24,7 +25,7 @@ def credentials(wish: AppRequest, app: str, directory: str) -> tuple[Credential,
 
 def _credential(text: str, directory: str) -> Credential:
     name, equals, source = text.partition("=")
-    if not FILE_NAME.fullmatch(name) or (equals and not source):
+    if not re.fullmatch(FILE_NAME, name) or (equals and not source):
         raise UsageError(
             f"--credential {name}: not a credential",
             hint="write NAME=FILE, or NAME for one of the unit that starts the pod (LoadCredential=)",
@@ -36,7 +37,7 @@ def _credential(text: str, directory: str) -> Credential:
 
 def _encrypted(text: str, directory: str) -> Credential:
     name, _, source = text.partition("=")
-    if not FILE_NAME.fullmatch(name) or not source:
+    if not re.fullmatch(FILE_NAME, name) or not source:
         raise UsageError(
             f"--encrypted-credential {name}: not a credential",
             hint="write NAME=FILE; `systemd-creds encrypt --name=NAME SECRET FILE` makes the file",

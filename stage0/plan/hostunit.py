@@ -7,12 +7,12 @@ import re
 from stage0.request import PodRequest
 from stage1.contract import UsageError
 
-SLICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\.slice")
+SLICE = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\.slice"
 
 
 def checked_slice(name: str | None) -> str | None:
     """`--slice`."""
-    if name is not None and not SLICE.fullmatch(name):
+    if name is not None and not re.fullmatch(SLICE, name):
         raise UsageError(f"--slice {name}: not a slice", hint="write a name such as web.slice")
     return name
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import posixpath
 import re
 from itertools import combinations
-from typing import Any
 
 from stage0 import quantities
 from stage0.plan import users
 from stage1.contract import IdMap, Propagation, Tmpfs, UsageError, VolumeKind
 from stage1.contract.text import NAME
 from stage1.contract.values import NamedTuple
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 _HINT = (
     "write SOURCE:TARGET[:OPTION,…], where SOURCE is a path (/… or ./…) or the name of a volume, and an OPTION "
@@ -25,7 +28,7 @@ _MOUNT_HINT = (
 _IDMAP_HINT = (
     "write idmap=DISK-INSIDE[-COUNT], the owner on disk and who that is in the pod; join several by #"
 )
-_ID_MAP = re.compile(r"[0-9]{1,10}-[0-9]{1,10}(-[0-9]{1,10})?", re.ASCII)
+_ID_MAP = r"[0-9]{1,10}-[0-9]{1,10}(-[0-9]{1,10})?"
 _NO_ID = 2**32 - 1  # -1 means no id to the kernel
 _MOST_MAPS = 32
 
@@ -85,7 +88,7 @@ def parse_volume(text: str, *, directory: str) -> MountRequest:
     if parts[0].startswith(("/", ".")):
         source = posixpath.normpath(posixpath.join(directory, parts[0]))
         return _shareable(MountRequest(VolumeKind.HOST, source, target)._replace(**said), where)
-    if NAME.fullmatch(parts[0]):
+    if re.fullmatch(NAME, parts[0]):
         wish = MountRequest(kind=VolumeKind.NAMED, source=parts[0], target=target)
         return _shareable(wish._replace(**{**_OURS, **said}), where)
     raise UsageError(f"{where}: {parts[0]!r} is neither a path nor a volume's name", hint=_HINT)
@@ -112,7 +115,7 @@ def _idmap(word: str, where: str) -> tuple[IdMap, ...]:
     """`idmap=DISK-INSIDE[-COUNT]`, several joined by `#`."""
     found = []
     for part in word.removeprefix("idmap").removeprefix("=").split("#"):
-        if not _ID_MAP.fullmatch(part):
+        if not re.fullmatch(_ID_MAP, part):
             raise UsageError(f"{where}: {word!r} is no map of owners", hint=_IDMAP_HINT)
         one = IdMap(*map(int, part.split("-")))
         if one.size == 0 or max(one.disk, one.inside) + one.size > _NO_ID:
@@ -191,7 +194,7 @@ def _needed(keys: dict[str, str], where: str) -> str:
 
 
 def _volume_name(name: str, where: str) -> str:
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise UsageError(f"{where}: {name!r} is not a volume's name", hint=_MOUNT_HINT)
     return name
 

@@ -41,12 +41,12 @@ def _name_of(image: str) -> str:
 
 def checked_name(name: str, what: str) -> str:
     """The name of an `app` or a `pod`, if it is one."""
-    if what == "app" and not NAME.fullmatch(name):
+    if what == "app" and not re.fullmatch(NAME, name):
         raise UsageError(
             f"{name!r} is not a name for an app",
             hint="up to 63 letters, digits, - and _, beginning with a letter or digit",
         )
-    if what == "pod" and not POD_NAME.fullmatch(name):
+    if what == "pod" and not re.fullmatch(POD_NAME, name):
         raise UsageError(
             f"{name!r} is not a name for a pod",
             hint="up to 63 letters, digits and -, with a letter or digit at both ends",
@@ -57,8 +57,7 @@ def checked_name(name: str, what: str) -> str:
 def checked_hostname(name: str) -> str:
     """A host name of 64 letters at most; `_` becomes `-`."""
     text = name.replace("_", "-")
-    label = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-    if len(text) > 64 or not re.fullmatch(rf"{label}(?:\.{label})*", text):
+    if len(text) > 64 or not all(re.fullmatch(POD_NAME, label) for label in text.split(".")):
         raise UsageError(
             f"{name!r} is not a host name", hint="letters, digits and -, up to 64; see --hostname"
         )

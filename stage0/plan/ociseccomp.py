@@ -11,9 +11,12 @@ import errno
 import json
 import re
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from stage1.contract import SystemCalls, UsageError
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 _ARCHITECTURES = {
     "X86_64": "x86-64", "X86": "x86", "X32": "x32", "AARCH64": "arm64", "ARM": "arm", "PPC64LE": "ppc64-le",

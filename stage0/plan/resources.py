@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from stage0 import quantities
 from stage0.request import AppRequest, PodRequest, Quantity
@@ -20,8 +19,13 @@ from stage1.contract.limits import (
     WEIGHTS,
 )
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Value = TypeVar("Value")
+
 Wish = AppRequest | PodRequest
-Value = TypeVar("Value")
 _RATES = {
     "rbps": "read_bytes",
     "wbps": "write_bytes",

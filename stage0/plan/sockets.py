@@ -54,7 +54,7 @@ def _socket(text: str, index: int, passwd: str, group: str) -> Socket:
     place, *words = text.split(",")
     name, equals, address = place.rpartition("=")
     listen = address.removesuffix("/udp")
-    if (equals and not NAME.fullmatch(name)) or not _is_address(listen):
+    if (equals and not re.fullmatch(NAME, name)) or not _is_address(listen):
         raise UsageError(f"--socket={text}: not an address", hint=_HINT)
     options = _options(words, text)
     unix = listen.startswith(("/", "@"))

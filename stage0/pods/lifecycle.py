@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from stage0 import finding
 from stage0.finding import listing as listing
@@ -20,6 +19,10 @@ from stage1.contract import ConflictError, DataRoot, PodDir, State
 from stage1.contract.places import is_uuid
 from stage1.contract.running import is_locked
 from stage1.contract.values import NamedTuple
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 _TRIES, _MOMENT = 100, 0.001
 

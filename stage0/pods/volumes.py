@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def hold(root: DataRoot, *, alone: bool = False) -> Iterator[None]:
 
 def create(root: DataRoot, name: str, created: str, labels: Mapping[str, str]) -> bool:
     """Make an empty volume, whole or not at all; False if there is one of this name."""
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise UsageError(
             f"{name!r} is not a name for a volume",
             hint="up to 63 letters, digits, - and _, beginning with a letter or digit",
@@ -75,13 +76,13 @@ def create(root: DataRoot, name: str, created: str, labels: Mapping[str, str]) -
 
 def listing(root: DataRoot) -> list[NamedVolume]:
     """All volumes, sorted by name."""
-    return [get(root, name) for name in sorted(lifecycle.listing(root.volumes)) if NAME.fullmatch(name)]
+    return [get(root, name) for name in sorted(lifecycle.listing(root.volumes)) if re.fullmatch(NAME, name)]
 
 
 def get(root: DataRoot, name: str) -> NamedVolume:
     """One volume; a record that cannot be read is an empty one, since the data is what matters."""
     directory = root.volume(name)
-    if not NAME.fullmatch(name) or not directory.data.is_dir():
+    if not re.fullmatch(NAME, name) or not directory.data.is_dir():
         raise NotFoundError(f"there is no volume {name!r}", hint="`pod volume ls` lists them")
     record: Any = {}
     with contextlib.suppress(OSError, ValueError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from stage1.contract import Text
 from stage1.contract.values import NamedTuple
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Literal
 
 # One text, split as a shell would, or the words themselves.
 Command = Text | tuple[Text, ...]

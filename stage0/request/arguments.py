@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from stage0.parsing import Parser
 from stage0.request import AppRequest, PodRequest
@@ -34,7 +33,10 @@ from stage0.request.options import (
 )
 from stage1.contract import UsageError
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from stage0.mistakes import Place
 
 ARGUMENTS = "--"

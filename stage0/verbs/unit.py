@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def _of_file(arguments: argparse.Namespace) -> dict[str, Any]:
     path = found_file(arguments.file)
     request = read(str(path))
     name = arguments.name or request.name or path.stem
-    if not POD_NAME.fullmatch(name):
+    if not re.fullmatch(POD_NAME, name):
         raise UsageError(f"{name!r} is not a name for a pod", hint="give one with --name")
     return {
         "name": name,

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 
-def matches(where: str, pattern: re.Pattern[str], text: str) -> Iterator[str]:
+def matches(where: str, pattern: re.Pattern[str] | str, text: str) -> Iterator[str]:
     """The whole text is as the pattern says."""
-    if not pattern.fullmatch(text):
+    if not re.fullmatch(pattern, text):
         yield f"{where}: {text[:80]!r} may not stand there"
 
 

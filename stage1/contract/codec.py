@@ -6,16 +6,20 @@ import json
 from collections.abc import Hashable
 from enum import Enum
 from functools import cache
-from types import UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import GenericAlias, UnionType
 
 from stage1.contract.errors import UsageError
 from stage1.contract.manifest import PodManifest
+from stage1.contract.values import hints
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from pydantic import BaseModel, ValidationError
 
-Value = TypeVar("Value")
+    Value = TypeVar("Value")
+
 _HINT = "stage1/contract/README.md and pod.schema.json say what may stand there"
 
 
@@ -96,9 +100,9 @@ def model(kind: Hashable) -> type[BaseModel]:
     """The pydantic model with the fields of a named tuple, nested ones too: unknown keys are errors."""
     from pydantic import ConfigDict, create_model  # noqa: PLC0415  costs 50 ms, see the docstring of manifest
 
-    hints = get_type_hints(kind, include_extras=True)
+    found = hints(kind)
     defaults: dict[str, object] = getattr(kind, "_field_defaults", {})
-    fields = {name: (_modelled(hint), defaults.get(name, ...)) for name, hint in hints.items()}
+    fields = {name: (_modelled(hint), defaults.get(name, ...)) for name, hint in found.items()}
     name = str(getattr(kind, "__name__", kind))
     return create_model(name, __config__=ConfigDict(extra="forbid"), __doc__=kind.__doc__, **fields)  # type: ignore[call-overload, no-any-return]
 
@@ -107,8 +111,8 @@ def _modelled(hint: Any) -> Any:  # noqa: ANN401
     """The same annotation with every named tuple in it replaced by its model."""
     if hasattr(hint, "_field_defaults"):
         return model(hint)
-    if get_origin(hint) is tuple:
-        return tuple[*(_modelled(inner) for inner in get_args(hint))]  # type: ignore[misc]
+    if isinstance(hint, GenericAlias) and hint.__origin__ is tuple:
+        return tuple[*(_modelled(inner) for inner in hint.__args__)]  # type: ignore[misc]
     if optional := _optional(hint):
         return model(optional) | None
     return hint
@@ -116,15 +120,14 @@ def _modelled(hint: Any) -> Any:  # noqa: ANN401
 
 def _optional(hint: Any) -> Any:  # noqa: ANN401
     """The named tuple in `Named | None`, else None."""
-    if get_origin(hint) is not UnionType and get_origin(hint) is not Union:
+    if not isinstance(hint, UnionType):
         return None
-    return next((inner for inner in get_args(hint) if hasattr(inner, "_field_defaults")), None)
+    return next((inner for inner in hint.__args__ if hasattr(inner, "_field_defaults")), None)
 
 
 def build(kind: type[Value], found: object) -> Value:
     """A validated model as the named tuple it was made from."""
-    hints = get_type_hints(kind)
-    return kind(**{name: _built(hint, getattr(found, name)) for name, hint in hints.items()})
+    return kind(**{name: _built(hint, getattr(found, name)) for name, hint in hints(kind).items()})
 
 
 def _built(hint: Any, value: Any) -> Any:  # noqa: ANN401
@@ -132,8 +135,8 @@ def _built(hint: Any, value: Any) -> Any:  # noqa: ANN401
         hint = optional
     if hasattr(hint, "_field_defaults"):
         return value if isinstance(value, tuple) else build(hint, value)
-    if get_origin(hint) is tuple:
-        return tuple(_built(get_args(hint)[0], item) for item in value)
+    if isinstance(hint, GenericAlias) and hint.__origin__ is tuple:
+        return tuple(_built(hint.__args__[0], item) for item in value)
     return value
 
 

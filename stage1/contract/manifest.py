@@ -7,8 +7,6 @@ types where something comes from outside. See `values` for what a named tuple is
 
 from __future__ import annotations
 
-from typing import Literal
-
 from stage1.contract.confinement import Confinement
 from stage1.contract.credentials import Credential
 from stage1.contract.identity import Identity, Names
@@ -21,6 +19,10 @@ from stage1.contract.streams import Log, LogRate, Output, Stdin
 from stage1.contract.text import Text
 from stage1.contract.userns import UserNamespace
 from stage1.contract.values import NamedTuple
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Literal
 
 
 class Image(NamedTuple):

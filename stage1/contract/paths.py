@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stage1.contract import places
 from stage1.contract.values import NamedTuple
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
     from stage1.contract.userns import UserNamespace
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from stage1.contract.text import Text, text
+from stage1.contract.values import hints
 
 Value = TypeVar("Value")
 Reader = Callable[[Any], Any]
@@ -54,7 +55,7 @@ def _reader(hint: Any) -> Reader:  # noqa: ANN401  what annotations hold
 
 
 def _tuple_of_fields(kind: Any) -> Reader:  # noqa: ANN401
-    readers = {name: _reader(hint) for name, hint in get_type_hints(kind, include_extras=True).items()}
+    readers = {name: _reader(hint) for name, hint in hints(kind).items()}
     defaults: dict[str, object] = kind._field_defaults
 
     def read_fields(found: object) -> object:

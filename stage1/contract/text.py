@@ -6,28 +6,36 @@ Text is surrogateescape in Python, and `{"base64": …}` in JSON where it is not
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 # Parts of unit names, paths and lines: no dot at the start, no slash, nothing a unit would have to escape.
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
+NAME = r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}"
 # Also with dots: of credentials, and of volumes within a pod.
-FILE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}")
+FILE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}"
 # A pod is a machine by its name, and systemd-nspawn takes host names only.
-POD_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
-
-
-class _AnyBytes:
-    """What pydantic finds in the annotation; it is not imported before it looks."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], Any]) -> Any:  # noqa: ANN401
-        return text_schema()
+POD_NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 
 
 # JSON can write these; only U+DC80 to U+DCFF stand for bytes
 _LONE_SURROGATE = r"[\ud800-\udc7f\udd00-\udfff]"
 
-Text = Annotated[str, _AnyBytes()]
+if TYPE_CHECKING:
+    Text = str
+else:
+
+    class Text(str):
+        """A string in an annotation, of which pydantic asks what it may hold; values are plain strings."""
+
+        __slots__ = ()
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: object, handler: Callable[[object], Any]) -> Any:  # noqa: ANN401
+            """Nothing of pydantic is imported before it looks."""
+            return text_schema()
 
 
 def text_schema() -> Any:  # noqa: ANN401

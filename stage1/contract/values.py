@@ -11,6 +11,8 @@ TYPE_CHECKING = False  # that of `typing`, which `pod exec` has no time to impor
 if TYPE_CHECKING:
     from typing import Any
     from typing import NamedTuple as NamedTuple
+
+    Hints = dict[str, Any]
 else:
     from _collections import _tuplegetter  # what collections.namedtuple() makes its fields of
 
@@ -70,3 +72,10 @@ else:
 
         def __getnewargs__(self) -> tuple[object, ...]:
             return tuple(self)
+
+
+def hints(kind: object) -> Hints:
+    """What the annotations of a kind of value mean; modules of values do not import `typing` for `Literal`."""
+    from typing import Literal, get_type_hints  # noqa: PLC0415
+
+    return get_type_hints(kind, localns={"Literal": Literal})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from stage1.contract import Port
 from stage1.contract.values import NamedTuple
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 # Interfaces of pods on bridges of ours; the packet filter knows them by these letters.
 GUARDED = "vpod"

@@ -35,6 +35,7 @@ from stage1.contract import (
     SocketKind,
     Stdin,
     SystemCalls,
+    Text,
     Tmpfs,
     UsageError,
     User,
@@ -48,7 +49,9 @@ from tests.samples import app, pod
 
 TEXT = st.binary(max_size=12).map(lambda data: data.replace(b"\0", b"").decode(errors="surrogateescape"))
 # Fields that are not named below: hypothesis finds them by their types, and no text of a manifest holds a NUL.
-st.register_type_strategy(str, st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12))
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+st.register_type_strategy(str, PLAIN)
+st.register_type_strategy(Text, PLAIN)
 NAME = st.text("abc-_09", min_size=1, max_size=6)
 IDS = st.none() | st.integers(0, 2**32 - 2)
 

@@ -10,13 +10,16 @@ One more way is a module here and a line in `driver`; its mode is the contract's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from stage1.contract import NetworkMode
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from stage1.contract import PodDir, PodManifest
     from stage1.network.model import Wiring
+else:
+    Protocol = object
 
 
 class Driver(Protocol):
