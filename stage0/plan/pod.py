@@ -121,7 +121,9 @@ def plan_app(
         user=user,
         workdir=process.workdir(wish.workdir or config.workdir or "/", name),
         stop_signal=quantities.signal_name(
-            wish.stop_signal or config.stop_signal or "SIGTERM", where=f"app {name}"
+            wish.stop_signal or config.stop_signal or "SIGTERM",
+            where=f"app {name}: "
+            + ("--stop-signal" if wish.stop_signal else "the image's (--stop-signal wins)"),
         ),
         stop_time=quantities.seconds(wish.stop_time, where="--stop-time"),
         kill_mode=life.kill_mode(wish.kill_mode),

@@ -97,6 +97,7 @@ def mounts(
         target = "/" + posixpath.normpath(path).lstrip("/")
         if path.startswith("/") and target != "/" and target not in targets and is_sayable(target):
             wishes.append(MountRequest(VolumeKind.IMPLICIT, None, target, nosuid=True, nodev=True))
+            targets.append(target)  # an image may say it twice, as /data and /data/
     found = sorted(wishes, key=lambda one: one.target.split("/"))
     return (
         tuple(book.mount(one, app) for one in found if isinstance(one, MountRequest)),

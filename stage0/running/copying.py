@@ -104,7 +104,7 @@ def copy(source: Root | int, path: str, target: Root | int, place: transfer.Plac
     # a stream that ends early is the other side's fault
     for text in said:
         if text:
-            raise CopyError(text, hint="what was copied before it is there")
+            raise CopyError(text, hint="check the path; of a tree, what was copied before it is there")
 
 
 def _pass_on(source: int, target: int) -> None:

@@ -10,7 +10,7 @@ from stage0 import handoff, quantities
 from stage0.pods import lifecycle, signals
 from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
-from stage0.verbs.run import warn
+from stage0.verbs.run import ended_early, warn
 from stage0.verbs.start import claim, manifest_of
 from stage1.contract import ConflictError
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         ready = handoff.detached(manifest, directory, lock, warn)
         os.close(lock)  # our share in its life
         sys.stdout.write(f"{pod.uuid}\n")
-        status = status or (0 if ready else 125)
+        status = status or (0 if ready else ended_early(manifest, settings))
     return status
 
 

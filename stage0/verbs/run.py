@@ -111,6 +111,7 @@ def ended_early(pod: PodManifest, settings: Settings) -> int:
         ) from None
     ended = outcome(found.directory)
     if ended.status != 0:
-        why = f": {ended.message}" if ended.message else "; `pod status` and `pod logs` tell why"
+        who = f", decided by its app {ended.by}" if ended.by else ""
+        why = f": {ended.message}" if ended.message else f"{who}; `pod logs {pod.label}` may tell why"
         warn(f"pod {pod.label} ended with {ended.status} before it was ready{why}")
     return ended.status

@@ -62,6 +62,10 @@ def status_of(pod: lifecycle.Pod) -> dict[str, Any]:
     }
 
 
+# No result was written; `pod events` and the apps' own results tell what was seen until then.
+_LOST = "nobody saw its end: its monitor was killed, or the host lost power"
+
+
 def _text(facts: dict[str, Any]) -> str:
     lines = [f"pod      {facts['uuid']}" + (f" ({facts['name']})" if facts["name"] else "")]
     lines.append(f"state    {facts['state']}{', ready' if facts['ready'] else ''}")
@@ -69,7 +73,8 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(
             f"status   {facts['status']} ({facts['reason']}{' by ' + facts['by'] if facts['by'] else ''})"
         )
-    lines += [f"reason   {show.printable(facts['message'])}"] if facts["message"] else []
+    message = _LOST if facts["reason"] == "lost" else facts["message"]
+    lines += [f"reason   {show.printable(message)}"] if message else []
     moments = (("created", "created"), ("started", "started_at"), ("ended", "ended_at"))
     lines += [f"{word:<7}  {_moment(facts[key])}" for word, key in moments if facts[key]]
     lines += reach.sentences(facts["network"])

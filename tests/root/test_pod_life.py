@@ -276,8 +276,11 @@ def test_a_damaged_pod_hides_no_other(pods: Pods) -> None:
 def test_a_detached_pod_that_fails_before_it_is_ready_says_so(pods: Pods) -> None:
     done = pods("run", "-d", "inspect", "--ready", "tcp:80", "--", "exit", "3", status=3)
     assert done.err == (
-        f"pod: pod {done.out.strip()} ended with 3 before it was ready; `pod status` and `pod logs` tell why\n"
+        f"pod: pod {done.out.strip()} ended with 3 before it was ready, decided by its app inspect; "
+        f"`pod logs {done.out.strip()}` may tell why\n"
     )
+    again = pods("restart", done.out.strip(), status=3)
+    assert again.err == done.err
 
 
 def test_a_detached_pod_that_cannot_start_says_why_then_and_later(pods: Pods) -> None:

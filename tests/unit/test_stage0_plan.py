@@ -568,7 +568,7 @@ def test_volumes_without_a_name_are_not_shared() -> None:
 def test_an_image_brings_volumes_of_its_own_unless_the_place_is_taken() -> None:
     found = plan(
         wish(volume=("/srv:/var/lib/a",), mount=("type=tmpfs,target=/var/b",)),
-        images=(image(volumes=("/var/lib/a/", "/var/b", "/var/c", "relative", "/", "/odd\n")),),
+        images=(image(volumes=("/var/lib/a/", "/var/b", "/var/c", "/var/c/", "relative", "/", "/odd\n")),),
     )
     assert [mount.target for mount in found.apps[0].mounts] == ["/var/c", "/var/lib/a"]
     assert {volume.kind for volume in found.volumes} == {VolumeKind.HOST, VolumeKind.IMPLICIT}
