@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stage0.image import ImageError, MergedTree, Store
-from stage0.image.copy import copy_directory, copy_tree
+from stage0.image.copy import copy_directory
 from stage0.image.tree import Entry, children
 from tests.image_archives import (
     archive,
@@ -189,7 +189,7 @@ def test_a_copy_has_the_labels_of_the_place_it_is_made_in(tmp_path):
         os.setxattr(path, "security.selinux", b"system_u:object_r:container_ro_file_t:s0")
         os.setxattr(path, "user.kept", b"1")
     (tmp_path / "made").mkdir()
-    copy_tree(Entry(source, source.stat()), tmp_path / "made" / "copy")
+    copy_directory(MergedTree([source]), "/", tmp_path / "made" / "copy")
     (tmp_path / "made" / "file").write_text("x")
     for copied in (tmp_path / "made" / "copy", tmp_path / "made" / "copy" / "file"):
         assert os.getxattr(copied, "user.kept") == b"1"
