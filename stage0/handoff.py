@@ -216,6 +216,11 @@ def joining() -> Any:  # noqa: ANN401  see _stage1
     return _stage1("joining")
 
 
+def plans(directory: PodDir) -> Any:  # noqa: ANN401  see _stage1
+    """What a start would write of a running pod before a change and after; made anew for each change."""
+    return _stage1("replanning").Plans(directory)
+
+
 def limit(
     old: PodManifest, new: PodManifest, pod: PodDir, leader: int, app: str | None, *, best_effort: bool
 ) -> list[str]:

@@ -9,10 +9,8 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 
-from stage1 import base, devices, host, hostfiles, limit, plan, resources
+from stage1 import launch
 from stage1.contract import PodDir, PodManifest
-from stage1.limits import has_limits
-from stage1.render import render
 
 _COMPARED = ("units/", "etc/", "apps/", "nspawn.json", "launch")
 _NETWORK = {"netns", "sysctl", "link", "address", "route", "rules", "unlink"}
@@ -32,15 +30,8 @@ def changes(pod: PodManifest, directory: PodDir) -> str:
 
 def _planned(pod: PodManifest, directory: PodDir) -> Iterator[tuple[str, str]]:
     """With the host as it is now; whether the pod stays in its unit is taken from the last time."""
-    cache = directory.root.cache
-    facts = host.facts(cache, devices.allowed(pod))
-    limited = limit.limited(pod, facts, own_unit=False) if has_limits(pod) else limit.Limited(pod)
-    jobs = plan.jobs(limited.pod, facts, keep_unit="--keep-unit" in _last_argv(directory))
-    texts = render(jobs, resources.template_path(), cache / "rendered")
-    root = base.ensure(directory.root, base.recipes(pod))
-    found = plan.launch_plan(
-        limited.pod, directory, facts, texts, root, hostfiles.read(pod), None, limited.steps
-    )
+    keep = directory.nspawn.exists() and launch.stays_in_its_unit(directory)
+    found = launch.drawn(pod, directory, lambda: None, keep_unit=keep).plan
     yield from _readable(found.files)
     for name, target in found.links.items():
         yield name, f"-> {target}\n"
@@ -78,11 +69,3 @@ def _of_network(words: list[str]) -> bool:
 
 def _words(block: bytes) -> list[str]:
     return [word.decode(errors="surrogateescape") for word in block.split(b"\0")]
-
-
-def _last_argv(directory: PodDir) -> list[str]:
-    try:
-        found: list[str] = json.loads(directory.nspawn.read_bytes())["argv"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return found

@@ -8,92 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from stage1 import base, command, control, devices, host, hostfiles, identity, limit, plan, resources
+from stage1 import command, control, devices, host, plan, resources, rewriting
 from stage1.change import hold, invocation
-from stage1.contract import App, ConflictError, NetworkMode, PodDir, PodError, PodManifest
-from stage1.contract.values import NamedTuple
-from stage1.difference import Difference, difference, lacking
-from stage1.limits import has_limits
-from stage1.network.model import Wiring
+from stage1.contract import App, ConflictError, PodDir, PodError, PodManifest
+from stage1.difference import Difference, difference
 from stage1.pidone import PidOne, PidOneError
 from stage1.plan import LaunchPlan
-from stage1.render import render
+from stage1.replanning import Planned, Plans
 from stage1.units import is_activated, service_name, socket_unit_name
 
 _DECIDE, _NOTIFY = "pod-decide.service", "pod-notify.service"
 
 
-class Planned(NamedTuple):
-    """A pod as it is to be, what its `run/` then says, and what both were made of."""
-
-    pod: PodManifest
-    plan: LaunchPlan
-    wiring: Wiring | None
-    own: tuple[str, ...]
-
-
-_known: list[
-    tuple[PodManifest, PodDir, Planned]
-] = []  # of the change under way: each step asks for the same two
-
-
-def planned(pod: PodManifest, directory: PodDir) -> Planned:
-    """What a start would write, in the network that the pod has already."""
-    for known in _known:
-        if known[:2] == (pod, directory):
-            return known[2]
-    found = _planned(pod, directory)
-    _known.append((pod, directory, found))
-    return found
-
-
-def _planned(pod: PodManifest, directory: PodDir) -> Planned:
-    cache = directory.root.cache
-    facts = host.facts(cache, devices.allowed(pod))
-    limited = limit.limited(pod, facts, own_unit=False) if has_limits(pod) else limit.Limited(pod)
-    keep = "--keep-unit" in json.loads(directory.nspawn.read_bytes())["argv"]
-    texts = render(
-        plan.jobs(limited.pod, facts, keep_unit=keep), resources.template_path(), cache / "rendered"
-    )
-    wiring = _wiring(pod, directory)
-    files = hostfiles.read(pod)
-    if wiring is not None:
-        files = files._replace(resolv=wiring.resolv)
-    root = base.ensure(directory.root)
-    found = plan.launch_plan(limited.pod, directory, facts, texts, root, files, wiring, limited.steps)
-    own = tuple(identity.files(pod, files, living=plan.living(pod, wiring)))
-    return Planned(limited.pod, found, wiring, own)
-
-
-def _wiring(pod: PodManifest, directory: PodDir) -> Wiring | None:
-    if pod.network in {NetworkMode.HOST, NetworkMode.NONE}:
-        return None
-    from stage1.network.memory import remembered  # noqa: PLC0415  not for pods on the host's network
-
-    return remembered(pod, directory)
-
-
-def missing(before: PodManifest, after: PodManifest, directory: PodDir) -> list[str]:
-    """What this pod can only get by another start, in words for people."""
-    _known.clear()
-    return lacking(planned(before, directory).plan, planned(after, directory).plan)
-
-
-def check(before: PodManifest, after: PodManifest, directory: PodDir) -> None:
-    """ConflictError for what this pod can only get by another start; the first step of a change."""
-    if more := missing(before, after, directory):
-        raise ConflictError(
-            f"a running pod cannot get {'; '.join(more)}",
-            hint="make the pod with it, or add the app while the pod does not run",
-        )
-
-
 def join(
-    directory: PodDir,
+    plans: Plans,
     leader: int,
     before: PodManifest,
     after: PodManifest,
@@ -104,21 +35,22 @@ def join(
 
     What it does until `settle` is not the pod's end, nor is what those do that came `earlier` in the same change.
     """
-    old, new = put(directory, leader, before, after, name)
+    directory = plans.directory
+    old, new = put(plans, leader, before, after, name)
     app = next(one for one in new.pod.apps if one.name == name)
     trial = plan.policy(new.pod, joining=(*earlier, name)).encode()
     files = difference(old.plan, new.plan)
-    _write(directory, files._replace(changed={**files.changed, "etc/policy": trial}))
+    rewriting.write(directory, files._replace(changed={**files.changed, "etc/policy": trial}))
     with PidOne(leader) as systemd:
         systemd.call("Reload")
         _start(systemd, directory, app)
 
 
 def put(
-    directory: PodDir, leader: int, before: PodManifest, after: PodManifest, name: str
+    plans: Plans, leader: int, before: PodManifest, after: PodManifest, name: str
 ) -> tuple[Planned, Planned]:
     """Streams and mounts of an app of `after`, and both plans. Of an app that was there, `leave` left what is kept."""
-    old, new = planned(before, directory), planned(after, directory)
+    old, new, directory = plans.of(before), plans.of(after), plans.directory
     app = next(one for one in new.pod.apps if one.name == name)
     was = next((one for one in old.pod.apps if one.name == name), None)
     _open_streams(directory, old.plan, new.plan, name)
@@ -260,22 +192,20 @@ def _app_of(record: Path) -> str | None:
     return found
 
 
-def settle(directory: PodDir, leader: int, one: PodManifest, other: PodManifest, *, decide: bool) -> None:
+def settle(plans: Plans, leader: int, one: PodManifest, other: PodManifest, *, decide: bool) -> None:
     """Let `run/` say of everything in which the pod `other` differs from it what `one` says, which the pod is.
 
     `decide`: an app of it may have ended while it was joining, and whether the pod is over was not asked then.
     """
-    wanted, unwanted = planned(one, directory), planned(other, directory)
+    wanted, unwanted, directory = plans.of(one), plans.of(other), plans.directory
     every = difference(unwanted.plan, wanted.plan)
     policy = {"etc/policy": wanted.plan.files["etc/policy"]}  # what lies there may be that of a trial
     every = every._replace(changed={**every.changed, **policy})
-    for name in (*every.changed, *every.removed):
-        _beside(directory.run / name).unlink(missing_ok=True)
-    files = _different_now(directory, every)
+    files = rewriting.left_to_do(directory, every)
     if files.of_units:
         _write_units(directory, leader, files)
     else:
-        _write(directory, files)
+        rewriting.write(directory, files)
     _allow(leader, devices.allowed_of((*one.apps, *other.apps)), devices.allowed(one))
     # after the policy: an app that ends from here on is judged by the reaper
     if decide and any(_is_final(directory, app.name) for app in one.apps):
@@ -292,7 +222,7 @@ def _write_units(directory: PodDir, leader: int, files: Difference) -> None:
     with PidOne(leader) as systemd:
         for unit in gone:
             _stop(systemd, unit)
-        _write(directory, files)
+        rewriting.write(directory, files)
         systemd.call("Reload")
 
 
@@ -301,41 +231,3 @@ def _is_final(directory: PodDir, name: str) -> bool:
         return bool(json.loads(directory.result(name).read_bytes()).get("final"))
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _different_now(directory: PodDir, files: Difference) -> Difference:
-    changed = {name: text for name, text in files.changed.items() if _content(directory.run / name) != text}
-    removed = tuple(name for name in files.removed if os.path.lexists(directory.run / name))
-    return Difference(changed, removed)
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-def _write(directory: PodDir, files: Difference) -> None:
-    """Each by rename: PID 1, the reaper and whoever enters read a whole file, the old one or the new one."""
-    for name, content in _in_order(files.changed).items():
-        path = directory.run / name
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        beside = _beside(path)
-        beside.write_bytes(content)
-        beside.chmod(0o644)
-        beside.replace(path)
-    for name in files.removed:
-        (directory.run / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # of `apps/APP/words`
-            if name.startswith("apps/"):
-                (directory.run / name).parent.rmdir()
-
-
-def _beside(path: Path) -> Path:
-    """Where the next content of a file waits: under a name that nobody takes for one of his own."""
-    return path.with_name(f".{path.name}.new")
-
-
-def _in_order(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return dict(sorted(files.items()))

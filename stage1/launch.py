@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
 from stage1 import base, devices, host, hostfiles, limit, plan, resources
 from stage1.contract import HostError, PodDir, PodManifest, codec
@@ -14,6 +15,10 @@ from stage1.install import install
 from stage1.limits import has_limits
 from stage1.network.drivers import driver
 from stage1.render import render
+
+if TYPE_CHECKING:
+    from stage1.identity import HostFiles
+    from stage1.network.model import Wiring
 
 
 class MonitorOptions(NamedTuple):
@@ -26,6 +31,15 @@ class MonitorOptions(NamedTuple):
     again: bool = False
 
 
+class Drawn(NamedTuple):
+    """A pod with the limits that hold here, what its `run/` then says, and what else went into that."""
+
+    limited: limit.Limited
+    plan: plan.LaunchPlan
+    files: HostFiles
+    wiring: Wiring | None
+
+
 def load(directory: PodDir) -> PodManifest:
     """The manifest of a pod directory; UsageError if it is not one."""
     try:
@@ -33,6 +47,32 @@ def load(directory: PodDir) -> PodManifest:
     except OSError as error:
         raise HostError(f"{directory.manifest}: {error.strerror}", hint="is this a pod directory?") from None
     return codec.decode(data, where=str(directory.manifest))
+
+
+def drawn(
+    pod: PodManifest,
+    directory: PodDir,
+    wire: Callable[[], Wiring | None],
+    *,
+    keep_unit: bool,
+    own_unit: bool = False,
+) -> Drawn:
+    """What a start would write, with the host as it is now; HostError for what this host cannot do.
+
+    `wire`: says what the pod's network is, after its limits have been found to hold.
+    """
+    cache = directory.root.cache
+    facts = host.facts(cache, devices.allowed(pod))
+    limited = limit.limited(pod, facts, own_unit=own_unit) if has_limits(pod) else limit.Limited(pod)
+    wiring = wire()
+    jobs = plan.jobs(limited.pod, facts, keep_unit=keep_unit)
+    texts = render(jobs, resources.template_path(), cache / "rendered")
+    files = hostfiles.read(pod)
+    if wiring is not None:
+        files = files._replace(resolv=wiring.resolv)
+    own_root = base.ensure(directory.root, base.recipes(pod))
+    found = plan.launch_plan(limited.pod, directory, facts, texts, own_root, files, wiring, limited.steps)
+    return Drawn(limited, found, files, wiring)
 
 
 def prepare(
@@ -43,22 +83,18 @@ def prepare(
     `start`: the host's side of the pod's network is made, and addresses and ports are taken for it.
     The result is the pod with the limits that this host enforces, and names those that it cannot.
     """
-    cache = directory.root.cache
-    facts = host.facts(cache, devices.allowed(pod))
     own = keep_unit is None and host.main_process_of_a_unit(dict(os.environ), os.getpid())
-    limited = limit.limited(pod, facts, own_unit=own) if has_limits(pod) else limit.Limited(pod)
-    wiring = driver(pod.network).wire(pod, directory, start=start)
-    jobs = plan.jobs(limited.pod, facts, keep_unit=keep_unit or own)
-    texts = render(jobs, resources.template_path(), cache / "rendered")
-    files = hostfiles.read(pod)
-    if wiring is not None:
-        files = files._replace(resolv=wiring.resolv)
-    own_root = base.ensure(directory.root, base.recipes(pod))
-    found = plan.launch_plan(limited.pod, directory, facts, texts, own_root, files, wiring, limited.steps)
-    install(found, directory)
-    if limited.refused:
-        directory.unenforced.write_text("".join(f"{reason}\n" for reason in limited.refused))
-    return limited
+    found = drawn(
+        pod,
+        directory,
+        lambda: driver(pod.network).wire(pod, directory, start=start),
+        keep_unit=keep_unit or own,
+        own_unit=own,
+    )
+    install(found.plan, directory)
+    if found.limited.refused:
+        directory.unenforced.write_text("".join(f"{reason}\n" for reason in found.limited.refused))
+    return found.limited
 
 
 def monitor_argv(directory: PodDir, options: MonitorOptions) -> list[str]:
@@ -93,9 +129,10 @@ def become_monitor(directory: PodDir, options: MonitorOptions) -> NoReturn:
 
 def again(directory: PodDir, options: MonitorOptions) -> NoReturn:
     """Start a pod once more whose monitor this process was: under the same lock, in the same unit."""
-    prepare(
-        load(directory),
-        directory,
-        keep_unit="--keep-unit" in json.loads(directory.nspawn.read_bytes())["argv"],
-    )
+    prepare(load(directory), directory, keep_unit=stays_in_its_unit(directory))
     become_monitor(directory, options)
+
+
+def stays_in_its_unit(directory: PodDir) -> bool:
+    """Whether systemd-nspawn was told so at the last start, and makes no scope for the pod."""
+    return "--keep-unit" in json.loads(directory.nspawn.read_bytes())["argv"]

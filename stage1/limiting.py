@@ -20,6 +20,7 @@ from stage1.limitchanges import Change, bus_changes, file_changes
 from stage1.limits import Groups
 from stage1.pidone import PidOne
 from stage1.render import render
+from stage1.rewriting import replace
 from stage1.units import service_name
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -223,22 +224,15 @@ def _limit_inside(
     before = unit.read_bytes()
     texts = render(jobs, resources.template_path(), directory.root.cache / "rendered")
     with PidOne(leader) as systemd:
-        _replace(unit, texts[unit.name].encode())
+        replace(unit, texts[unit.name].encode())
         try:
             systemd.call("Reload")
             found = [(name.decode(), _variant(value)) for name, value in changes.items()]
             systemd.call("SetUnitProperties", "sba(sv)", unit.name, True, found)
         except BaseException:
-            _replace(unit, before)
+            replace(unit, before)
             raise
 
 
 def _variant(value: object) -> Variant:
     return Variant("ay", value) if isinstance(value, bytes) else Variant("t", value)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}")
-    beside.write_bytes(content)
-    beside.chmod(0o644)
-    beside.replace(path)

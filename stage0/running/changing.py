@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from stage0 import handoff, layout
 from stage0.plan.changes import Change, stages
@@ -91,8 +92,10 @@ def apply(pod: Pod, change: Change) -> PodManifest:
     known = {volume.name for volume in change.before.volumes}
     more = tuple(volume for volume in change.after.volumes if volume.name not in known)
     layout.check_sources(change.after._replace(volumes=more, apps=tuple(change.added)))
+    plans = None
     if leader is not None:
-        handoff.joining().check(change.before, change.after, pod.directory)
+        plans = handoff.plans(pod.directory)
+        plans.check(change.before, change.after)
         change = change._replace(running=tuple(_stopped_by(leader, change)))
     _write(pod.directory, change)
     try:
@@ -101,22 +104,16 @@ def apply(pod: Pod, change: Change) -> PodManifest:
             change = change._replace(after=after)
             _write(pod.directory, change)
         if leader is not None:
-            _carry_out(pod.directory, leader, change)
+            _carry_out(plans, leader, change)
         layout.rewrite(after, pod.directory)
     except BaseException:
         with contextlib.suppress(PodError, OSError):  # what went wrong first is what the user is told
-            _settle_again(pod)
+            _settle(_now(pod), plans)
         raise
-    with contextlib.suppress(
-        ConflictError
-    ):  # it is ending: the change is made, and whoever comes next tidies up
-        _settle_again(pod)
+    # it may have ended meanwhile; if it is just ending, the change is made, and whoever comes next tidies up
+    with contextlib.suppress(ConflictError):
+        _settle(_now(pod), plans)
     return after
-
-
-def _settle_again(pod: Pod) -> None:
-    """It may have ended meanwhile."""
-    _settle(_now(pod))
 
 
 def _stopped_by(leader: int, change: Change) -> Iterator[str]:
@@ -125,13 +122,13 @@ def _stopped_by(leader: int, change: Change) -> Iterator[str]:
         yield from handoff.joining().dependents(leader, old.name)
 
 
-def _carry_out(directory: PodDir, leader: int, change: Change) -> None:
+def _carry_out(plans: Any, leader: int, change: Change) -> None:  # noqa: ANN401  of stage1
     joining = handoff.joining()
     for stage in stages(change):
         if stage.old is not None:
             new = next(app for app in stage.after.apps if app.name == stage.name)
-            joining.leave(directory, leader, stage.old, new)
-        joining.join(directory, leader, stage.before, stage.after, stage.name, stage.earlier)
+            joining.leave(plans.directory, leader, stage.old, new)
+        joining.join(plans, leader, stage.before, stage.after, stage.name, stage.earlier)
 
 
 def settle(pod: Pod) -> None:
@@ -153,13 +150,13 @@ def note(directory: PodDir, change: Change) -> None:
         history.note(directory, "app-remove", app.name)
 
 
-def _settle(pod: Pod) -> Change | None:
+def _settle(pod: Pod, plans: Any = None) -> Change | None:  # noqa: ANN401  of stage1
     change = read(pod.directory)
     if change is None:
         return None
     now = manifest(pod.directory)
     if (leader := leader_of(pod)) is not None:
-        _settle_running(pod.directory, leader, now, change)
+        _settle_running(plans or handoff.plans(pod.directory), leader, now, change)
     else:
         _remove_places(pod.directory, now)
     _remove_data(pod.directory, now)
@@ -167,8 +164,8 @@ def _settle(pod: Pod) -> Change | None:
     return change
 
 
-def _settle_running(directory: PodDir, leader: int, now: PodManifest, change: Change) -> None:
-    joining = handoff.joining()
+def _settle_running(plans: Any, leader: int, now: PodManifest, change: Change) -> None:  # noqa: ANN401  of stage1
+    joining, directory = handoff.joining(), plans.directory
     other = change.before if now == change.after else change.after
     back = Change(before=other, after=now)
     for app in back.removed:
@@ -176,9 +173,9 @@ def _settle_running(directory: PodDir, leader: int, now: PodManifest, change: Ch
     if now != change.after:
         for old, new in back.replaced:
             joining.leave(directory, leader, old, new)
-            joining.put(directory, leader, other, now, new.name)
+            joining.put(plans, leader, other, now, new.name)
             directory.result(new.name).unlink(missing_ok=True)  # of a trial that nobody is to judge by
-    joining.settle(directory, leader, now, other, decide=now == change.after)
+    joining.settle(plans, leader, now, other, decide=now == change.after)
     for app in back.removed:
         joining.forget(directory, app.name)
     started = {new.name for _, new in change.replaced} if now == change.after else set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from stage0 import handoff, layout
 from stage0.plan import reloading, replacement
@@ -38,10 +39,11 @@ def _with_apps(found: Plan, new: PodManifest, directory: PodDir) -> Plan:
     """Apps that come, are replaced and go; which of them have to wait is found out one by one."""
     changes, now = found.changes, found.live
     changed = {*changes.add, *changes.replace}
+    plans = handoff.plans(directory) if changed else None
     later: dict[str, str] = {}
     for app in in_order(new.apps):
         if app.name in changed:
-            if why := _obstacle(now, new, app, directory):
+            if why := _obstacle(now, new, app, plans):
                 later[app.name] = why
             else:
                 now = replacement.adopted(now, new, app.name)
@@ -53,11 +55,11 @@ def _with_apps(found: Plan, new: PodManifest, directory: PodDir) -> Plan:
     return Plan(_without(changes, later, kept)._replace(remove=removed), found.live, now)
 
 
-def _obstacle(now: PodManifest, new: PodManifest, app: App, directory: PodDir) -> str | None:
+def _obstacle(now: PodManifest, new: PodManifest, app: App, plans: Any) -> str | None:  # noqa: ANN401  of stage1
     if absent := sorted(replacement.waits_for(app) - {one.name for one in now.apps}):
         return f"it waits for {absent[0]}"
     candidate = replacement.adopted(now, new, app.name)
-    return "; ".join(handoff.joining().missing(now, candidate, directory)) or None
+    return "; ".join(plans.missing(now, candidate)) or None
 
 
 def _without(changes: Changes, later: dict[str, str], kept: dict[str, str]) -> Changes:
@@ -119,7 +121,7 @@ def _replace(pod: Pod, found: Plan) -> None:
 def _settle_files(directory: PodDir, old: PodManifest, live: PodManifest) -> None:
     """When apps could not be changed, `run/` says what it said before."""
     if (leader := results.live_process(directory.leader)) is not None:
-        handoff.joining().settle(directory, leader, old, live, decide=False)
+        handoff.joining().settle(handoff.plans(directory), leader, old, live, decide=False)
 
 
 def _mount_again(pod: Pod, after: PodManifest, record: Record) -> None:
