@@ -7,6 +7,7 @@ from stage1.contract.values import NamedTuple
 
 TYPE_CHECKING = False  # that of `typing`, which `pod exec` has no time to import
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
 DETACH_KEYS = "ctrl-p,ctrl-q"
@@ -77,6 +78,16 @@ class EnterRequest(NamedTuple):
     preserve_fds: str | None = None
     whole_pod: bool = False
     host_tools: bool = False
+
+
+def add_detach_keys(parser: argparse.ArgumentParser) -> None:
+    """The option of all other verbs that take a terminal and may give it back."""
+    parser.add_argument(
+        "--detach-keys",
+        metavar="KEYS",
+        default=DETACH_KEYS,
+        help=f"keys that give the terminal back while the pod goes on ({DETACH_KEYS}); empty: none",
+    )
 
 
 def parse(words: list[str]) -> EnterRequest | None:

@@ -1,4 +1,4 @@
-"""EFFECT. The pod that a word of the command line means: its name's link, the directory it lies in, its lock.
+"""EFFECT. The pod and the app that words of the command line mean: a name's link, a directory, its lock.
 
 `pod exec` needs of a pod no more than this, and so this needs no more than `os`: see `stage1.contract.places`.
 """
@@ -7,8 +7,17 @@ from __future__ import annotations
 
 import os
 
-from stage1.contract.errors import ConflictError, NotFoundError
-from stage1.contract.places import NAMES, PODS, STATES, is_start_of_uuid, is_uuid, pod_directory
+from stage1.contract.errors import ConflictError, NotFoundError, UsageError
+from stage1.contract.places import (
+    ENTER,
+    NAMES,
+    PODS,
+    STATES,
+    TWIN_SUFFIX,
+    is_start_of_uuid,
+    is_uuid,
+    pod_directory,
+)
 from stage1.contract.running import is_locked
 
 
@@ -38,6 +47,31 @@ def owner_of(root: str, name: str) -> str | None:
 def label(root: str, uuid: str) -> str:
     """What people call a pod: its name, or its UUID where it has none."""
     return next((name for name in listing(f"{root}/{NAMES}") if owner_of(root, name) == uuid), uuid)
+
+
+def choose_app(directory: str, wanted: str | None) -> str:
+    """The app asked for, or the only one."""
+    try:
+        found = os.listdir(f"{directory}/{ENTER}")
+        names = sorted(name for name in found if name[0] != "." and not name.endswith(TWIN_SUFFIX))
+    except FileNotFoundError:
+        raise ConflictError(
+            f"pod {_label(directory)} is not up yet, or was started by an older version", hint="try again"
+        ) from None
+    if wanted is None and len(names) != 1:
+        raise UsageError(
+            f"pod {_label(directory)} has {len(names)} apps", hint=f"choose: --app {'|'.join(names)}"
+        )
+    if wanted is not None and wanted not in names:
+        raise NotFoundError(
+            f"pod {_label(directory)} has no app {wanted!r}", hint=f"its apps: {', '.join(names)}"
+        )
+    return wanted or names[0]
+
+
+def _label(directory: str) -> str:
+    root, _, _, uuid = directory.rsplit("/", 3)
+    return label(root, uuid)
 
 
 def listing(directory: str | os.PathLike[str]) -> list[str]:

@@ -24,6 +24,8 @@ TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
     from typing import Any
 
+    from stage1.contract import PodManifest
+
 _TRIES, _MOMENT = 100, 0.001
 
 
@@ -230,6 +232,13 @@ def _names_locked(root: DataRoot) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def manifest(directory: PodDir) -> PodManifest:
+    """`pod.json`, checked: somebody may have edited it."""
+    from stage1.contract import codec  # noqa: PLC0415  who only looks for a pod needs none
+
+    return codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
 
 
 def read_manifest(directory: PodDir) -> dict[str, Any]:

@@ -69,12 +69,6 @@ def require_mutable(pod: Pod) -> None:
         )
 
 
-def manifest(directory: PodDir) -> PodManifest:
-    """`pod.json`, checked."""
-    found: PodManifest = codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
-    return found
-
-
 def leader_of(pod: Pod) -> int | None:
     """PID 1 of a pod that runs and can be spoken to, None for one that does not run."""
     if pod.word != "running":
@@ -134,9 +128,9 @@ def _carry_out(plans: Any, leader: int, change: Change) -> None:  # noqa: ANN401
 def settle(pod: Pod) -> None:
     """Let a pod that is held be what its `pod.json` says; what a killed command did after all is an event now."""
     if pod.word == "running" and pod.directory.limiting.exists():
-        limitnote.settle(pod.directory, manifest(pod.directory))
+        limitnote.settle(pod.directory, lifecycle.manifest(pod.directory))
     change = _settle(pod)
-    if change is not None and manifest(pod.directory) == change.after:
+    if change is not None and lifecycle.manifest(pod.directory) == change.after:
         note(pod.directory, change)
 
 
@@ -154,7 +148,7 @@ def _settle(pod: Pod, plans: Any = None) -> Change | None:  # noqa: ANN401  of s
     change = read(pod.directory)
     if change is None:
         return None
-    now = manifest(pod.directory)
+    now = lifecycle.manifest(pod.directory)
     if (leader := leader_of(pod)) is not None:
         _settle_running(plans or handoff.plans(pod.directory), leader, now, change)
     else:
@@ -186,7 +180,7 @@ def _settle_running(plans: Any, leader: int, now: PodManifest, change: Change) -
 def settle_ended(directory: PodDir) -> None:
     """The same for a pod that does not run and whose lock we have."""
     if read(directory) is not None:
-        now = manifest(directory)
+        now = lifecycle.manifest(directory)
         _remove_places(directory, now)
         _remove_data(directory, now)
         directory.change.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from stage0 import layout
 from stage0.plan import limitchange
-from stage0.pods import history, limits
+from stage0.pods import history, lifecycle, limits
 from stage0.pods.lifecycle import Pod
 from stage0.request import PodRequest
 from stage0.running import changing, limitnote
@@ -17,7 +17,7 @@ from stage1.contract import PodManifest, codec
 def change(pod: Pod, app: str | None, wish: PodRequest, *, best_effort: bool) -> list[str]:
     """All of it or nothing; what this host cannot enforce of it is told."""
     with changing.held(pod.directory.root, pod.uuid) as held:
-        old = changing.manifest(held.directory)
+        old = lifecycle.manifest(held.directory)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         found = limitchange.limits_after(limitchange.resources_of(old, app), wish, memory)
         new = limitchange.with_resources(old, app, found, best_effort=best_effort)

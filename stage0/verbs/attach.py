@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from stage0 import entering, handoff
+from stage0 import entering, finding, handoff
 from stage0.pods import lifecycle, logfiles, results, signals
 from stage0.pods.lifecycle import Pod
 from stage0.pods.watching import Watch
@@ -18,7 +18,6 @@ from stage0.running import attaching
 from stage0.running.attaching import Attachment, Streams
 from stage0.running.detachkeys import DetachKeys
 from stage0.settings import Settings
-from stage0.verbs.exec import choose_app
 from stage1.contract import ConflictError, PodDir, PodError, UsageError
 
 _END_OF_TERMINAL = b"i\x04"
@@ -39,12 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="signals that come for us (Ctrl-C, SIGTERM, ...) go to the app; otherwise they only detach",
     )
     parser.add_argument("-n", "--tail", metavar="LINES", type=int, default=0, help="its last LINES first")
-    parser.add_argument(
-        "--detach-keys",
-        metavar="KEYS",
-        default=entering.DETACH_KEYS,
-        help=f"keys that detach from a terminal ({entering.DETACH_KEYS}); empty: none",
-    )
+    entering.add_detach_keys(parser)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -55,7 +49,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     pod = lifecycle.find(settings.data, arguments.pod)
     if not pod.running:
         raise ConflictError(f"pod {pod.label} is not running", hint="what it printed: `pod logs`")
-    app = choose_app(str(pod.directory.path), arguments.app)
+    app = finding.choose_app(str(pod.directory.path), arguments.app)
     if (result := _final(pod.directory, app)) is not None:
         raise ConflictError(
             f"app {app} has ended with {result['status']}", hint="what it printed: `pod logs --app`"

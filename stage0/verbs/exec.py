@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from stage0 import entering
-from stage1.contract.errors import ConflictError, NotFoundError, UsageError
+from stage1.contract.errors import ConflictError, UsageError
 from stage1.contract.places import ENTER, RUN, TWIN_SUFFIX, pod_directory
 
 TYPE_CHECKING = False  # that of `typing`, which this has no time to import
@@ -51,37 +51,10 @@ def enter(request: EnterRequest, settings: Settings) -> int:
     if state != RUN or not running:
         raise ConflictError(f"pod {request.pod} is not running", hint="`pod ps` lists the pods that are")
     directory = pod_directory(settings.place, state, uuid)
-    app = "-" if request.whole_pod else choose_app(directory, request.app)
+    app = "-" if request.whole_pod else finding.choose_app(directory, request.app)
     if not request.whole_pod:
         _need_filters(directory, app)
     handoff.enter(directory, options, app, list(request.command))
-
-
-def choose_app(directory: str, wanted: str | None) -> str:
-    """The app asked for, or the only one."""
-    try:
-        found = os.listdir(f"{directory}/{ENTER}")
-        names = sorted(name for name in found if name[0] != "." and not name.endswith(TWIN_SUFFIX))
-    except FileNotFoundError:
-        raise ConflictError(
-            f"pod {_label(directory)} is not up yet, or was started by an older version", hint="try again"
-        ) from None
-    if wanted is None and len(names) != 1:
-        raise UsageError(
-            f"pod {_label(directory)} has {len(names)} apps", hint=f"choose: --app {'|'.join(names)}"
-        )
-    if wanted is not None and wanted not in names:
-        raise NotFoundError(
-            f"pod {_label(directory)} has no app {wanted!r}", hint=f"its apps: {', '.join(names)}"
-        )
-    return wanted or names[0]
-
-
-def _label(directory: str) -> str:
-    from stage0 import finding  # noqa: PLC0415  for mistakes only
-
-    root, _, _, uuid = directory.rsplit("/", 3)
-    return finding.label(root, uuid)
 
 
 def _need_filters(directory: str, app: str) -> None:

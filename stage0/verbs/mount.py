@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stage0 import finding
 from stage0.pods import lifecycle
 from stage0.pods.lifecycle import Pod
 from stage0.running import changing, livemount, livemounts
 from stage0.running.livemounts import Record
 from stage0.settings import Settings
 from stage0.show import as_json, printable, table
-from stage0.verbs.exec import choose_app
 from stage1.contract import ConflictError
 
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _add(pod: Pod, arguments: argparse.Namespace) -> int:
     wanted = livemount.parse(arguments.mount, directory=str(Path.cwd()))
-    app = choose_app(str(pod.directory.path), arguments.app)
+    app = finding.choose_app(str(pod.directory.path), arguments.app)
     name = lifecycle.read_manifest(pod.directory).get("name")
     machine = name if isinstance(name, str) else f"pod-{pod.uuid}"
     with livemounts.locked(pod.directory):

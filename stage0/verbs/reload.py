@@ -17,7 +17,7 @@ from stage0.request import arguments as words
 from stage0.running import changing, reloading
 from stage0.settings import Settings
 from stage0.show import printable
-from stage0.verbs.run import warn
+from stage0.verbs import warn
 from stage1.contract import ConflictError, PodManifest
 
 
@@ -47,9 +47,9 @@ def _reload(pod: Pod, arguments: argparse.Namespace, settings: Settings) -> list
         return [f"needs a restart: {name}" for name in _rendered(pod)]
     store = Store(settings.root)
     with store.hold():
-        new = _wanted(changing.manifest(pod.directory), arguments, settings, store)
+        new = _wanted(lifecycle.manifest(pod.directory), arguments, settings, store)
         with changing.held(settings.data, pod.uuid) as pod, holding(new, settings):
-            old = changing.manifest(pod.directory)
+            old = lifecycle.manifest(pod.directory)
             found = reloading.compare(old, new, pod.directory)
             if not arguments.dry_run:
                 for reason in reloading.apply(pod, old, new, found):
@@ -70,7 +70,7 @@ def _wanted(
 
 def _rendered(pod: Pod) -> list[str]:
     """Files that another start would write otherwise."""
-    text = handoff.changes(changing.manifest(pod.directory), pod.directory)
+    text = handoff.changes(lifecycle.manifest(pod.directory), pod.directory)
     lines = (line for line in text.splitlines() if line.startswith("--- "))
     return [line.removeprefix("--- ").split("\t")[0] for line in lines]
 

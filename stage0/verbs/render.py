@@ -10,8 +10,8 @@ from pathlib import Path
 from stage0 import handoff
 from stage0.pods import lifecycle
 from stage0.settings import Settings
-from stage0.verbs.run import warn
-from stage1.contract import ConflictError, PodDir, codec
+from stage0.verbs import warn
+from stage1.contract import ConflictError, PodDir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +45,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 f"pod {lifecycle.label(directory)} has run: its results and logs are in {directory.run}",
                 hint="`pod start` renders anew; or remove that directory first",
             )
-        manifest = codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest))
-        handoff.render(manifest, directory, warn)
+        handoff.render(lifecycle.manifest(directory), directory, warn)
     finally:
         os.close(lock)
     sys.stdout.write(f"{directory.run}\n")
@@ -55,8 +54,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _diff(directory: PodDir) -> int:
     """A running or ended pod is compared as well: nothing of it is touched."""
-    found = handoff.changes(
-        codec.decode(directory.manifest.read_bytes(), where=str(directory.manifest)), directory
-    )
+    found = handoff.changes(lifecycle.manifest(directory), directory)
     sys.stdout.write(found)
     return 1 if found else 0

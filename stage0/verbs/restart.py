@@ -10,8 +10,8 @@ from stage0 import handoff, quantities
 from stage0.pods import lifecycle, signals
 from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
-from stage0.verbs.run import ended_early, warn
-from stage0.verbs.start import claim, manifest_of
+from stage0.verbs import warn
+from stage0.verbs.start import claim, ended_early
 from stage1.contract import ConflictError
 
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     for pod in pods:
         signals.stop(pod.directory, limit)
         directory, lock = claim(lifecycle.find(settings.data, pod.uuid))
-        manifest = manifest_of(pod._replace(directory=directory))  # as it was when it ended
+        manifest = lifecycle.manifest(directory)  # as it was when it ended
         ready = handoff.detached(manifest, directory, lock, warn)
         os.close(lock)  # our share in its life
         sys.stdout.write(f"{pod.uuid}\n")
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _check_restartable(pod: Pod) -> None:
     """Everything is checked before a pod is stopped."""
-    manifest = manifest_of(pod)
+    manifest = lifecycle.manifest(pod.directory)
     if manifest.remove and pod.running:
         raise ConflictError(
             f"pod {pod.label} was made with --rm: it is removed when it ends",

@@ -14,7 +14,8 @@ from stage0.parsing import Parser
 from stage0.pods import lifecycle, ranges
 from stage0.request.arguments import add_pod_options, request_of
 from stage0.settings import Settings
-from stage1.contract import ConflictError, NotFoundError, PodError, PodManifest, State, codec
+from stage0.verbs import warn
+from stage1.contract import ConflictError, NotFoundError, State, codec
 
 USAGE = (
     "pod run [POD OPTIONS] IMAGE [APP OPTIONS] [-- ARGS] [--- IMAGE …]\n       pod run [POD OPTIONS] -f FILE"
@@ -39,19 +40,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "-t", "--tty", action="store_true", help="give the only app a terminal (else: --stdin)"
     )
-    add_detach_keys(parser)
+    entering.add_detach_keys(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the pod's manifest and make nothing")
     add_pod_options(parser)
-
-
-def add_detach_keys(parser: argparse.ArgumentParser) -> None:
-    """The option of all that take a terminal and may give it back."""
-    parser.add_argument(
-        "--detach-keys",
-        metavar="KEYS",
-        default=entering.DETACH_KEYS,
-        help=f"keys that give the terminal back while the pod goes on ({entering.DETACH_KEYS}); empty: none",
-    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -70,6 +61,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         if not arguments.detach:
             handoff.foreground(pod, directory, lock, warn, detach_keys=keys)
         ready = handoff.detached(pod, directory, lock, warn)
+    from stage0.verbs.start import announce  # noqa: PLC0415  not in the foreground
+
     return announce(pod, lock, settings, ready=ready)
 
 
@@ -83,35 +76,3 @@ def make_room(name: str, settings: Settings) -> None:
         found = lifecycle.find(settings.data, uuid)
         if not removal.remove(found) and found.running:
             raise ConflictError(f"pod {name} runs", hint=f"`pod stop {name}` ends it")
-
-
-def warn(text: str) -> None:
-    """Tell what is no error, before the pod prints anything."""
-    sys.stderr.write(f"pod: {text}\n")
-    sys.stderr.flush()
-
-
-def announce(pod: PodManifest, lock: int, settings: Settings, *, ready: bool) -> int:
-    """Print the UUID of a pod that lives on its own now; `lock` was our share in its life."""
-    os.close(lock)
-    sys.stdout.write(f"{pod.uuid}\n")
-    return 0 if ready else ended_early(pod, settings)
-
-
-def ended_early(pod: PodManifest, settings: Settings) -> int:
-    """The status of a pod that was over before it was ready: that may be as it should be."""
-    from stage0.pods.results import outcome  # noqa: PLC0415  rare
-
-    try:
-        found = lifecycle.find(settings.data, pod.uuid)
-    except NotFoundError:
-        raise PodError(
-            f"pod {pod.label} ended before it was ready, and --rm took its result with it",
-            hint="leave out --rm to see what happened",
-        ) from None
-    ended = outcome(found.directory)
-    if ended.status != 0:
-        who = f", decided by its app {ended.by}" if ended.by else ""
-        why = f": {ended.message}" if ended.message else f"{who}; `pod logs {pod.label}` may tell why"
-        warn(f"pod {pod.label} ended with {ended.status} before it was ready{why}")
-    return ended.status

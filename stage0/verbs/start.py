@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 from stage0 import entering, handoff
 from stage0.pods import lifecycle, ranges
 from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
-from stage0.verbs.run import add_detach_keys, announce, warn
-from stage1.contract import ConflictError, PodDir, PodManifest, State, codec
+from stage0.verbs import warn
+from stage1.contract import ConflictError, NotFoundError, PodDir, PodError, PodManifest, State
 
 STARTABLE = {State.PREPARED, State.RUN, State.EXITED}
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="write the word ready to this descriptor when the pod is, for programs that start pods",
     )
-    add_detach_keys(parser)
+    entering.add_detach_keys(parser)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -36,18 +37,37 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     found = lifecycle.find(settings.data, arguments.pod)
     handoff.require_native(found.directory)
     directory, lock = claim(found)
-    pod = manifest_of(found._replace(directory=directory))
+    pod = lifecycle.manifest(directory)
     ranges.claimed(pod, settings)
     if not arguments.detach:
         handoff.foreground(pod, directory, lock, warn, detach_keys=keys, ready=arguments.ready_fd)
     return announce(pod, lock, settings, ready=handoff.detached(pod, directory, lock, warn))
 
 
-def manifest_of(pod: Pod) -> PodManifest:
-    """The manifest of a pod, checked: somebody may have edited it."""
-    manifest = pod.directory.manifest
-    found: PodManifest = codec.decode(manifest.read_bytes(), where=str(manifest))
-    return found
+def announce(pod: PodManifest, lock: int, settings: Settings, *, ready: bool) -> int:
+    """Print the UUID of a pod that lives on its own now; `lock` was our share in its life."""
+    os.close(lock)
+    sys.stdout.write(f"{pod.uuid}\n")
+    return 0 if ready else ended_early(pod, settings)
+
+
+def ended_early(pod: PodManifest, settings: Settings) -> int:
+    """The status of a pod that was over before it was ready: that may be as it should be."""
+    from stage0.pods.results import outcome  # noqa: PLC0415  rare
+
+    try:
+        found = lifecycle.find(settings.data, pod.uuid)
+    except NotFoundError:
+        raise PodError(
+            f"pod {pod.label} ended before it was ready, and --rm took its result with it",
+            hint="leave out --rm to see what happened",
+        ) from None
+    ended = outcome(found.directory)
+    if ended.status != 0:
+        who = f", decided by its app {ended.by}" if ended.by else ""
+        why = f": {ended.message}" if ended.message else f"{who}; `pod logs {pod.label}` may tell why"
+        warn(f"pod {pod.label} ended with {ended.status} before it was ready{why}")
+    return ended.status
 
 
 def _settle(directory: PodDir) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from stage0.pods import cgroups, results
 from stage0.pods.lifecycle import Pod
-from stage0.verbs.status import describe, status_of
+from stage0.pods.status import describe, status_of
 from stage1.contract import DataRoot, PodDir, State, codec
 from tests.samples import UUID, app, pod
 

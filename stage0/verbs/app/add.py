@@ -10,6 +10,7 @@ from stage0.image import Store
 from stage0.making import holding, obtained
 from stage0.parsing import Parser
 from stage0.plan.changes import Change, with_app
+from stage0.pods import lifecycle
 from stage0.request import AppRequest, PodRequest
 from stage0.request.arguments import ARGUMENTS, NEXT_APP, one_app
 from stage0.request.options import fetching
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     with store.hold():
         (image, *_), now = obtained(request, store, quiet=arguments.quiet)
         with changing.held(settings.data, arguments.pod) as pod:
-            before = changing.manifest(pod.directory)
+            before = lifecycle.manifest(pod.directory)
             after = with_app(before, wish, image, now)
             with holding(after, settings):
                 after = changing.apply(pod, Change(before, after))

@@ -7,8 +7,8 @@ import sys
 
 from stage0 import show
 from stage0.pods import lifecycle
+from stage0.pods.status import describe, status_of
 from stage0.settings import Settings
-from stage0.verbs.status import describe, status_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from stage0.plan.changes import Change, without_apps
+from stage0.pods import lifecycle
 from stage0.running import changing
 from stage0.settings import Settings
 from stage0.show import as_json
@@ -22,7 +23,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Return when they are stopped and gone. The pod goes on, also without any app."""
     names = list(dict.fromkeys(arguments.apps))
     with changing.held(settings.data, arguments.pod) as pod:
-        before = changing.manifest(pod.directory)
+        before = lifecycle.manifest(pod.directory)
         after = changing.apply(pod, Change(before, without_apps(before, names)))
         changing.note(pod.directory, Change(before, after))
     if arguments.json:

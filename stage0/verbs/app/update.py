@@ -7,6 +7,7 @@ import argparse
 from stage0.image import Store
 from stage0.making import obtained
 from stage0.plan.changes import Change, with_image
+from stage0.pods import lifecycle
 from stage0.request import AppRequest
 from stage0.request.options import fetching
 from stage0.running import changing
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     with store.hold():
         (image, *_), now = obtained(request, store, quiet=arguments.quiet)
         with changing.held(settings.data, arguments.pod) as pod:
-            before = changing.manifest(pod.directory)
+            before = lifecycle.manifest(pod.directory)
             app = next((one for one in before.apps if one.name == name), None)
             if app is None:
                 known = ", ".join(one.name for one in before.apps) or "none"
