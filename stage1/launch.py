@@ -71,7 +71,8 @@ def drawn(
     if wiring is not None:
         files = files._replace(resolv=wiring.resolv)
     own_root = base.ensure(directory.root, base.recipes(pod))
-    found = plan.launch_plan(limited.pod, directory, facts, texts, own_root, files, wiring, limited.steps)
+    site = plan.Site(directory, own_root, facts, files, wiring, limited.steps)
+    found = plan.launch_plan(limited.pod, site, texts)
     return Drawn(limited, found, files, wiring)
 
 

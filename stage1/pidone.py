@@ -18,7 +18,6 @@ from typing import Any
 
 from stage1 import dbuswire
 from stage1.contract import ConflictError, HostError, PodError
-from stage1.contract.values import NamedTuple
 from stage1.dbuswire import Message
 
 _MANAGER = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
@@ -26,13 +25,6 @@ _CLONE_NEWUSER, _CLONE_NEWPID = 0x10000000, 0x20000000
 _PATIENCE = 30.0
 _JOB_REMOVED = b"\0JobRemoved\0"
 _LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-class Failure(NamedTuple):
-    """An error reply: its D-Bus name and the sentence."""
-
-    name: str
-    text: str
 
 
 class PidOneError(PodError):

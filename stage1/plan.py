@@ -54,6 +54,17 @@ ALIASES = {
 }
 
 
+class Site(NamedTuple):
+    """What a pod is planned upon: its directory, its own root, and what it has of this host."""
+
+    directory: PodDir
+    base: Path
+    facts: HostFacts
+    files: HostFiles
+    wiring: Wiring | None = None
+    steps: limits.Steps = limits.Steps()
+
+
 class LaunchPlan(NamedTuple):
     """What install writes: files and links by path below `run/`."""
 
@@ -109,33 +120,25 @@ def _app_jobs(app: App, pod: PodManifest, facts: HostFacts) -> Iterator[Job]:
         yield Job("pod/app.socket.j2", name, "socket", units.socket_unit(app, socket))
 
 
-def launch_plan(
-    pod: PodManifest,
-    directory: PodDir,
-    facts: HostFacts,
-    texts: Mapping[str, str],
-    base: Path,
-    host: HostFiles,
-    wiring: Wiring | None = None,
-    limited: limits.Steps = limits.Steps(),  # noqa: B008  a value
-) -> LaunchPlan:
+def launch_plan(pod: PodManifest, site: Site, texts: Mapping[str, str]) -> LaunchPlan:
     """Put rendered texts, tables and the monitor's instructions in their places."""
-    argv = nspawn.argv(facts.nspawn, texts[nspawn.RESULT], pod, directory)
+    directory, wiring = site.directory, site.wiring
+    argv = nspawn.argv(site.facts.nspawn, texts[nspawn.RESULT], pod, directory)
     files = {f"units/{name}": text.encode() for name, text in texts.items() if name != nspawn.RESULT}
     files |= {f"etc/{name}": text.encode() for name, text in user_database(pod).items()}
     files["etc/machine-id"] = pod.uuid.replace("-", "").encode() + b"\n"
     files |= {f"apps/{app.name}/words": block for app in pod.apps if (block := units.command(app).words)}
-    own = identity.files(pod, host, living=living(pod, wiring))
+    own = identity.files(pod, site.files, living=living(pod, wiring))
     files |= {f"identity/etc/{name}": content for name, content in own.items()}
     files["nspawn.json"] = (
         json.dumps({"argv": argv, "environment": nspawn.ENVIRONMENT}, indent=1).encode() + b"\n"
     )
     files["etc/policy"] = policy(pod).encode()
     files |= network_records.files(wiring) if wiring else {}
-    for name, entry in entering.entries(pod, texts, base, nspawn.ENVIRONMENT, directory.root.filters):
+    for name, entry in entering.entries(pod, texts, site.base, nspawn.ENVIRONMENT, directory.root.filters):
         files[f"enter/{name}"] = encode_records(iter(entry.records))
         files[f"enter/{name}{TWIN_SUFFIX}"] = entry.twin
-    launch = tuple(records(pod, directory, facts, argv, base, tuple(own), wiring, limited))
+    launch = tuple(records(pod, site, argv, tuple(own)))
     files["launch"] = encode_records(iter(launch))
     links = {f"units/{alias}": target for alias, target in ALIASES.items()}
     return LaunchPlan(files, links, argv, launch)
@@ -167,33 +170,24 @@ def user_database(pod: PodManifest) -> dict[str, str]:
     }
 
 
-def records(
-    pod: PodManifest,
-    directory: PodDir,
-    facts: HostFacts,
-    argv: tuple[str, ...],
-    base: Path,
-    own: tuple[str, ...],
-    wiring: Wiring | None = None,
-    limited: limits.Steps = limits.Steps(),  # noqa: B008  a value
-) -> Iterator[Record]:
+def records(pod: PodManifest, site: Site, argv: tuple[str, ...], own: tuple[str, ...]) -> Iterator[Record]:
     """The monitor's instructions in the order it carries them out; `own`: files of /etc the pod gives its apps."""
     yield ("version", "1")
     yield ("pod", pod.label)
-    for hierarchy in facts.cgroups:
+    for hierarchy in site.facts.cgroups:
         yield ("cgroup", f"{hierarchy}/pod-{pod.uuid}")
     if pod.userns is not None:
         yield ("userns", str(pod.userns.base), str(pod.userns.size))
-    if wiring:
-        yield from network_records.records(wiring)
-    yield from limited.records
+    if site.wiring:
+        yield from network_records.records(site.wiring)
+    yield from site.steps.records
     yield from _supervisor_limits(pod)
-    mounted = tuple(_mapped(_mounts(pod, directory, base, own, wiring), pod.userns))
+    mounted = tuple(_mapped(_mounts(pod, site, own), pod.userns))
     yield from mounted
     yield from mounts.followers(mounted)
     for number, device in enumerate(limits.app_devices(pod)):
         yield ("bind", device, f"rootfs{DEVICES}/{number}", "ro")
-    yield from limited.mounts
+    yield from site.steps.mounts
     yield from _devices(pod)
     for app in pod.apps:
         yield from _app_records(app)
@@ -203,7 +197,7 @@ def records(
     for assignment in nspawn.ENVIRONMENT:
         yield ("env", assignment)
     if pod.remove:
-        names = (str(directory.root.names / pod.name),) if pod.name else ()
+        names = (str(site.directory.root.names / pod.name),) if pod.name else ()
         claims = (str(claim_of(pod.userns)),) if pod.userns else ()
         yield ("remove", *names, *claims)
     yield ("exec", *argv)
@@ -245,11 +239,9 @@ def _mapped(found: Iterator[Record], own: UserNamespace | None) -> Iterator[Reco
             yield (kind, source, target, "idmap" if options == "-" else f"{options},idmap", *root)
 
 
-def _mounts(
-    pod: PodManifest, directory: PodDir, base: Path, own: tuple[str, ...], wiring: Wiring | None
-) -> Iterator[Record]:
-    yield ("overlay", "rootfs", "base", str(base))
-    yield from _roots(pod, directory, own)
+def _mounts(pod: PodManifest, site: Site, own: tuple[str, ...]) -> Iterator[Record]:
+    yield ("overlay", "rootfs", "base", str(site.base))
+    yield from _roots(pod, site.directory, own)
     yield ("bind", "run/units", f"rootfs{UNITS}", "ro")
     yield ("bind", "run/etc", f"rootfs{ETC}", "ro")
     yield ("bind", "run/streams", f"rootfs{STREAMS}", "-")
@@ -257,7 +249,7 @@ def _mounts(
     if pod.journal:
         yield ("bind", "journal", f"rootfs{JOURNAL}", "-")
     yield ("bind", "run/apps", f"rootfs{WORDS}", "ro")
-    yield from mounts.records(pod, directory, own, _hosts(pod, wiring))
+    yield from mounts.records(pod, site.directory, own, _hosts(pod, site.wiring))
 
 
 def _hosts(pod: PodManifest, wiring: Wiring | None) -> str | None:

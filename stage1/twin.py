@@ -45,8 +45,8 @@ def _lay_out(directory: PodDir, unit: bytes) -> None:
     texts = render(jobs, resources.template_path(), cache / "rendered")
     for place in (directory.rootfs, directory.base / "upper", directory.base / "work"):
         place.mkdir(parents=True)
-    launch_plan = plan.launch_plan(pod, directory, facts, texts, base.ensure(directory.root), HostFiles())
-    install(launch_plan, directory)
+    site = plan.Site(directory, base.ensure(directory.root), facts, HostFiles())
+    install(plan.launch_plan(pod, site, texts), directory)
     (directory.run / "units" / TWIN).write_bytes(unit)
     (directory.run / "units" / "default.target").write_text(TWIN_TARGET)
 

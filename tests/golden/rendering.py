@@ -61,7 +61,9 @@ def rendered(case: str) -> dict[str, str]:
     """Everything stage1 would write for a case: path to text, links as `-> TARGET`."""
     pod, host = manifest(case), facts(case)
     texts = render(plan.jobs(pod, host, keep_unit=host.booted), template_path()[-1:], None)
-    found = plan.launch_plan(pod, ROOT.pod(State.RUN, pod.uuid), host, texts, BASE, FILES, wiring(case))
+    found = plan.launch_plan(
+        pod, plan.Site(ROOT.pod(State.RUN, pod.uuid), BASE, host, FILES, wiring(case)), texts
+    )
     readable = dict(_readable(path, content) for path, content in found.files.items())
     return readable | {path: f"-> {target}" for path, target in found.links.items()}
 

@@ -43,7 +43,7 @@ from stage1.contract import (
     schema,
 )
 from tests.golden.rendering import CASES, HERE
-from tests.samples import FACTS, UUID, app, pod
+from tests.samples import FACTS, FILES, UUID, app, pod
 
 TOP = Path(__file__).parents[2]
 POD_SCHEMA: dict[str, Any] = json.loads(schema.text())
@@ -333,9 +333,8 @@ def test_the_page_of_the_contract_names_every_record_and_policy() -> None:
 
     page = (TOP / "stage1/contract/README.md").read_text()
     whole = pod(app(tmpfs=(Tmpfs(target="/t"),)), remove=True)
-    found = plan.records(
-        whole, DataRoot(Path("/x")).pod(State.RUN, UUID), FACTS, ("x",), Path("/b"), (), None
-    )
+    site = plan.Site(DataRoot(Path("/x")).pod(State.RUN, UUID), Path("/b"), FACTS, FILES)
+    found = plan.records(whole, site, ("x",), ())
     for record in found:
         assert re.search(rf"^\| `{record[0]}[ `]", page, re.MULTILINE), record[0]
     for rule in ExitRule:

@@ -33,7 +33,9 @@ def texts(whole: PodManifest) -> dict[str, str]:
 
 def launched(whole: PodManifest) -> plan.LaunchPlan:
     directory = DataRoot(Path("/var/lib/pod")).pod(State.RUN, whole.uuid)
-    return plan.launch_plan(whole, directory, FACTS, texts(whole), directory.root.base / "KEY", FILES)
+    return plan.launch_plan(
+        whole, plan.Site(directory, directory.root.base / "KEY", FACTS, FILES), texts(whole)
+    )
 
 
 def records(whole: PodManifest) -> list[list[str]]:

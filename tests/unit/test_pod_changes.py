@@ -54,7 +54,9 @@ WISHES = st.fixed_dictionaries(OPTIONS)
 def launched(whole: PodManifest) -> launch.LaunchPlan:
     directory = DataRoot(Path("/var/lib/pod")).pod(State.RUN, whole.uuid)
     texts = render(launch.jobs(whole, FACTS, keep_unit=False), template_path()[-1:], None)
-    return launch.launch_plan(whole, directory, FACTS, texts, directory.root.base / "KEY", FILES)
+    return launch.launch_plan(
+        whole, launch.Site(directory, directory.root.base / "KEY", FACTS, FILES), texts
+    )
 
 
 @given(first=WISHES, second=WISHES)
