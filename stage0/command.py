@@ -29,13 +29,17 @@ _PACKAGES = {
 
 
 class CommandError(PodError):
-    """A program ended with a failure; the message carries its last lines."""
+    """A program ended with a failure; the hint carries its last lines, `reason` these or how it ended."""
 
     def __init__(self, argv: Sequence[str], status: int, stderr: bytes) -> None:
         """Describe what failed."""
         lines = [line.strip() for line in os.fsdecode(stderr).splitlines() if line.strip()]
         how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
-        super().__init__(f"{argv[0]} {how}", hint="; ".join(lines[-_LAST_LINES:]))
+        told = "; ".join(lines[-_LAST_LINES:])
+        super().__init__(
+            f"{argv[0]} {how}", hint=told or "it said nothing; the host's log may: journalctl -e"
+        )
+        self.reason = told.removeprefix("pod: ") or self.message
         self.argv = tuple(argv)
         self.status = status
         self.said = os.fsdecode(stderr)

@@ -31,7 +31,10 @@ def ask(directory: PodDir, *words: str, descriptors: Sequence[int] = ()) -> str:
             ) from None
     answer = os.fsdecode(rest[0]) if rest else ""
     if status != b"ok":
-        raise HostError(answer or "the pod's monitor hung up", hint="see `pod status`")
+        raise HostError(
+            answer or f"the monitor of pod {directory.uuid} hung up",
+            hint="has the pod ended? see `pod status`",
+        )
     return answer
 
 

@@ -106,5 +106,5 @@ def _copy(source: int, target: int, destination: Destination, name: str) -> None
     except CommandError as error:
         raise ImageError(
             f"cannot write {destination.transport}:{destination.path}: {error.message}",
-            hint=error.hint or "run `pod image verify`",
+            hint=error.hint,
         ) from None

@@ -100,9 +100,7 @@ def _mounter(*words: str) -> str:
     try:
         return os.fsdecode(command.run([handoff.native("mounter"), *words])).strip()
     except command.CommandError as error:
-        raise HostError(
-            error.hint.removeprefix("pod: "), hint="nothing was changed; see `pod mount ls`"
-        ) from None
+        raise HostError(error.reason, hint="`pod mount ls` tells what there is now") from None
 
 
 def records(directory: PodDir) -> list[Record]:

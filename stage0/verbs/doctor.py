@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stage0 import asking, doctor, handoff, show
+from stage0.command import CommandError
 from stage0.command import run as run_command
 from stage0.doctor import network as doctor_network
 from stage0.pods import ranges
@@ -125,8 +126,8 @@ def _tried(argv: list[str]) -> tuple[str | None, str]:
         return run_command(argv).decode(errors="replace"), ""
     except HostError as error:
         return None, error.message
-    except PodError as error:
-        return None, error.hint or error.message
+    except CommandError as error:
+        return None, error.reason
 
 
 def _policies() -> tuple[Path, ...]:
@@ -181,8 +182,8 @@ def _mount_overlay(scratch: Path) -> str:
         run_command(argv, cwd=scratch)
     except HostError as error:
         return error.message
-    except PodError as error:
-        return error.hint.split("; ")[0] or error.message
+    except CommandError as error:
+        return error.reason.split("; ")[0]
     return ""
 
 
@@ -208,8 +209,8 @@ def _mount_mapped(scratch: Path) -> str:
         run_command([str(_NATIVE / "monitor"), str(pod)])
     except HostError as error:
         return error.message
-    except PodError as error:
-        return error.hint.removeprefix("pod: ").replace(f"{scratch}/", "") or error.message
+    except CommandError as error:
+        return error.reason.replace(f"{scratch}/", "")
     return ""
 
 

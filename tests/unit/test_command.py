@@ -25,6 +25,19 @@ def test_a_failure_carries_the_last_lines():
     assert raised.value.hint.endswith("line 9")
 
 
+def test_a_failed_program_is_quoted_as_the_reason():
+    with pytest.raises(CommandError) as raised:
+        run(["sh", "-c", "echo 'pod: no room' >&2; exit 1"])
+    assert raised.value.reason == "no room"
+
+
+def test_a_program_that_dies_without_a_word_is_no_error_without_words():
+    with pytest.raises(CommandError) as raised:
+        run(["sh", "-c", "kill -9 $$"])
+    assert raised.value.reason == "sh was killed by signal 9"
+    assert "journalctl" in raised.value.hint
+
+
 def test_a_signal_is_named_and_a_known_status_may_be_a_success():
     with pytest.raises(CommandError, match="signal 9"):
         run(["sh", "-c", "kill -9 $$"])
