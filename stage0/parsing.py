@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from types import ModuleType
 
 from stage1.contract import UsageError
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from stage0.mistakes import Place
+    from stage0.settings import Settings
+
+# Verb, module, one line of help.
+Verbs = Mapping[str, tuple[ModuleType, str]]
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -88,3 +93,16 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is."""
         raise UsageError(message, hint=f"see `{self.prog} --help`")
+
+
+def add_verbs(parser: argparse.ArgumentParser, verbs: Verbs) -> None:
+    """The verbs below a verb; `run_verb` does what the one that was called is for."""
+    below = parser.add_subparsers(dest="below", metavar="VERB", required=True)
+    for name, (module, summary) in verbs.items():
+        module.add_arguments(below.add_parser(name, help=summary))
+
+
+def run_verb(verbs: Verbs, arguments: argparse.Namespace, settings: Settings) -> int:
+    """Do what the parsed command line says."""
+    status: int = verbs[arguments.below][0].run(arguments, settings)
+    return status

@@ -223,15 +223,22 @@ def release_name(root: DataRoot, name: str, uuid: str) -> None:
 
 
 @contextlib.contextmanager
-def _names_locked(root: DataRoot) -> Iterator[None]:
-    """Between looking whose a name is and changing that, nobody else may."""
-    root.names.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(root.names, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def locked(directory: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the flock of a directory alone, or with others that share it; whoever is in the way is waited for."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _names_locked(root: DataRoot) -> Iterator[None]:
+    """Between looking whose a name is and changing that, nobody else may."""
+    root.names.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(root.names):
+        yield
 
 
 def manifest(directory: PodDir) -> PodManifest:

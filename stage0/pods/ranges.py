@@ -7,13 +7,12 @@ gone. One directory serves the whole machine, whatever data roots it has: ids ar
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stage0.plan.userns import SIZE, Taken, accounts, bounds, choose, subordinate
-from stage0.pods.lifecycle import listing
+from stage0.pods.lifecycle import listing, locked
 from stage0.settings import Settings
 from stage1.contract import DataRoot, PodError, PodManifest, State, UserNamespace
 from stage1.contract.paths import CLAIMS, claim_of
@@ -98,12 +97,8 @@ def _forget(is_free: Callable[[Claim], bool]) -> None:
 def _locked() -> Iterator[None]:
     """Between looking which ids are free and taking some, nobody else may."""
     CLAIMS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(CLAIMS, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(CLAIMS):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _claims() -> Iterator[Claim]:

@@ -7,7 +7,6 @@ removes one holds them alone, and so sees every user.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -40,12 +39,8 @@ class NamedVolume(NamedTuple):
 def hold(root: DataRoot, *, alone: bool = False) -> Iterator[None]:
     """Keep volumes from being removed; `alone`: and pods from beginning to use them."""
     root.volumes.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(root.volumes, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    with lifecycle.locked(root.volumes, shared=not alone):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def create(root: DataRoot, name: str, created: str, labels: Mapping[str, str]) -> bool:
@@ -152,10 +147,8 @@ def fill(directory: VolumeDir, source: Entry | None, own: tuple[int | None, int 
     """
     from stage0.image.copy import copy_tree  # noqa: PLC0415  only for the first pod that uses a volume
 
-    descriptor = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     copy, unfinished = directory.path / "filling", directory.path / "copying"
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with lifecycle.locked(directory.path):
         if unfinished.exists():
             remove_tree(unfinished)
         if not copy.exists():
@@ -167,8 +160,6 @@ def fill(directory: VolumeDir, source: Entry | None, own: tuple[int | None, int 
             give(unfinished, *own)
             unfinished.rename(copy)
         _move_in(copy, directory.data)
-    finally:
-        os.close(descriptor)
 
 
 def _move_in(copy: Path, data: Path) -> None:

@@ -7,7 +7,6 @@ known, and whoever looks next finds out from the pod's mount table what became o
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -39,12 +38,8 @@ class Record(NamedTuple):
 def locked(directory: PodDir) -> Iterator[None]:
     """One change of a pod's mounts at a time."""
     directory.mounts.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(directory.mounts, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with lifecycle.locked(directory.mounts):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def add(directory: PodDir, app: str, wanted: LiveMount, *, machine: str, propagate: bool) -> Record:

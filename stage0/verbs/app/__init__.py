@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from types import ModuleType
 
+from stage0.parsing import Verbs, add_verbs, run_verb
 from stage0.settings import Settings
 from stage0.verbs.app import add, ls, restart, rm, start, stop, update
 
-# Verb, module, one line of help.
-VERBS: dict[str, tuple[ModuleType, str]] = {
+VERBS: Verbs = {
     "ls": (ls, "list the apps of a pod"),
     "add": (add, "add an app to a pod, which may run"),
     "rm": (rm, "stop apps and remove them from the pod"),
@@ -22,12 +21,9 @@ VERBS: dict[str, tuple[ModuleType, str]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the verb's own verbs."""
-    below = parser.add_subparsers(dest="app_verb", metavar="VERB", required=True)
-    for name, (module, summary) in VERBS.items():
-        module.add_arguments(below.add_parser(name, help=summary))
+    add_verbs(parser, VERBS)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what the parsed command line says."""
-    status: int = VERBS[arguments.app_verb][0].run(arguments, settings)
-    return status
+    return run_verb(VERBS, arguments, settings)

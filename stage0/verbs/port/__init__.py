@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from types import ModuleType
 
+from stage0.parsing import Verbs, add_verbs, run_verb
 from stage0.settings import Settings
 from stage0.verbs.port import add, ls, rm
 
-# Verb, module, one line of help.
-VERBS: dict[str, tuple[ModuleType, str]] = {
+VERBS: Verbs = {
     "ls": (ls, "list published ports"),
     "add": (add, "publish more ports"),
     "rm": (rm, "take published ports back"),
@@ -18,12 +17,9 @@ VERBS: dict[str, tuple[ModuleType, str]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the verb's own verbs."""
-    below = parser.add_subparsers(dest="port_verb", metavar="VERB", required=True)
-    for name, (module, summary) in VERBS.items():
-        module.add_arguments(below.add_parser(name, help=summary))
+    add_verbs(parser, VERBS)
 
 
-def run(args: argparse.Namespace, settings: Settings) -> int:
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what the parsed command line says."""
-    status: int = VERBS[args.port_verb][0].run(args, settings)
-    return status
+    return run_verb(VERBS, arguments, settings)

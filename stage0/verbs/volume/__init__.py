@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from stage0.parsing import Verbs, add_verbs, run_verb
 from stage0.settings import Settings
 from stage0.verbs.volume import create, inspect, ls, prune, rm
 
-VERBS = {
+VERBS: Verbs = {
     "create": (create, "make empty volumes"),
     "ls": (ls, "list volumes"),
     "inspect": (inspect, "write all that is known of volumes, as JSON"),
@@ -18,12 +19,9 @@ VERBS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the verb's own verbs."""
-    below = parser.add_subparsers(dest="volume_verb", metavar="VERB", required=True)
-    for name, (module, summary) in VERBS.items():
-        module.add_arguments(below.add_parser(name, help=summary))
+    add_verbs(parser, VERBS)
 
 
-def run(args: argparse.Namespace, settings: Settings) -> int:
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what the parsed command line says."""
-    status: int = VERBS[args.volume_verb][0].run(args, settings)
-    return status
+    return run_verb(VERBS, arguments, settings)
