@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from typing import Any, NoReturn
+    from typing import Any, Literal, NoReturn
 
     from stage1.contract import PodDir, PodManifest
 
+    AppChange = Literal["start", "stop", "restart"]
     # Tells the user what is not an error: only verbs print.
     Warn = Callable[[str], None]
 
@@ -194,9 +195,9 @@ def reload_host() -> None:
     _stage1("manager").reload()
 
 
-def change(pod: PodDir, what: str, app: str, leader: int) -> Any:  # noqa: ANN401
-    """`start_app`, `stop_app` or `restart_app` of stage1.change."""
-    return getattr(_stage1("change"), what)(pod, leader, app)
+def change(pod: PodDir, what: AppChange, app: str, leader: int) -> None:
+    """Have the pod's own systemd do this to an app, and wait until it is done."""
+    getattr(_stage1("change"), f"{what}_app")(pod, leader, app)
 
 
 def ask(pod: PodDir, *words: str, descriptors: list[int]) -> str:

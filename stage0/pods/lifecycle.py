@@ -22,9 +22,11 @@ from stage1.contract.values import NamedTuple
 
 TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal
 
     from stage1.contract import PodManifest
+
+    Word = Literal["preparing", "aborted", "prepared", "running", "exited", "deleting"]
 
 _TRIES, _MOMENT = 100, 0.001
 
@@ -47,15 +49,19 @@ class Pod(NamedTuple):
         return label(self.directory)
 
     @property
-    def word(self) -> str:
+    def word(self) -> Word:
         """The state as people are told it."""
         match self.state:
             case State.RUN:
                 return "running" if self.running else "exited"
             case State.EMBRYO | State.PREPARING:
                 return "preparing" if self.running else "aborted"
-            case State.PREPARED | State.EXITED | State.GARBAGE:
-                return "deleting" if self.state is State.GARBAGE else self.state.value
+            case State.PREPARED:
+                return "prepared"
+            case State.EXITED:
+                return "exited"
+            case State.GARBAGE:
+                return "deleting"
 
 
 def label(directory: PodDir) -> str:

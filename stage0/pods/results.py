@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stage0 import moments
 from stage0.pods import cgroups, lifecycle
@@ -14,6 +14,15 @@ from stage0.pods.cgroups import Groups
 from stage0.pods.lifecycle import Pod
 from stage1.contract import EXIT_RUNTIME, ConflictError, NotFoundError, PodDir
 from stage1.contract.values import NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from stage0.pods.lifecycle import Word
+
+    AppWord = Literal[
+        "created", "starting", "listening", "running", "paused", "restarting", "exited", "lost"
+    ]
 
 
 class Outcome(NamedTuple):
@@ -29,12 +38,12 @@ class Outcome(NamedTuple):
 
 
 class AppState(NamedTuple):
-    """One app: created, starting, listening, running, paused, restarting, exited, or lost (no result was written)."""
+    """One app; it is `lost` if no result was written."""
 
     name: str
     image: str
     digest: str
-    state: str
+    state: AppWord
     pid: int | None
     result: Mapping[str, Any] | None
     message: str | None  # what it said last of itself (STATUS= of sd_notify)
@@ -134,7 +143,7 @@ def _listens(pod: Pod, app: Mapping[str, Any]) -> bool:
     return pod.word == "running" and not result.get("final") and any(one.get("activated") for one in sockets)
 
 
-def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> str:
+def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> AppWord:
     if pod.word == "running" and pid:  # started again, if there is a result
         return "running"
     if result and result.get("final"):
@@ -184,7 +193,7 @@ def groups(pod: Pod) -> Groups | None:
     return cgroups.of_pod(leader) if leader else None
 
 
-def state_word(pod: Pod) -> str:
+def state_word(pod: Pod) -> Word | Literal["paused"]:
     """The state as people are told it, a pod that stands still included."""
     found = groups(pod)
     return "paused" if found and cgroups.is_frozen(found) else pod.word

@@ -15,17 +15,18 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Literal
 
 from stage0.pods.watching import Watch
 from stage0.running.detachkeys import DetachKeys
 from stage1.contract.errors import PodError
 from stage1.contract.values import NamedTuple
 
+End = Literal["detached", "ended", "gone"]
+
 _PIECE = 16384
 _ROOM = 65536
 _NUMBERS = {b"o": 1, b"e": 2}
-DETACHED = "detached"
 # Of those that ask a program for something; Ctrl-Z and SIGCONT are between us and our shell.
 _PROXIED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -59,7 +60,7 @@ class Attachment:
         self._poll.register(client, select.POLLIN)
         self._poll.register(watch.fileno(), select.POLLIN)
 
-    def run(self, ended: Any) -> str:  # noqa: ANN401  a function without arguments
+    def run(self, ended: Callable[[], bool]) -> End:
         """Until the keys were pressed (`detached`), the app has ended (`ended`), or the monitor is gone (`gone`)."""
         with _wake_up_on(signal.SIGWINCH, *(_PROXIED if self._streams.proxy else ())) as woken:
             self._poll.register(woken, select.POLLIN)
@@ -81,7 +82,7 @@ class Attachment:
             with contextlib.suppress(KeyError):
                 self._poll.unregister(0)
 
-    def _serve(self, descriptor: int, woken: int) -> str | None:
+    def _serve(self, descriptor: int, woken: int) -> End | None:
         if descriptor == self._client.fileno():
             return self._take(self._client.recv(_ROOM))
         if descriptor == self._watch.fileno():
@@ -89,10 +90,10 @@ class Attachment:
         elif descriptor == woken:
             self._take_signals(os.read(woken, 512))
         elif descriptor == 0 and self._read():
-            return DETACHED
+            return "detached"
         return None
 
-    def _take(self, packet: bytes) -> str | None:
+    def _take(self, packet: bytes) -> End | None:
         kind, data = packet[:1], packet[1:]
         match kind:
             case b"":

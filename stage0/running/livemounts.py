@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ from stage0.pods import history, lifecycle, results
 from stage0.running.livemount import LiveMount, mount_table
 from stage1.contract import ConflictError, HostError, NotFoundError, PodDir, PodError
 from stage1.contract.values import NamedTuple
+
+
+class Removal(StrEnum):
+    """What became of a mount, in the words of the program that unmounts."""
+
+    UNMOUNTED = "unmounted"
+    BUSY = "busy"
+    GONE = "gone"
 
 
 class Record(NamedTuple):
@@ -81,14 +90,15 @@ def _options(directory: PodDir, record: Record, machine: str, *, propagate: bool
         yield "--propagate"
 
 
-def remove(directory: PodDir, record: Record) -> str:
-    """`unmounted`, `busy` (it goes when who uses it does) or `gone`."""
-    said = "gone"
+def remove(directory: PodDir, record: Record) -> Removal:
+    """Unmount and forget; a mount that is `busy` goes when who uses it does."""
+    found = Removal.GONE
     if record.mount is not None:
         said = _mounter("remove", str(directory.path), record.app, record.target, str(record.mount))
+        found = Removal(said)
     forget(directory, record)
     history.note(directory, "unmount", record.app, source=record.source, target=record.target)
-    return said
+    return found
 
 
 def _mounter(*words: str) -> str:

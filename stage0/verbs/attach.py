@@ -83,7 +83,7 @@ def _attached(
         proxy = partial(signals.signal_apps, pod.directory, [app]) if arguments.sig_proxy else None
         attachment = Attachment(client, Streams(wanted, raw, DetachKeys(keys), end, proxy), watch)
         how = attachment.run(lambda: _final(pod.directory, app) is not None)
-    if how == attaching.DETACHED:
+    if how == "detached":
         sys.stdout.write("\n")
         return 0
     return _status(pod, app)

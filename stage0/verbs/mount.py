@@ -12,7 +12,7 @@ from stage0 import finding
 from stage0.pods import lifecycle
 from stage0.pods.lifecycle import Pod
 from stage0.running import changing, livemount, livemounts
-from stage0.running.livemounts import Record
+from stage0.running.livemounts import Record, Removal
 from stage0.settings import Settings
 from stage0.show import as_json, printable, table
 from stage1.contract import ConflictError
@@ -100,11 +100,11 @@ def _remove(pod: Pod, arguments: argparse.Namespace) -> int:
     with livemounts.locked(pod.directory):
         for reference in arguments.mounts:
             record = livemounts.find(pod.directory, reference, arguments.app)
-            said = livemounts.remove(pod.directory, record)
-            if said == "busy" and not record.recursive:
+            removal = livemounts.remove(pod.directory, record)
+            if removal is Removal.BUSY and not record.recursive:
                 sys.stdout.write(
                     f"{record.id}: in use; nobody can reach it any more, and it goes when who uses it does\n"
                 )
-            elif said == "gone":
+            elif removal is Removal.GONE:
                 sys.stdout.write(f"{record.id}: it was not mounted any more\n")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from stage0 import handoff
 from stage0.pods import history, lifecycle, results
@@ -11,6 +12,9 @@ from stage0.running import changing
 from stage0.settings import Settings
 from stage1.contract import ConflictError
 from stage1.contract.values import NamedTuple
+
+if TYPE_CHECKING:
+    from stage0.handoff import AppChange
 
 
 class Chosen(NamedTuple):
@@ -40,8 +44,8 @@ def chosen(arguments: argparse.Namespace, settings: Settings) -> Chosen:
     return Chosen(pod, results.leader(pod.directory), arguments.apps)
 
 
-def change_each(found: Chosen, what: str, kind: str) -> None:
+def change_each(found: Chosen, what: AppChange) -> None:
     """One app after the other, each recorded when it is done."""
     for app in found.apps:
         handoff.change(found.pod.directory, what, app, found.leader)
-        history.note(found.pod.directory, kind, app)
+        history.note(found.pod.directory, f"app-{what}", app)

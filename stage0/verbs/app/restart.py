@@ -12,5 +12,5 @@ __all__ = ["add_arguments", "run"]
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Return when they count as started again; apps that require them are restarted too."""
-    change_each(chosen(arguments, settings), "restart_app", "app-restart")
+    change_each(chosen(arguments, settings), "restart")
     return 0

@@ -12,5 +12,5 @@ __all__ = ["add_arguments", "run"]
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Return when they count as started; one that runs is left alone."""
-    change_each(chosen(arguments, settings), "start_app", "app-start")
+    change_each(chosen(arguments, settings), "start")
     return 0

@@ -12,5 +12,5 @@ __all__ = ["add_arguments", "run"]
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Return when they have ended; apps that require them are stopped first. The pod goes on without them."""
-    change_each(chosen(arguments, settings), "stop_app", "app-stop")
+    change_each(chosen(arguments, settings), "stop")
     return 0
