@@ -157,12 +157,25 @@ def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> 
 
 def live_process(record: Path) -> int | None:
     """The process of a `PID STARTTIME` file if it is still the same one."""
+    found = recorded(record)
+    return found[0] if found and start_of(found[0]) == found[1] else None
+
+
+def recorded(record: Path) -> tuple[int, int] | None:
+    """Number and start of a process, as a `PID STARTTIME` file has them."""
     try:
-        pid, start = record.read_text().split()
-        stat = Path(f"/proc/{int(pid)}/stat").read_text()
+        pid, start = map(int, record.read_text().split())
     except (OSError, ValueError):
         return None
-    return int(pid) if stat.rpartition(")")[2].split()[19] == start else None
+    return pid, start
+
+
+def start_of(pid: int) -> int | None:
+    """When a process began, in ticks since the boot (proc_pid_stat(5)): a number is used again, the two are not."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return None
 
 
 def leader(directory: PodDir) -> int:

@@ -17,23 +17,40 @@ from stage1.contract import ConflictError, NotFoundError, PodDir
 
 # To a systemd that is PID 1: start halt.target (systemd(1)).
 _HALT = signal.SIGRTMIN + 3
+_NOBODY = (0, -1)
 _PAUSE, _LOOK, _GRACE = 0.02, 1.0, 1.0
 
 
 class Process:
-    """A process that a record names, held by a pidfd; `alive` is False if it is gone or was another one."""
+    """A process by number and start, held by a pidfd for the length of a `with`.
 
-    def __init__(self, record: Path) -> None:
+    It is not `alive` if it is gone or was another one.
+    """
+
+    def __init__(self, pid: int, start: int) -> None:
         self._descriptor: int | None = None
-        pid = results.live_process(record)
-        if pid is not None:
-            try:
+        if results.start_of(pid) == start:
+            with contextlib.suppress(ProcessLookupError):
                 self._descriptor = os.pidfd_open(pid)
-            except ProcessLookupError:
-                return
-            if results.live_process(record) != pid:  # reused between reading and opening
-                os.close(self._descriptor)
-                self._descriptor = None
+            if results.start_of(pid) != start:  # its number was used again before it was opened
+                self.close()
+
+    @staticmethod
+    def recorded(record: Path) -> Process:
+        """The process of a `PID STARTTIME` file; none of them if there is no such file."""
+        return Process(*(results.recorded(record) or _NOBODY))
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     @property
     def alive(self) -> bool:
@@ -81,12 +98,12 @@ def _until_ended(directory: PodDir, act: Callable[[PodDir, Process], None], seco
     while (here := _place_of_running(directory)) is not None:
         if (left := limit - time.monotonic()) <= 0:
             return False
-        monitor = Process(here.monitor)
-        act(here, monitor)
-        if monitor.alive:
-            monitor.wait(min(left, _LOOK))
-        else:
-            time.sleep(_PAUSE)
+        with Process.recorded(here.monitor) as monitor:
+            act(here, monitor)
+            if monitor.alive:
+                monitor.wait(min(left, _LOOK))
+            else:
+                time.sleep(_PAUSE)
     return True
 
 
@@ -124,7 +141,8 @@ def _ask_to_stop(directory: PodDir, monitor: Process) -> None:
 def _end_now(directory: PodDir, monitor: Process) -> None:
     monitor.send(signal.SIGQUIT)
     if not monitor.alive:
-        Process(directory.leader).send(signal.SIGKILL)
+        with Process.recorded(directory.leader) as leader:
+            leader.send(signal.SIGKILL)
         _send(orphaned_supervisor(directory), signal.SIGKILL)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import select
 import signal
 import time
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stage0.pods import lifecycle
+from stage0.pods.signals import Process
 from stage1.contract import EXIT_RUNTIME, ConflictError, NotFoundError, PodDir
 from stage1.contract.values import NamedTuple
 
@@ -89,38 +88,23 @@ def read(directory: Path) -> Session | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    alive = _hold(session)
-    if alive is not None:
-        os.close(alive)
+    with _keeper(session) as keeper:  # looked for first: it writes the result before it ends
+        alive = keeper.alive
     try:
         result = json.loads((directory / "result.json").read_bytes())
         return session._replace(status=int(result["status"]), ended_at=str(result["ended_at"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return session if alive is not None else session._replace(status=EXIT_RUNTIME)
+        return session if alive else session._replace(status=EXIT_RUNTIME)
 
 
-def _hold(session: Session) -> int | None:
-    """A pidfd of the keeper, if it is still that process."""
-    try:
-        descriptor = os.pidfd_open(session.keeper)
-        stat = Path(f"/proc/{session.keeper}/stat").read_text()
-    except OSError:
-        return None
-    if int(stat.rpartition(")")[2].split()[19]) == session.keeper_start:
-        return descriptor
-    os.close(descriptor)
-    return None
+def _keeper(session: Session) -> Process:
+    return Process(session.keeper, session.keeper_start)
 
 
 def wait(session: Session, seconds: float | None = None) -> int | None:
     """Its status once it has ended, None if it has not by then."""
-    descriptor = _hold(session)
-    if descriptor is not None:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        ended = poll.poll(None if seconds is None else seconds * 1000)
-        os.close(descriptor)
-        if not ended:
+    with _keeper(session) as keeper:
+        if not keeper.wait(seconds):
             return None
     again = read(session.directory)
     return again.status if again else EXIT_RUNTIME
@@ -138,11 +122,8 @@ def stop(session: Session, number: int, seconds: float) -> int | None:
 
 def send(session: Session, number: int) -> None:
     """By way of its keeper; one that has ended is no error."""
-    descriptor = _hold(session)
-    if descriptor is not None:
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(descriptor, number)
-        os.close(descriptor)
+    with _keeper(session) as keeper:
+        keeper.send(number)
 
 
 def resize(session: Session, columns: int, rows: int) -> None:
