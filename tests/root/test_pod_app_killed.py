@@ -50,7 +50,9 @@ def at(pods: Pods, uuid: str, kind: str, number: int) -> list[Moment]:
 
 @KINDS
 @pytest.mark.parametrize(("userns", "number"), [("auto", 4), ("host", 1)])
-def test_a_running_pod(pods: Pods, kind: str, userns: str, number: int) -> None:
+def test_a_change_of_a_running_pod_may_be_killed_at_any_moment(
+    pods: Pods, kind: str, userns: str, number: int
+) -> None:
     uuid = pods.detach("--name", "it", "--userns", userns, *KEEP)
     keep = apps(pods)["keep"]["pid"]
     killed = 0
@@ -63,7 +65,7 @@ def test_a_running_pod(pods: Pods, kind: str, userns: str, number: int) -> None:
 
 
 @KINDS
-def test_a_pod_that_has_ended(pods: Pods, kind: str) -> None:
+def test_a_change_of_a_pod_that_has_ended_may_be_killed_at_any_moment(pods: Pods, kind: str) -> None:
     uuid = pods.detach("--name", "it", *KEEP)
     pods("stop", "it")
     eventually(lambda: pods.status("it")["state"] == "exited", "its end")
@@ -93,7 +95,7 @@ def test_a_second_change_finishes_or_undoes_a_first_that_is_killed(pods: Pods) -
         pods("app", "rm", "it", "second")
 
 
-def test_limits_of_a_reload(pods: Pods) -> None:
+def test_limits_of_a_reload_that_is_killed_are_finished_or_undone(pods: Pods) -> None:
     """All three of them change, or none, and `pod.json` says which."""
     file = pods.write("it.toml", RELOADED.format(100))
     uuid = pods.detach("-f", str(file))

@@ -155,7 +155,9 @@ def test_unconfined_is_no_filter_at_all() -> None:
         ("read,errno=kill", ("read",), (), "kill"),
     ],
 )
-def test_lists_of_calls(text: str, allow: tuple[str, ...], deny: tuple[str, ...], number: str) -> None:
+def test_a_list_of_calls_allows_these_or_with_a_tilde_all_others(
+    text: str, allow: tuple[str, ...], deny: tuple[str, ...], number: str
+) -> None:
     calls = confined(seccomp=text).system_calls
     assert (calls.allow, calls.deny, calls.errno) == (allow, deny, number)
     assert calls.namespaces
@@ -365,7 +367,7 @@ def arguments_of(*words: str) -> Any:
         ("/dev/sda:/dev/disk:r", Device("/dev/sda", "/dev/disk", "r")),
     ],
 )
-def test_devices(text: str, device: Device) -> None:
+def test_a_device_is_given_by_its_node_a_place_and_rights(text: str, device: Device) -> None:
     assert confined(device=(text,)).devices == (device,)
 
 
@@ -394,7 +396,7 @@ def test_two_devices_at_one_path_are_refused() -> None:
     assert "two devices at /dev/b" in refused(device=("/dev/a:/dev/b", "/dev/b"))
 
 
-def test_what_is_hidden() -> None:
+def test_what_the_kernel_tells_of_the_host_is_hidden_where_nobody_unmasks_it() -> None:
     assert confined().hidden == ()
     assert confined("host").hidden == HIDDEN
     assert confined("host", unmask=("all",)).hidden == ()

@@ -163,7 +163,7 @@ def test_an_image_without_a_name_must_be_given_one():
         ("linux/armhf", Platform("arm", "v7")),
     ],
 )
-def test_platforms(text, platform):
+def test_a_platform_is_read_as_people_write_it(text, platform):
     assert parse_platform(text) == platform
 
 

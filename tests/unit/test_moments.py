@@ -22,7 +22,7 @@ NOW = 1_767_225_600 * 10**9  # 2026-01-01T00:00:00Z
         ("2026-01-31T12:00:00.5Z", "2026-01-31T12:00:00.500000000Z"),
     ],
 )
-def test_what_people_write(text: str, stamp: str) -> None:
+def test_a_time_ago_and_a_point_in_time_are_moments(text: str, stamp: str) -> None:
     assert moments.moment(text, where="--since", now=NOW) == stamp
 
 
