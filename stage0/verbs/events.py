@@ -19,7 +19,7 @@ from stage1.contract import State, UsageError
 
 KINDS = (
     "create", "start", "ready", "app-exit", "oom", "die", "remove", "pause", "unpause", "app-start", "app-stop",
-    "app-restart", "app-add", "app-update", "app-remove", "limit", "mount", "unmount", "port", "health",
+    "app-restart", "app-add", "app-update", "app-remove", "limit", "mount", "unmount", "port",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import pytest
 from stage0 import cli
 from stage0.request import AppRequest, PodRequest
 from stage0.request.arguments import app_parser
+from stage0.verbs import events
 from stage1 import hostunit, nspawn, units
 from stage1.contract import EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND, EXIT_RUNTIME, EXIT_USAGE
 from tests.conftest import needs_program
@@ -31,7 +32,6 @@ PAGES = sorted(
     if not path.relative_to(TOP).parts[0].startswith((".", "build"))
 )
 POD_OPTIONS, APP_OPTIONS = "POD OPTIONS", "APP OPTIONS"
-# Words of the manual and of argparse that are no options of any parser.
 # Commands whose first word is a command of their own.
 GROUPS = {"app", "volume", "image", "network", "port", "mount", "session"}
 GLOBAL = {"--dir", "--help", "--version"}
@@ -219,3 +219,9 @@ def test_the_page_of_templates_has_every_template_and_every_variable_and_no_othe
         *variables(hostunit.HostUnit, "host"),
     }
     assert set(re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE)) == known
+
+
+def test_the_manual_names_the_kinds_of_events_that_can_be_asked_for() -> None:
+    (text,) = (body for title, body in sections().items() if title.startswith("pod events"))
+    told = text.partition("Only events of this kind:")[2].partition("May be repeated")[0]
+    assert re.findall(r"[a-z][a-z-]*", told) == list(events.KINDS)
