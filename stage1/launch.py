@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
 
 from stage1 import base, devices, host, hostfiles, limit, plan, resources
 from stage1.contract import HostError, PodDir, PodManifest, codec
@@ -16,7 +15,10 @@ from stage1.limits import has_limits
 from stage1.network.drivers import driver
 from stage1.render import render
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from stage1.identity import HostFiles
     from stage1.network.model import Wiring
 
