@@ -105,7 +105,9 @@ def _mounter(*words: str) -> str:
     try:
         return os.fsdecode(command.run([handoff.native("mounter"), *words])).strip()
     except command.CommandError as error:
-        raise HostError(error.reason, hint="`pod mount ls` tells what there is now") from None
+        killed = error.status < 0  # it tidies up after itself if it can
+        what = "see `pod mount ls`" if killed else "nothing was changed; see `pod mount ls`"
+        raise HostError(error.reason, hint=what) from None
 
 
 def records(directory: PodDir) -> list[Record]:
