@@ -90,11 +90,18 @@ def remove_leftovers(root: DataRoot) -> None:
     ):
         with contextlib.suppress(FileNotFoundError):
             for path in directory.iterdir():
-                if _age(path) > spare and not (directory == root.base and _in_use(root)):
+                if _age(path) > spare and not (directory == root.base and _is_booted(path, root)):
                     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(
                         missing_ok=True
                     )
 
 
-def _in_use(root: DataRoot) -> bool:
-    return any(pod.running for pod in lifecycle.pods(root))
+def _is_booted(base: Path, root: DataRoot) -> bool:
+    """True if a pod that runs was started with this base root; its monitor's instructions name it."""
+    # by the end of its path: the same data root may have been called otherwise
+    word = f"/{base.parent.name}/{base.name}\0".encode()
+    return any(
+        word in pod.directory.launch.read_bytes()
+        for pod in lifecycle.pods(root)
+        if pod.running and pod.directory.launch.exists()
+    )

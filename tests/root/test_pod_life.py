@@ -273,6 +273,20 @@ def test_a_damaged_pod_hides_no_other(pods: Pods) -> None:
     assert pods.all() == [good]
 
 
+def test_gc_takes_old_base_roots_but_none_that_a_pod_runs_on(pods: Pods) -> None:
+    pod = pods.start("inspect", "--", "pause")
+    launch = (pods.directory(pod.uuid) / "run" / "launch").read_bytes()
+    (pods.root / "base" / "00000000").mkdir()
+    for path in (pods.root / "base").iterdir():
+        os.utime(path, (0, 0))
+    pods("gc")
+    assert [
+        path.name for path in (pods.root / "base").iterdir() if f"base/{path.name}".encode() not in launch
+    ] == []
+    assert len(list((pods.root / "base").iterdir())) == 1
+    pods("stop", pod.uuid)
+
+
 def test_a_detached_pod_that_fails_before_it_is_ready_says_so(pods: Pods) -> None:
     done = pods("run", "-d", "inspect", "--ready", "tcp:80", "--", "exit", "3", status=3)
     assert done.err == (
