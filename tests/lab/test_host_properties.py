@@ -41,9 +41,12 @@ def shown(lab: LabHost, unit: str, *names: str) -> str:
 
 
 def test_a_detached_pods_unit_has_what_was_asked_for(lab: LabHost, pods: Pods) -> None:
-    uuid = pods.detach("--name", "web", *WISHES, "--property", "Environment=A=b c", *WORDS)
+    label = "system_u:system_r:unconfined_t:s0"  # where no kernel has SELinux it is kept, and means nothing
+    more = ("--property", "Environment=A=b c", "--property", f"SELinuxContext=-{label}")
+    uuid = pods.detach("--name", "web", *WISHES, *more, *WORDS)
     assert shown(lab, "pod-web.service", "Slice", "MemoryMax", "CPUQuotaPerSecUSec") == SHOWN
     assert shown(lab, "pod-web.service", "Environment") == 'Environment="A=b c"\n'
+    assert shown(lab, "pod-web.service", "SELinuxContext") == f"SELinuxContext=-{label}\n"
     pods("stop", uuid)
     pods("start", "-d", "web")
     assert shown(lab, "pod-web.service", "Slice", "MemoryMax", "CPUQuotaPerSecUSec") == SHOWN

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,16 @@ profile podtest flags=(attach_disconnected,mediate_deleted) {
 def selinux() -> None:
     """SELinux at work; here it only has to name processes, not to forbid anything."""
     needs_label("selinux")
+
+
+@pytest.fixture
+def enforcing(selinux: None) -> Iterator[None]:  # noqa: ARG001  it must be there
+    """SELinux that forbids, for as long as the test runs."""
+    mode = Path("/sys/fs/selinux/enforce")
+    before = mode.read_text()
+    mode.write_text("1")
+    yield
+    mode.write_text(before)
 
 
 @pytest.fixture
@@ -120,3 +132,31 @@ def test_an_app_with_a_selinux_label_ends_as_any_other(
     pods: Pods, words: tuple[str, ...], status: int
 ) -> None:
     pods.run("busybox", "--security-label", f"selinux:{CONTEXTS[0]}", "--", *words, status=status)
+
+
+@pytest.mark.usefixtures("enforcing")
+def test_a_domain_for_containers_can_do_what_its_policy_says_and_no_more(pods: Pods) -> None:
+    label = ("--security-label", f"selinux:{CONTEXTS[0]}")
+    label_files(pods.root, "var_lib_t")
+    refused = pods.run("busybox", *label, "--", "true", status=126)
+    assert f"with the label {CONTEXTS[0]}: cannot execute true: Permission denied" in refused.err
+    label_files(pods.root, "container_file_t")
+    script = "echo x >/dev/null && head -c 4 /dev/urandom | wc -c && touch /x /dev/shm/x && ls /dev/null"
+    for userns in KINDS:
+        done = pods.run("--userns", userns, "busybox", *label, "--", "sh", "-c", script)
+        assert done.lines == ["4", "/dev/null"]
+    pod = pods.start("busybox", *label, "--", *SLEEP).uuid
+    on_terminal = shlex.join(pods.argv("exec", "-t", pod, "--", *LABEL, env=None))
+    said = subprocess.run(
+        ["script", "-qec", on_terminal, "/dev/null"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert unterminated(said.strip()) == CONTEXTS[0]
+
+
+def label_files(top: Path, kind: str) -> None:
+    """As an administrator would, for good with `semanage fcontext`."""
+    subprocess.run(["chcon", "-R", f"system_u:object_r:{kind}:s0", top], check=True)

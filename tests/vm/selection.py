@@ -129,6 +129,7 @@ WITH_SELINUX = (
     "tests/root/test_pod_labels.py::test_commands_beside_an_app_have_its_selinux_label",
     "tests/root/test_pod_labels.py::test_a_label_that_the_policy_does_not_know_is_told",
     "tests/root/test_pod_labels.py::test_an_app_with_a_selinux_label_ends_as_any_other",
+    "tests/root/test_pod_labels.py::test_a_domain_for_containers_can_do_what_its_policy_says_and_no_more",
     # files
     "tests/root/test_image_overlay.py::test_a_copy_has_the_labels_of_the_place_it_is_made_in",
     "tests/root/test_image_shelf_life.py::test_a_tree_with_labels_of_the_hosts_own_is_good",
