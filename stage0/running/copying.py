@@ -71,9 +71,12 @@ def holder(argv: list[str]) -> Iterator[int]:
     (quiet, ends), (heard, says) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        os.dup2(quiet, 0)
-        os.dup2(says, 1)
-        os.execv(argv[0], argv)  # noqa: S606  no shell wanted
+        try:
+            os.dup2(quiet, 0)
+            os.dup2(says, 1)
+            os.execv(argv[0], argv)  # noqa: S606  no shell wanted
+        finally:
+            os._exit(127)  # what comes after is the parent's
     os.close(quiet)
     os.close(says)
     try:

@@ -105,7 +105,7 @@ def _mounter(*words: str) -> str:
     try:
         return os.fsdecode(command.run([handoff.native("mounter"), *words])).strip()
     except command.CommandError as error:
-        killed = error.status < 0  # it tidies up after itself if it can
+        killed = error.status < 0  # and may have been half way
         what = "see `pod mount ls`" if killed else "nothing was changed; see `pod mount ls`"
         raise HostError(error.reason, hint=what) from None
 
