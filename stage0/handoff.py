@@ -197,36 +197,36 @@ def reload_host() -> None:
 
 def change(pod: PodDir, what: AppChange, app: str, leader: int) -> None:
     """Have the pod's own systemd do this to an app, and wait until it is done."""
-    getattr(_stage1("change"), f"{what}_app")(pod, leader, app)
+    getattr(_stage1("running.change"), f"{what}_app")(pod, leader, app)
 
 
 def ask(pod: PodDir, *words: str, descriptors: list[int]) -> str:
     """What the monitor of a running pod answers."""
-    answer: str = _stage1("control").ask(pod, *words, descriptors=descriptors)
+    answer: str = _stage1("running.control").ask(pod, *words, descriptors=descriptors)
     return answer
 
 
 def changing(pod: PodDir) -> AbstractContextManager[None]:
     """Whoever else wants to change this running pod waits until we are done."""
-    lock: AbstractContextManager[None] = _stage1("change").changing(pod)
+    lock: AbstractContextManager[None] = _stage1("running.change").changing(pod)
     return lock
 
 
 def joining() -> Any:  # noqa: ANN401  see _stage1
     """What stage1 does when apps come to a running pod and leave it."""
-    return _stage1("joining")
+    return _stage1("running.joining")
 
 
 def plans(directory: PodDir) -> Any:  # noqa: ANN401  see _stage1
     """What a start would write of a running pod before a change and after; made anew for each change."""
-    return _stage1("replanning").Plans(directory)
+    return _stage1("running.replanning").Plans(directory)
 
 
 def limit(
     old: PodManifest, new: PodManifest, pod: PodDir, leader: int, app: str | None, *, best_effort: bool
 ) -> list[str]:
     """Bind a running pod, or an app of it, to the limits of `new`; what this host cannot enforce."""
-    limiting = _stage1("limiting")
+    limiting = _stage1("running.limiting")
     refused: list[str] = (
         limiting.limit_app(old, new, pod, leader, app, best_effort=best_effort)
         if app

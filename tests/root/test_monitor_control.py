@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stage1.contract import ConflictError, HostError, PodDir
-from stage1.control import ask
+from stage1.running.control import ask
 from tests.root.native import Pod, wait_until
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stage1.dbuswire import Variant
-from stage1.pidone import PidOne
+from stage1.running.dbuswire import Variant
+from stage1.running.pidone import PidOne
 from tests.conftest import needs_unified_cgroups
 from tests.root.pods import Pods, eventually, groups
 from tests.root.test_pod_limits import OF_APP

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage1 import dbuswire
-from stage1.dbuswire import Variant
+from stage1.running import dbuswire
+from stage1.running.dbuswire import Variant
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 BODIES = st.one_of(

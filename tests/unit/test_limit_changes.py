@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from stage0.plan.limitchange import limits_after, resources_of, with_resources
 from stage0.request import PodRequest
 from stage1.contract import HugePages, NotFoundError, Resources, Throttle, UsageError
-from stage1.limitchanges import bus_changes, file_changes
 from stage1.limits import Groups
+from stage1.running.limitchanges import bus_changes, file_changes
 from tests.samples import app as sample_app
 from tests.samples import pod as sample_pod
 from tests.unit.test_limits import V1, V2

@@ -30,10 +30,10 @@ from stage1.contract import (
     UserNamespace,
     VolumeKind,
 )
-from stage1.difference import difference, lacking
-from stage1.joining import kept
 from stage1.render import render
 from stage1.resources import template_path
+from stage1.running.difference import difference, lacking
+from stage1.running.joining import kept
 from tests.samples import FACTS, FILES, NOW, app, image, plan, pod
 
 ONE = image(entrypoint=("/bin/one",), cmd=("serve",), env=("A=1", "B=2"), workdir="/srv", volumes=("/data",))

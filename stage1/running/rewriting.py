@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from stage1.contract import PodDir
-from stage1.difference import Difference
+from stage1.running.difference import Difference
 
 
 def left_to_do(directory: PodDir, files: Difference) -> Difference:

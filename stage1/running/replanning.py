@@ -5,9 +5,9 @@ from __future__ import annotations
 from stage1 import identity, launch, plan
 from stage1.contract import ConflictError, NetworkMode, PodDir, PodManifest
 from stage1.contract.values import NamedTuple
-from stage1.difference import lacking
 from stage1.network.model import Wiring
 from stage1.plan import LaunchPlan
+from stage1.running.difference import lacking
 
 
 class Planned(NamedTuple):

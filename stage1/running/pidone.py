@@ -16,9 +16,9 @@ import struct
 from types import TracebackType
 from typing import Any
 
-from stage1 import dbuswire
 from stage1.contract import ConflictError, HostError, PodError
-from stage1.dbuswire import Message
+from stage1.running import dbuswire
+from stage1.running.dbuswire import Message
 
 _MANAGER = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
 _CLONE_NEWUSER, _CLONE_NEWPID = 0x10000000, 0x20000000

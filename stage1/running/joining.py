@@ -11,13 +11,14 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from stage1 import command, control, devices, host, plan, resources, rewriting
-from stage1.change import hold, invocation
+from stage1 import command, devices, host, plan, resources
 from stage1.contract import App, ConflictError, PodDir, PodError, PodManifest
-from stage1.difference import Difference, difference
-from stage1.pidone import PidOne, PidOneError
 from stage1.plan import LaunchPlan
-from stage1.replanning import Planned, Plans
+from stage1.running import control, rewriting
+from stage1.running.change import hold, invocation
+from stage1.running.difference import Difference, difference
+from stage1.running.pidone import PidOne, PidOneError
+from stage1.running.replanning import Planned, Plans
 from stage1.units import is_activated, service_name, socket_unit_name
 
 _DECIDE, _NOTIFY = "pod-decide.service", "pod-notify.service"
@@ -126,7 +127,7 @@ def running(leader: int, names: Iterable[str]) -> list[str]:
 
 def dependents(leader: int, name: str) -> list[str]:
     """Apps that are stopped with this one, itself among them, and run now."""
-    from stage1.change import with_dependents  # noqa: PLC0415
+    from stage1.running.change import with_dependents  # noqa: PLC0415
 
     with PidOne(leader) as systemd:
         units = with_dependents(systemd, service_name(name))

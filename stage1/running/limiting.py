@@ -14,13 +14,13 @@ from pathlib import Path
 
 from stage1 import cgroups, host, limits, plan, resources
 from stage1.contract import ConflictError, HostError, PodDir, PodManifest, Resources
-from stage1.dbuswire import Variant
 from stage1.host import HostFacts
-from stage1.limitchanges import Change, bus_changes, file_changes
 from stage1.limits import Groups
-from stage1.pidone import PidOne
 from stage1.render import render
-from stage1.rewriting import replace
+from stage1.running.dbuswire import Variant
+from stage1.running.limitchanges import Change, bus_changes, file_changes
+from stage1.running.pidone import PidOne
+from stage1.running.rewriting import replace
 from stage1.units import service_name
 
 _CGROUPS = Path("/sys/fs/cgroup")

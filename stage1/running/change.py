@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 from stage1.contract import ConflictError, PodDir
-from stage1.pidone import PidOne, PidOneError
+from stage1.running.pidone import PidOne, PidOneError
 from stage1.units import service_name
 
 _UNIT = "org.freedesktop.systemd1.Unit"
