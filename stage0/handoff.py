@@ -10,7 +10,7 @@ import os
 import sys
 from importlib import import_module
 
-from stage1.contract.errors import HostError
+from stage1.contract.errors import ConflictError, HostError
 
 TYPE_CHECKING = False  # that of `typing`, which `pod exec` has no time to import
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     AppChange = Literal["start", "stop", "restart"]
     # Tells the user what is not an error: only verbs print.
     Warn = Callable[[str], None]
+
+# Where the host's administrator and packages put units, systemd.unit(5).
+_UNIT_PLACES = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+)
 
 
 def _stage1(module: str) -> Any:  # noqa: ANN401  stage0 sees only the contract of stage1; this is the one crossing
@@ -108,6 +116,17 @@ def _booted() -> bool:
     return os.path.isdir("/run/systemd/system")
 
 
+def require_no_unit_file(label: str) -> None:
+    """A detached pod is a transient unit, and none can be where the host has a file of that name (`pod unit`)."""
+    unit = f"pod-{label}.service"
+    path = next((path for place in _UNIT_PLACES if os.path.exists(path := f"{place}/{unit}")), None)
+    if path is not None and _booted():
+        raise ConflictError(
+            f"pod {label} is started and restarted by a unit of the host: {path}",
+            hint=f"systemctl restart {unit}; or remove the file, then systemctl daemon-reload",
+        )
+
+
 def _wish(pod: PodManifest, kind: str) -> Any:  # noqa: ANN401  see _stage1
     """The pod's transient unit or scope, with what was asked of it."""
     properties: list[Any] = []
@@ -149,6 +168,7 @@ def detached(pod: PodManifest, directory: PodDir, lock: int, warn: Warn) -> bool
     """
     booted = _booted()
     _require_booted(pod)
+    require_no_unit_file(pod.label)
     launch = _stage1("launch")
     limited = launch.prepare(pod, directory, keep_unit=booted)
     _tell(limited, warn)

@@ -52,3 +52,4 @@ def _check_restartable(pod: Pod) -> None:
             hint="make it again without --rm",
         )
     handoff.require_native(pod.directory)
+    handoff.require_no_unit_file(pod.label)

@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     keys = entering.key_codes(arguments.detach_keys)
     found = lifecycle.find(settings.data, arguments.pod)
     handoff.require_native(found.directory)
+    if arguments.detach:
+        handoff.require_no_unit_file(found.label)
     directory, lock = claim(found)
     pod = lifecycle.manifest(directory)
     ranges.claimed(pod, settings)

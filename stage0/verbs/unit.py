@@ -18,6 +18,7 @@ from stage1.contract.text import POD_NAME
 
 RESTARTS = ("no", "on-success", "on-failure", "on-abnormal", "on-abort", "always")
 _SYSTEM = Path("/etc/systemd/system")
+_TRANSIENT = Path("/run/systemd/transient")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +54,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not arguments.install:
         sys.stdout.write(text)
         return 0
+    if (_TRANSIENT / name).exists():
+        # it would hide the file, also from `systemctl enable`, and systemd 252 would go on looking for it afterwards
+        raise ConflictError(
+            f"{name} is there: `pod run -d` or `pod start -d` made it, and it stays until the pod ends",
+            hint=f"pod stop {wish['name']}, then this again",
+        )
     (_SYSTEM / name).write_text(text)
     handoff.reload_host()
     sys.stdout.write(f"{_SYSTEM / name}\nstart it now and at each boot: systemctl enable --now {name}\n")

@@ -62,6 +62,22 @@ def test_a_unit_for_a_pod_is_started_stopped_and_started_again(lab: LabHost, pod
     assert "hello" in log_of(lab, "pod-web.service")
 
 
+def test_a_pod_that_runs_detached_gets_a_unit_of_its_own_when_it_was_stopped(
+    lab: LabHost, pods: Pods
+) -> None:
+    pods.detach("--name", "web", *WORDS)
+    refused = pods("unit", "--install", "web", status=125).err
+    assert "pod stop web, then this again" in refused
+    pods("stop", "web")
+    pods("unit", "--install", "web")
+    lab.run(["systemctl", "enable", "--now", "pod-web.service"])
+    assert pods.status("web")["ready"] is True
+    for verb in (["restart"], ["start", "--detach"]):
+        assert "systemctl restart pod-web.service" in pods(*verb, "web", status=125).err
+    assert shown(lab, "pod-web.service", "ActiveState") == "active"
+    lab.run(["systemctl", "disable", "--now", "pod-web.service"])
+
+
 def test_a_machine_that_is_rebooted_is_the_same_pod_again(lab: LabHost, pods: Pods) -> None:
     pods("prepare", "--name", "web", *WORDS)
     pods("unit", "--install", "--restart", "no", "web")
