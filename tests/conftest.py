@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ settings.register_profile("quick", parent=settings.get_profile("check"), max_exa
 settings.register_profile("whole", parent=settings.get_profile("check"), max_examples=60)  # `make test`
 settings.register_profile("thorough", parent=settings.get_profile("check"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
+
+
+# Whoever runs tests in the background of a shell without job control has them ignore SIGINT, and so would every
+# program that they start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def required(what: str) -> bool:

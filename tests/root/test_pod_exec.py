@@ -177,7 +177,8 @@ def test_a_command_ends_with_its_app_and_with_its_pod(pods: Pods) -> None:
     running.prints("ready")
     pods("kill", "--app", "busybox", "it")
     running.done(137)
-    assert "is not running" in pods("exec", "it", "true", status=125).err
+    # for a moment systemd still has a process of the app: what records its end
+    eventually(lambda: "is not running" in pods("exec", "it", "true", status=125).err, "the app has ended")
     pods("kill", "it")
     assert "is not running" in pods("exec", "it", "true", status=125).err
 

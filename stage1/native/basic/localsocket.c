@@ -1,6 +1,7 @@
 #include "localsocket.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,14 +28,16 @@ int connect_to(const char *path) {
 }
 
 int listen_at(const char *path, mode_t mode, int backlog) {
-        const struct sockaddr_un address = address_of(path);
+        /* By rename: whoever sees the socket is heard. */
+        AUTO_FREE char *unheard = xasprintf("%s.new", path);
+        const struct sockaddr_un address = address_of(unheard);
         AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-        if (unlink(path) < 0 && errno != ENOENT)
-                die_errno("cannot remove %s", path);
+        if (unlink(unheard) < 0 && errno != ENOENT)
+                die_errno("cannot remove %s", unheard);
         mode_t before = umask(0777 & ~mode);
         if (fd < 0 || bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ||
-            listen(fd, backlog) < 0)
+            listen(fd, backlog) < 0 || rename(unheard, path) < 0)
                 die_errno("cannot listen at %s", path);
         umask(before);
         return take_fd(&fd);

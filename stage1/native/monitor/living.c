@@ -1,5 +1,6 @@
 #include "living.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include "basic/memory.h"
@@ -83,6 +84,7 @@ void run(struct monitor *monitor) {
                         idle = true;
                         streams_forget();
                         forget_code();
+                        (void) malloc_trim(0);
                 }
         }
         reap_wiring(monitor, true);
