@@ -8,6 +8,32 @@ from collections.abc import Collection
 from stage1.contract import UsageError
 from stage1.contract.values import NamedTuple
 
+# Words of podman, Docker, machinectl and rkt, and what does that here.
+ELSEWHERE = {
+    "build": "left to other tools: `podman build`, then `pod image pull containers-storage:NAME`",
+    "compose": "`pod run -f FILE`",
+    "create": "`pod prepare`",
+    "fetch": "`pod image pull`",
+    "images": "`pod image ls`",
+    "info": "`pod doctor` and `pod version`",
+    "load": "`pod image import docker-archive:FILE`",
+    "login": "`skopeo login` for a registry, `pod enter` for a pod",
+    "ls": "`pod ps`",
+    "poweroff": "`pod stop`",
+    "prune": "`pod gc`",
+    "pull": "`pod image pull`",
+    "reboot": "`pod restart`",
+    "rmi": "`pod image rm`",
+    "save": "`pod image export`",
+    "shell": "`pod enter`",
+    "show": "`pod inspect`",
+    "system": "`pod gc` and `pod doctor`",
+    "tag": "`pod image tag`",
+    "terminate": "`pod kill`",
+    "up": "`pod run -f FILE`",
+    "update": "`pod limit`, or `pod app update` for another image",
+}
+
 
 class Place(NamedTuple):
     """Another place on the same line, the options that belong there, and how to say so."""
@@ -19,6 +45,8 @@ class Place(NamedTuple):
 
 def no_command(word: str, commands: Collection[str]) -> UsageError:
     """A command that there is not."""
+    if word in ELSEWHERE:
+        return UsageError(f"there is no command {word!r}", hint=f"here it is {ELSEWHERE[word]}")
     return UsageError(f"there is no command {word!r}", hint=f"{_near(word, commands)}see `pod --help`")
 
 

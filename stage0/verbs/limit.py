@@ -84,7 +84,7 @@ def _row(row: dict[str, Any]) -> tuple[str, str, str]:
     usage = row["usage"]
     used = "-"
     if usage:
-        used = f"{show.binary(usage['memory'] or 0)}, {usage['tasks']} tasks"
+        used = f"{show.amount(usage['memory'] or 0)}, {usage['tasks']} tasks"
         if usage["cpu"] is not None:
             used += f", {usage['cpu'] / 1e6:.2f} s"
     return row["app"] or "(all)", used, limits.sentence(row["limits"]) or "none"

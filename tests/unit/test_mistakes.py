@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from stage0.cli import verb_parser
-from stage0.mistakes import no_command
+from stage0.cli import VERBS, verb_parser
+from stage0.mistakes import ELSEWHERE, no_command
 from stage0.request.arguments import request_of
 from stage1.contract import UsageError
 
@@ -56,3 +58,10 @@ def test_an_option_like_no_other_leads_to_the_help() -> None:
 def test_a_command_that_is_nearly_one_is_told() -> None:
     assert no_command("stpo", ["stop", "start"]).hint == "did you mean stop? see `pod --help`"
     assert no_command("frobnicate", ["stop", "start"]).hint == "see `pod --help`"
+
+
+def test_commands_of_other_tools_are_told_what_they_are_here() -> None:
+    assert no_command("rmi", VERBS).hint == "here it is `pod image rm`"  # and not rm, which is near
+    assert not set(ELSEWHERE) & set(VERBS)
+    named = {word for said in ELSEWHERE.values() for word in re.findall(r"`pod (\w+)", said)}
+    assert named <= set(VERBS)
