@@ -8,13 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Protocol
 
 from stage1.contract import ConflictError, Interface, NotFoundError
 from stage1.contract.values import NamedTuple
 from stage1.network import ranges
 from stage1.network.model import FOREIGN, GUARDED, Endpoint, Network
 from stage1.network.registry import is_interface
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 
 class Attachment(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from stage1.contract import DEFAULT_NETWORK, ConflictError, DataRoot, HostError, NotFoundError
 from stage1.contract.values import NamedTuple
@@ -13,6 +12,10 @@ from stage1.network import filter as packet_filter
 from stage1.network import links, ranges
 from stage1.network.model import Network
 from stage1.network.registry import Registry, is_interface, write_whole
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 NONE = "none"
 

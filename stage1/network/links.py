@@ -10,12 +10,14 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from stage1.contract import HostError
 from stage1.network.model import Network
 
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyroute2 import IPRoute
 
 _SYS = Path("/proc/sys/net")

@@ -13,11 +13,14 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from stage1.contract import HostError
 from stage1.contract.running import is_locked
 from stage1.network.model import Entry, Network, entry_from, entry_to, network_from, network_to
+
+TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 _RUN = Path("/run/unitpod")
 

@@ -450,6 +450,15 @@ def test_making_and_rendering_a_pod_that_was_rendered_before_imports_nothing_hea
     assert sorted(set(made[1]) & set(HEAVY)) == []
 
 
+def test_what_renders_and_launches_does_not_import_typing() -> None:
+    modules = "stage1.launch, stage1.network.drivers.plain, stage1.network.drivers.private"
+    program = f"import sys, {modules}; print('typing' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], cwd=TOP, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
 def test_a_verb_imports_no_other_verb_and_nothing_of_stage1_but_the_contract(root: DataRoot) -> None:
     found = imported("ps", "-a", root=root.path)
     assert {name for name in found if name.startswith("stage0.verbs.")} == {"stage0.verbs.ps"}
