@@ -30,6 +30,7 @@ WORDS = (
     "x",
     "pause",
 )
+VICTIM = ("--name", "victim", "inspect", "--mount", "type=empty,source=data,target=/data")
 # Renderings are a cache; what a session's commands leave in the session's own scratch directory is the test's.
 CACHED = re.compile(rf"/var/lib/pod/cache/|{ON_DEMAND.pattern}")
 
@@ -38,18 +39,7 @@ CACHED = re.compile(rf"/var/lib/pod/cache/|{ON_DEMAND.pattern}")
 def pods(lab: LabHost) -> Iterator[Pods]:
     """Pods of the session's lab, one like the test's has already run."""
     with pods_of(lab) as found:
-        found(
-            "run",
-            "--rm",
-            "--name",
-            "victim",
-            "inspect",
-            "--mount",
-            "type=empty,source=data,target=/data",
-            "--",
-            "exit",
-            "0",
-        )
+        found("run", "--rm", *VICTIM, "--", "exit", "0")
         yield found
 
 
@@ -64,20 +54,7 @@ def left(lab: LabHost, before: Snapshot) -> str:
 @pytest.mark.parametrize("detach", [(), ("--detach",)], ids=["in the foreground", "as a unit"])
 def test_a_pod_that_came_and_went_left_nothing(lab: LabHost, pods: Pods, detach: tuple[str, ...]) -> None:
     before = lab.snapshot()
-    pods(
-        "run",
-        *detach,
-        "--name",
-        "victim",
-        "inspect",
-        "--mount",
-        "type=empty,source=data,target=/data",
-        "--",
-        "sleep",
-        "0.5",
-        "exit",
-        "0",
-    )
+    pods("run", *detach, *VICTIM, "--", "sleep", "0.5", "exit", "0")
     pods("wait", "victim")
     pods("rm", "victim")
     assert left(lab, before) == ""

@@ -12,6 +12,7 @@ import contextlib
 import glob
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -52,6 +53,19 @@ def eventually(condition: Callable[[], Found], what: str, seconds: float = PATIE
         assert time.monotonic() < limit, f"waited in vain: {what}"
         time.sleep(0.01)
     return found
+
+
+def shown_on(terminal: int) -> str:
+    """All that is shown on the other side of a terminal, until everybody there has closed it."""
+    shown = b""
+    limit = time.monotonic() + LIMIT
+    while select.select([terminal], [], [], max(0, limit - time.monotonic()))[0]:
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:  # EIO: nobody is left
+            return shown.decode()
+        shown += chunk
+    raise AssertionError(f"the terminal is still in use after {LIMIT} s; it shows {shown!r}")
 
 
 class Place(Protocol):

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ import pytest
 from stage0.image import Store
 from tests.conftest import needs_program
 from tests.image_archives import ARCHITECTURE, archive, digest, directory, file, write_layout
-from tests.root.pods import LIMIT, REPO, SYSTEM_PATH, eventually
+from tests.root.pods import LIMIT, REPO, SYSTEM_PATH, eventually, shown_on
 from tests.root.registry import PASSWORD, USER, Gate, Registry, free_port, noise, run, serving
 
 pytestmark = pytest.mark.root
@@ -625,12 +624,8 @@ def test_a_terminal_sees_a_line_for_each_layer(client, plain, tmp_path):
         env=client.environment(TERM="xterm", COLUMNS="120"),
     )  # fmt: skip
     os.close(follower)
-    shown = b""
-    with suppress(OSError):  # EIO: everybody has closed the terminal
-        while chunk := os.read(leader, 4096):
-            shown += chunk
+    text = shown_on(leader)
     assert process.wait(LIMIT) == 0
-    text = shown.decode()
     for layer in json.loads(run("skopeo", "inspect", "--raw", f"docker://{name}", env=plain.environment))[
         "layers"
     ]:

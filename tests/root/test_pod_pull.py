@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.image_archives import archive, file, write_layout
-from tests.root.pods import IMAGES, LIMIT, Pods, eventually, scratch_directory
+from tests.root.pods import IMAGES, LIMIT, Pods, eventually, scratch_directory, shown_on
 from tests.root.registry import PASSWORD, USER, Gate, Registry, noise, run, serving
 
 pytestmark = pytest.mark.root
@@ -126,13 +125,9 @@ def test_a_terminal_sees_the_pull_and_then_the_app(pods: Pods, registry: Registr
         pods.argv(*words, env=environment), stdin=follower, stdout=follower, stderr=follower
     ) as process:
         os.close(follower)
-        shown = b""
-        with suppress(OSError):  # EIO: everybody has closed the terminal
-            while chunk := os.read(leader, 4096):
-                shown += chunk
+        text = shown_on(leader)
         assert process.wait(LIMIT) == 0
     os.close(leader)
-    text = shown.decode()
     assert manifest_of("busybox")["layers"][0]["digest"][7:19] in text
     assert text.index("\x1b[?25h") < text.index("the app speaks"), (
         "the terminal is as it was before the app begins"
