@@ -12,17 +12,10 @@ from stage0.pods.lifecycle import Pod
 from stage0.settings import Settings
 from stage0.verbs import warn
 from stage0.verbs.start import claim, ended_early
+from stage0.verbs.stop import add_arguments
 from stage1.contract import ConflictError
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which pods, how long they may take to end."""
-    parser.add_argument("pods", metavar="POD", nargs="+", help="name, UUID or the beginning of one")
-    parser.add_argument(
-        "--time",
-        metavar="TIME",
-        help="kill a pod that has not ended by then (default: the apps' own stop times decide)",
-    )
+__all__ = ["add_arguments", "run"]
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

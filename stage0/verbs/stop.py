@@ -11,7 +11,7 @@ from stage0.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which pods, how long."""
+    """Which pods, how long they may take to end."""
     parser.add_argument("pods", metavar="POD", nargs="+", help="name, UUID or the beginning of one")
     parser.add_argument(
         "--time",
