@@ -33,11 +33,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Root(NamedTuple):
-    """A directory to be locked into: its descriptor, and those of the namespaces it is seen from (None: ours)."""
+    """A directory to be locked into: its descriptor, and those of the namespaces it is seen from (None: ours).
+
+    `called` is what comes before its paths where people are told of them.
+    """
 
     descriptor: int
     mounts: int | None = None
     users: int | None = None
+    called: str = ""
 
 
 class CopyError(PodError):
@@ -57,7 +61,9 @@ def root_of_process(pid: int, link: str = "root") -> Root:
 
 def root_of_host(path: Path) -> Root:
     """A directory of the host."""
-    return Root(descriptor=os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    return Root(
+        descriptor=os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), called=str(path).rstrip("/")
+    )
 
 
 def is_same_directory(root: Root, path: str) -> bool:
@@ -94,10 +100,12 @@ def copy(source: Root | int, path: str, target: Root | int, place: transfer.Plac
     ours, theirs = os.pipe()
     running = []
     if isinstance(source, Root):
-        running.append(_start(source, theirs, lambda stream: transfer.pack(path, stream, name), "wb"))
+        reader = _start(source, theirs, lambda stream: transfer.pack(path, stream, name), "wb")
+        running.append((source, *reader))
     if isinstance(target, Root):
         stream = ours if isinstance(source, Root) else source
-        running.append(_start(target, stream, lambda file: transfer.unpack(file, place), "rb"))
+        writer = _start(target, stream, lambda file: transfer.unpack(file, place), "rb")
+        running.append((target, *writer))
     os.close(theirs)
     if isinstance(target, int):
         with contextlib.suppress(BrokenPipeError):
@@ -149,11 +157,13 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
-def _finish(child: int, heard: int) -> str:
+def _finish(root: Root, child: int, heard: int) -> str:
     """What it complained about; that the other side went away is the other side's complaint."""
     with open(heard, "rb") as file:
         text = file.read().decode(errors="replace")
     _, status = os.waitpid(child, 0)
+    if text.startswith("/"):
+        return f"{root.called}{text}"
     return text or ("a copying process failed" if status != 0 else "")
 
 

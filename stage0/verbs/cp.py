@@ -74,7 +74,7 @@ def base_name(path: str) -> str | None:
 def _source(side: Where, settings: Settings) -> Iterator[tuple[Root | int, str]]:
     if side.pod is not None:
         with app_root(side, settings) as root:
-            yield root, side.path
+            yield root._replace(called=_called(side)), side.path
     elif side.path == "-":
         yield 0, ""
     elif side.path.endswith(("/", "/.")):
@@ -90,7 +90,7 @@ def _target(
 ) -> Iterator[tuple[Root | int, Place]]:
     if side.pod is not None:
         with app_root(side, settings) as root:
-            yield root, Place(side.path, name, archive=archive)
+            yield root._replace(called=_called(side)), Place(side.path, name, archive=archive)
         return
     if side.path == "-":
         yield 1, Place("", None)
@@ -102,6 +102,10 @@ def _target(
         root = copying.root_of_host(Path(os.path.realpath(path.parent)))
         place = f"/{path.name}" + ("/" if side.path.endswith("/") else "")
     yield root, Place(place, name, archive=archive, to_host=True)
+
+
+def _called(side: Where) -> str:
+    return f"{side.pod}:{side.app}:" if side.app else f"{side.pod}:"
 
 
 @contextlib.contextmanager

@@ -72,10 +72,10 @@ def test_names_and_directories_as_in_cp(it: Pods, tmp_path: Path) -> None:
     it("cp", "it:/vol/v", tmp_path)
     assert (tmp_path / "v").read_text() == "v\n"
     for words, complaint in (
-        (("it:/nothing", tmp_path), "no such file"),
-        (("it:/d", tmp_path / "new"), "is no directory"),
+        (("it:/nothing", tmp_path), "it:/nothing: no such file"),
+        (("it:/d", tmp_path / "new"), f"{tmp_path}/new is no directory"),
         (("it:/d/one", tmp_path / "none/x"), "none"),
-        ((tmp_path / "none", "it:/"), "no such file"),
+        ((tmp_path / "none", "it:/"), f"{tmp_path}/none: no such file"),
     ):
         assert complaint.lower() in it("cp", *words, status=125).err.lower()
 
