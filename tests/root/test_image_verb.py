@@ -37,6 +37,7 @@ def test_an_image_is_imported_listed_shown_and_removed(tmp_path, layout):
     out, _ = pod(tmp_path, "import", f"oci:{layout}:v1")
     name, digest = out.split()
     assert name == "web:v1"
+    assert pod(tmp_path, "ls", "--quiet")[0] == "web:v1\n"
     table, _ = pod(tmp_path, "ls")
     assert table.splitlines()[0].split() == ["NAME", "DIGEST", "CREATED", "SIZE"]
     assert table.splitlines()[1].split()[:3] == ["web:v1", digest[7:19], "2024-01-02"]

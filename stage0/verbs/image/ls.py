@@ -12,13 +12,17 @@ from stage0.show import amount, as_json, printable, table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="names only")
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """List every name."""
     images = Store(settings.root).images()
-    sys.stdout.write(as_json([_facts(image) for image in images]) if args.json else _table(images))
+    if args.quiet:
+        sys.stdout.write("".join(f"{image.name}\n" for image in images))
+    else:
+        sys.stdout.write(as_json([_facts(image) for image in images]) if args.json else _table(images))
     return 0
 
 
