@@ -44,7 +44,9 @@ char *rules_finish(const struct launch *launch, pid_t pid) {
         if (succeeded(run_rules(rules->program, rules->repair)) &&
             succeeded(run_rules(rules->program, rules->up)))
                 return NULL;
-        return xasprintf("%s does not take the pod's rules, run/console.log says why", rules->program);
+        return xasprintf("%s does not take the pod's rules, run/console.log says why; `pod network reload` "
+                         "makes all rules anew",
+                         rules->program);
 }
 
 pid_t rules_remove_begin(const struct launch *launch) {
