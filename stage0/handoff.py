@@ -55,7 +55,7 @@ def _tell(limited: Any, warn: Warn) -> None:  # noqa: ANN401  see _stage1
 
 def changes(pod: PodManifest, directory: PodDir) -> str:
     """What another start would change in `run/`, as a unified diff."""
-    found: str = _stage1("changes").changes(pod, directory)
+    found: str = _stage1("renderdiff").changes(pod, directory)
     return found
 
 
