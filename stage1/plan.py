@@ -199,7 +199,8 @@ def records(pod: PodManifest, site: Site, argv: tuple[str, ...], own: tuple[str,
     if pod.remove:
         names = (str(site.directory.root.names / pod.name),) if pod.name else ()
         claims = (str(claim_of(pod.userns)),) if pod.userns else ()
-        yield ("remove", *names, *claims)
+        # systemd-nspawn makes it for live mounts, and leaves it when it is killed
+        yield ("remove", *names, *claims, f"/run/systemd/nspawn/propagate/{pod.machine}")
     yield ("exec", *argv)
 
 

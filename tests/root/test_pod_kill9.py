@@ -137,6 +137,16 @@ def test_kill_ends_a_pod_without_monitor_at_once(pods: Pods) -> None:
     assert not pods.left(pod.uuid)
 
 
+def test_a_pod_that_is_removed_at_its_end_leaves_nothing_when_it_is_killed(pods: Pods) -> None:
+    uuid = pods.detach("--rm", "inspect", "--", "pause")
+    pods("kill", uuid)
+    eventually(lambda: not pods.all(), "the pod to be gone")
+    eventually(
+        lambda: not (PROPAGATION / f"pod-{uuid}").exists(), "what systemd-nspawn made for it to be gone"
+    )
+    assert not pods.left(uuid)
+
+
 def test_a_pod_whose_supervisor_is_killed_has_failed(pods: Pods) -> None:
     pod = start(pods, "inspect", "--", "print", "ready", "pause")
     monitor = int((pods.directory(pod.uuid) / "run" / "monitor").read_text().split()[0])

@@ -95,8 +95,11 @@ def test_the_uppermost_layer_comes_first() -> None:
 
 
 def test_a_pod_that_goes_when_it_is_over_takes_its_name_along() -> None:
-    assert ["remove", "/var/lib/pod/names/demo"] in records(pod(remove=True))
-    assert ["remove"] in records(pod(remove=True, name=None))
+    assert ["remove", "/var/lib/pod/names/demo", "/run/systemd/nspawn/propagate/demo"] in records(
+        pod(remove=True)
+    )
+    unnamed = pod(remove=True, name=None)
+    assert ["remove", f"/run/systemd/nspawn/propagate/pod-{unnamed.uuid}"] in records(unnamed)
     assert not any(record[0] == "remove" for record in records(pod()))
 
 

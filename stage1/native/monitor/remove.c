@@ -105,7 +105,9 @@ void remove_pod(char **links) {
         int result;
 
         for (; *links; links++)
-                if (unlink(*links) < 0 && errno != ENOENT)
+                /* a directory goes if it is empty */
+                if (unlink(*links) < 0 && errno != ENOENT && (errno != EISDIR || rmdir(*links) < 0) &&
+                    errno != ENOTEMPTY)
                         warn("cannot remove %s: %s", *links, strerror(errno));
         move_to_garbage(name);
         /* What was too deep lies at the top now, for the next turn. */
