@@ -245,7 +245,7 @@ def test_the_files_of_a_running_pod_are_those_of_the_contract(pods: Pods) -> Non
         "monitor",
         "status",
     } <= names
-    assert {path.name for path in (run / "etc").iterdir()} == {"passwd", "group", "policy"}
+    assert {path.name for path in (run / "etc").iterdir()} == {"passwd", "group", "machine-id", "policy"}
     pods("stop", uuid)
     result = json.loads((run / "result.json").read_text())
     assert set(result) == {
