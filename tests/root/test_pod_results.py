@@ -94,13 +94,20 @@ def test_a_file_that_is_not_executable_is_told_from_one_that_is_not_there(pods: 
     assert "/etc/passwd" in done.err
 
 
-@pytest.mark.parametrize("user", ["no-such-user", "app:no-such-group", "1000x"])
+@pytest.mark.parametrize("user", ["no-such-user", "app:no-such-group", "1000x", "so me\tone"])
 def test_a_user_or_group_the_image_does_not_have_is_told(pods: Pods, user: str) -> None:
     done = pods.run("inspect", "--user", user, "--", "exit", "0", status=125)
     (result,) = pods.results(done.uuid).values()
     assert result["reason"] == ("no-such-group" if ":" in user else "no-such-user")
     assert (result["code"], result["signal"], result["status"]) == (None, None, 125)
-    assert f"its {'group' if ':' in user else 'user'} does not exist" in done.err
+    name = user.rpartition(":")[2].replace("\t", "?")
+    assert f"its {'group' if ':' in user else 'user'} {name} does not exist" in done.err
+
+
+def test_a_group_given_beside_the_user_that_the_image_does_not_have_is_told(pods: Pods) -> None:
+    done = pods.run("inspect", "--group", "no-such-group", "--", "exit", "0", status=125)
+    assert pods.endings(done.uuid) == {"inspect": "no-such-group"}
+    assert "its group does not exist" in done.err
 
 
 def test_the_image_need_not_have_a_user_known_by_its_number(pods: Pods) -> None:

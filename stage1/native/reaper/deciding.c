@@ -33,8 +33,8 @@ void ask_for_end(bool nothing_left) {
 
 static void end_pod(const struct reaper *reaper, const struct record *decider, bool nothing_left) {
         bool own = strcmp(decider->app, reaper->app) == 0;
-        AUTO_FREE char *sentence =
-                record_sentence(decider, own ? reaper->program : "", own && reaper->gave_up);
+        AUTO_FREE char *sentence = record_sentence(decider, own ? reaper->program : "",
+                                                   own ? reaper->missing : "", own && reaper->gave_up);
         AUTO_FREE char *verdict = xasprintf("%d %s %s\n", decider->status, decider->app, sentence);
         AUTO_FREE char *who = xasprintf("app %s", decider->app);
         int result;

@@ -1,5 +1,5 @@
 /* reaper [--root DIR] [--app-root DIR] [--program PATH]
- *        [--selinux CONTEXT] [--hooks] [--in-order]
+ *        [--missing NAME] [--selinux CONTEXT] [--hooks] [--in-order]
  *        run APP | final APP | done APP | stop WHO | ready tcp:PORT [SECONDS] | await STATE APP |
  *        decide
  *
@@ -95,13 +95,11 @@ static const struct verb {
 };
 
 static void parse_options(struct reaper *reaper, int argc, char **argv) {
-        static const struct option known[] = {{"root", required_argument, NULL, 'r'},
-                                              {"app-root", required_argument, NULL, 'a'},
-                                              {"program", required_argument, NULL, 'p'},
-                                              {"hooks", no_argument, NULL, 'h'},
-                                              {"in-order", no_argument, NULL, 'i'},
-                                              {"selinux", required_argument, NULL, 's'},
-                                              {}};
+        static const struct option known[] = {
+                {"root", required_argument, NULL, 'r'},    {"app-root", required_argument, NULL, 'a'},
+                {"program", required_argument, NULL, 'p'}, {"hooks", no_argument, NULL, 'h'},
+                {"in-order", no_argument, NULL, 'i'},      {"selinux", required_argument, NULL, 's'},
+                {"missing", required_argument, NULL, 'm'}, {}};
         int option;
 
         while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
@@ -117,6 +115,8 @@ static void parse_options(struct reaper *reaper, int argc, char **argv) {
                         reaper->in_order = true;
                 else if (option == 's')
                         reaper->selinux = optarg;
+                else if (option == 'm')
+                        reaper->missing = optarg;
                 else
                         exit(2);
 }
@@ -134,7 +134,7 @@ static int finish(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-        struct reaper reaper = {.root = "", .program = "", .status_fd = -1};
+        struct reaper reaper = {.root = "", .program = "", .missing = "", .status_fd = -1};
 
         set_program("reaper", EXIT_RUNTIME);
         if (argc > 0 && strcmp(basename(argv[0]), "systemd-shutdown") == 0)
@@ -147,7 +147,8 @@ int main(int argc, char **argv) {
                         return verbs[i].run(&reaper, argv + optind + 1);
         }
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
-             "[--selinux CONTEXT] [--hooks] [--in-order] run APP | final APP | done APP | stop WHO | ready "
+             "[--missing NAME] [--selinux CONTEXT] [--hooks] [--in-order] run APP | final APP | done APP | "
+             "stop WHO | ready "
              "tcp:PORT [SECONDS] | "
              "await STATE APP | decide | hold | listen");
         return 2;

@@ -8,6 +8,7 @@
 struct reaper {
         const char *root; /* "" in a pod */
         const char *app_root, *program;
+        const char *missing; /* the user or group that the image does not have, if there is one */
         const char *selinux; /* the label that the launcher gives; NULL: none */
         const char *app;
         int status_fd;

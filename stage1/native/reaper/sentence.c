@@ -31,9 +31,14 @@ static const struct {
         {"hook-failed", "a command before or after its start failed"},
 };
 
-static char *plain_sentence(const struct record *record, const char *program) {
+static char *plain_sentence(const struct record *record, const char *program, const char *missing) {
         AUTO_FREE char *name = printable(program);
+        AUTO_FREE char *who = printable(missing);
 
+        if (*who && strcmp(record->reason, "no-such-user") == 0)
+                return xasprintf("its user %s does not exist", who);
+        if (*who && strcmp(record->reason, "no-such-group") == 0)
+                return xasprintf("its group %s does not exist", who);
         for (size_t i = 0; i < ARRAY_LEN(sentences); i++)
                 if (strcmp(record->reason, sentences[i].reason) == 0)
                         return xstrdup(sentences[i].sentence);
@@ -48,8 +53,8 @@ static char *plain_sentence(const struct record *record, const char *program) {
         return xasprintf("failed (%s)", record->result);
 }
 
-char *record_sentence(const struct record *record, const char *program, bool gave_up) {
-        char *sentence = plain_sentence(record, program);
+char *record_sentence(const struct record *record, const char *program, const char *missing, bool gave_up) {
+        char *sentence = plain_sentence(record, program, missing);
 
         if (gave_up && record->runs > 1) {
                 AUTO_FREE char *first = sentence;
