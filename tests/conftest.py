@@ -25,9 +25,11 @@ settings.register_profile("thorough", parent=settings.get_profile("check"), max_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
 
 
-# Whoever runs tests in the background of a shell without job control has them ignore SIGINT, and so would every
+# Whoever runs tests in the background of a shell without job control has them ignore signals, and so would every
 # program that they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGQUIT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 
 
 def required(what: str) -> bool:

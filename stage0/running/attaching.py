@@ -174,13 +174,18 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
+def _heard(*numbers: int) -> list[int]:
+    """All but those that we were started to ignore, as by nohup(1)."""
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextlib.contextmanager
 def _wake_up_on(*numbers: int) -> Iterator[int]:
     """A descriptor to read the numbers of signals from that came: a sleep would otherwise just go on."""
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
     before = signal.set_wakeup_fd(theirs)
-    handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    handlers = {number: signal.signal(number, lambda *_: None) for number in _heard(*numbers)}
     try:
         yield ours
     finally:
@@ -198,7 +203,7 @@ def raw_terminal(wanted: bool) -> Iterator[None]:
         yield
         return
     saved = termios.tcgetattr(0)
-    handlers = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: signal.signal(number, _leave) for number in _heard(signal.SIGTERM, signal.SIGHUP)}
     try:
         tty.setraw(0, termios.TCSADRAIN)
         yield

@@ -200,6 +200,38 @@ def test_a_hangup_ends_the_printing_but_not_the_pod(pod: Pod) -> None:
     assert [text for _, _, text in pod.log()] == ["a", "b"]
 
 
+def test_who_was_started_to_ignore_hangups_and_interrupts_goes_on_printing(pod: Pod) -> None:
+    """As nohup(1) and the background jobs of scripts are; the way to kill a pod stays open all the same."""
+    pod.app().shell(f"echo a > {OUT}; while [ ! -e run/go ]; do sleep 0.01; done; echo b > {OUT}")
+    monitor = pod.start(preexec_fn=lambda: ignore(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT))
+    pod.wait_for("run/logs/web.log")
+    monitor.send_signal(signal.SIGHUP)
+    monitor.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    (pod.path / "run/go").touch()
+    assert monitor.communicate(timeout=10)[0] == b"a\nb\n"
+    assert not (pod.path / "run/status/stopping").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGQUIT, 137), (signal.SIGTERM, 0)])
+def test_who_was_started_to_ignore_signals_is_stopped_and_killed_all_the_same(
+    pod: Pod, number: int, status: int
+) -> None:
+    monitor = (
+        pod.app()
+        .shell("touch run/up; exec sleep 1000")
+        .start(preexec_fn=lambda: ignore(signal.SIGQUIT, signal.SIGTERM))
+    )
+    pod.wait_for("run/up")
+    monitor.send_signal(number)
+    assert monitor.wait(10) == status
+
+
+def ignore(*numbers: int) -> None:
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def read_terminal(fd: int, seconds: float) -> bytes:
     data, deadline = b"", time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0 and select.select([fd], [], [], left)[0]:

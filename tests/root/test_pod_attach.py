@@ -297,16 +297,19 @@ def test_signals_end_the_attachment_or_go_to_the_app(pods: Pods) -> None:
     wait = "while :; do sleep 0.02; done"
     pods.detach("--name", "it", "busybox", "--", "sh", "-c", f"{traps}; {GO}; echo there; {wait}")
     proxy, looker = attached(pods, "--sig-proxy", "it"), attached(pods, "it")
-    wait_for_clients(pods, 2)
+    deaf = attached(pods, "it", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    wait_for_clients(pods, 3)
     go(pods)
     proxy.prints("there")
     looker.prints("there")
+    deaf.send(signal.SIGINT)  # which it was started to ignore
     looker.send(signal.SIGINT)
     looker.done(128 + signal.SIGINT)
     proxy.send(signal.SIGINT)
     proxy.prints("interrupted")
     proxy.send(signal.SIGTERM)
     assert proxy.done(9).out == "there\ninterrupted\nasked\n"
+    assert deaf.done(9).out == "there\ninterrupted\nasked\n"
 
 
 def test_a_pod_that_is_killed_ends_its_clients(pods: Pods) -> None:

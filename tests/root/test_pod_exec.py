@@ -159,6 +159,23 @@ def test_stop_and_continue_reach_the_command_and_come_back(it: Pods) -> None:
     running.done(143)
 
 
+def test_a_command_that_was_started_to_ignore_hangups_and_interrupts_goes_on(it: Pods) -> None:
+    """As by nohup(1), or in the background of a script; whoever signals the command itself still can."""
+
+    def ignore() -> None:
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+
+    running = it.beside(
+        "exec", "it", "sh", "-c", "echo ready; while :; do sleep 0.05; done", preexec_fn=ignore
+    )
+    running.prints("ready")
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        running.send(number)
+    running.send(signal.SIGTERM)
+    running.done(143)
+
+
 def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 

@@ -214,11 +214,15 @@ static int serve(struct session *session, int signals, int timeout, int *status)
 
 static int catch_signals(void) {
         static const int left_alone[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPIPE};
+        static const int of_users[] = {SIGHUP, SIGINT, SIGQUIT};
         sigset_t set;
 
         sigfillset(&set);
         for (size_t i = 0; i < ARRAY_LEN(left_alone); i++)
                 sigdelset(&set, left_alone[i]);
+        for (size_t i = 0; i < ARRAY_LEN(of_users); i++)
+                if (is_ignored(of_users[i]))
+                        sigdelset(&set, of_users[i]);
         (void) sigprocmask(SIG_SETMASK, &set, NULL);
         return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -13,6 +13,7 @@
 #include "console.h"
 #include "leader.h"
 #include "supervisor.h"
+#include "terminal/front.h"
 
 #define HALT_SIGNAL (SIGRTMIN + 3) /* to a systemd that is PID 1: start halt.target */
 
@@ -100,6 +101,11 @@ void catch_signals(struct monitor *monitor) {
         sigemptyset(&set);
         for (size_t i = 0; i < ARRAY_LEN(caught); i++)
                 sigaddset(&set, caught[i]);
+        /* The others are how commands tell us to stop the pod and to kill it, whoever started it. */
+        if (is_ignored(SIGHUP))
+                sigdelset(&set, SIGHUP);
+        if (is_ignored(SIGINT))
+                sigdelset(&set, SIGINT);
         (void) signal(SIGPIPE, SIG_IGN);
         (void) signal(SIGCHLD, SIG_DFL); /* ignored, it would eat the supervisor's status */
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)

@@ -58,10 +58,12 @@ static void redirect(int terminal) {
 }
 
 static void reset_signals(void) {
+        static const int ours[] = {SIGPIPE, SIGQUIT, SIGTERM}; /* as we, or who started us, left them */
         sigset_t none;
 
         sigemptyset(&none);
-        signal(SIGPIPE, SIG_DFL);
+        for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+                (void) signal(ours[i], SIG_DFL);
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

@@ -34,6 +34,12 @@ static void wait_for_keeper(pid_t keeper, int word) {
         _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+bool is_ignored(int signal_number) {
+        struct sigaction action;
+
+        return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static pid_t keeper_pid;
 
 /* What a terminal or the kernel sends goes to all of the group, and so to the child as well. */
@@ -64,7 +70,8 @@ int split_front(void) {
         close(ends[1]);
         for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
                 struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO};
-                (void) sigaction(passed[i], &action, NULL);
+                if (!is_ignored(passed[i]))
+                        (void) sigaction(passed[i], &action, NULL);
         }
         wait_for_keeper(keeper_pid, ends[0]);
 }
