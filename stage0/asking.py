@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from stage0.command import run
 from stage1.contract import PodError
-
-# uname(2) to what images call it
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
-
-
-def architecture() -> str:
-    """The machine's architecture, as images name it."""
-    machine = os.uname().machine
-    return _ARCHITECTURES.get(machine, machine)
 
 
 def system_calls() -> frozenset[str] | None:

@@ -91,9 +91,10 @@ def _host(request: PodRequest) -> Host:
     if not lists and not labels and not any(app.seccomp for app in request.app):
         return Host()
     from stage0 import asking  # noqa: PLC0415  rare
+    from stage0.image.platforms import host_platform  # noqa: PLC0415
 
     return Host(
-        architecture=asking.architecture(),
+        architecture=host_platform().architecture,
         calls=asking.system_calls() if lists else None,
         labels=asking.labels() if labels else frozenset(),
     )
