@@ -12,6 +12,7 @@
 #include "basic/inroot.h"
 #include "basic/util.h"
 #include "mountinfo.h"
+#include "mounts/trees.h"
 
 #ifndef MOVE_MOUNT_SET_GROUP
 #define MOVE_MOUNT_SET_GROUP 0x00000100 /* linux/mount.h, since 5.15 */
@@ -20,20 +21,15 @@
 /* The host's tree once more, attached nowhere: what it lends is that it follows. -1 where the host's mount
  * is private, so that there is nothing to follow. */
 static int clone_follower(const struct mount_spec *spec, const char *mountinfo) {
-        unsigned depth = spec->recursive ? AT_RECURSIVE : 0;
-        struct mount_attr follows = {.propagation = MS_SLAVE};
+        const struct mount_spec how = {.recursive = spec->recursive, .propagation = MS_SLAVE};
         AUTO_CLOSE int source = open(spec->source, O_PATH | O_CLOEXEC);
         const char *line = source < 0 ? NULL : mountinfo_find(mountinfo, source);
-        AUTO_CLOSE int tree = (int) syscall(SYS_open_tree, AT_FDCWD, spec->source,
-                                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
 
-        if (tree < 0)
+        if (source < 0)
                 die_errno("cannot take %s", spec->source);
         if (!line || !(mountinfo_has(line, "shared:") || mountinfo_has(line, "master:")))
                 return -1;
-        if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | depth, &follows, sizeof(follows)) < 0)
-                die_errno("cannot let %s follow the host", spec->source);
-        return take_fd(&tree);
+        return clone_tree(spec->source, &how, -1);
 }
 
 static bool is_same_file(int one, int other) {

@@ -17,6 +17,7 @@
 #include "basic/localsocket.h"
 #include "basic/util.h"
 #include "mountinfo.h"
+#include "mounts/trees.h"
 
 #define BACKLOG 4
 
@@ -82,30 +83,13 @@ static char *complaint(const struct launch *launch) {
         return error;
 }
 
-/* The host's mount once more, with its propagation as it is. */
-static int clone_peer(const struct mount_spec *how) {
-        unsigned depth = how->recursive ? AT_RECURSIVE : 0;
-        struct mount_attr attributes = {.attr_set = how->attributes};
-        int tree = (int) syscall(SYS_open_tree, AT_FDCWD, how->source,
-                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
-
-        if (tree < 0)
-                die_errno("cannot take %s", how->source);
-        if (how->attributes &&
-            syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | depth, &attributes, sizeof(attributes)) < 0)
-                die_errno("cannot change how %s is mounted", how->source);
-        return tree;
-}
-
 /* Over the mount that is there since the app's namespace is: it made the target, and is a slave. */
 static void attach_peer(int tree, int root, const struct mount_spec *how) {
         AUTO_CLOSE int target = open_in_root(root, how->target, O_PATH);
 
         if (target < 0)
                 die_errno("cannot find %s in the app", how->target);
-        if (syscall(SYS_move_mount, tree, "", target, "",
-                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-                die_errno("cannot mount %s at %s", how->source, how->target);
+        attach_tree(tree, target, how->source, how->target);
 }
 
 /* Whoever asked still waits, so the process with its number is still the one that asked. */
@@ -128,8 +112,9 @@ static void share_with(const struct sharing *sharing, int client) {
         if (root < 0 || process < 0 || !still_waits(client))
                 die("the app that wants its shared mounts is gone");
         enter_host();
+        /* with the propagation of the host's mounts, since none is asked for */
         for (size_t i = 0; i < sharing->n_shares; i++)
-                trees[i] = clone_peer(&sharing->shares[i].how);
+                trees[i] = clone_tree(sharing->shares[i].how.source, &sharing->shares[i].how, -1);
         if (setns(process, CLONE_NEWNS) < 0)
                 die_errno("cannot join the app's mount namespace");
         for (size_t i = 0; i < sharing->n_shares; i++)
