@@ -108,3 +108,13 @@ char *read_file(int dir_fd, const char *path, size_t *size, size_t max) {
         AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         return fd < 0 ? NULL : read_descriptor(fd, size, max);
 }
+
+bool same_file(const struct stat *one, const struct stat *other) {
+        return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
+bool is_same_file(int one, int other) {
+        struct stat first, second;
+
+        return fstat(one, &first) == 0 && fstat(other, &second) == 0 && same_file(&first, &second);
+}

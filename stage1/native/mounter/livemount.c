@@ -56,13 +56,6 @@ static int open_app_root(const struct places *places, const char *app) {
         return fd;
 }
 
-static bool is_same_file(int one, int other) {
-        struct stat first, second;
-
-        return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
-               first.st_ino == second.st_ino;
-}
-
 /* Whether what is there already on the way to target is the same in the app as where we mount: if the app
  * has a mount of its own there (a volume, a tmpfs), ours would be hidden below it. */
 static bool leads_to_the_same(int root, int app_root, const char *target) {

@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "basic/files.h"
 #include "basic/util.h"
 #include "probe.h"
 #include "record.h"
@@ -44,11 +45,10 @@ bool await_finished(int status_fd, const char *app) {
         }
 }
 
-static bool same_file(const char *one, const char *other) {
+static bool is_same_path(const char *one, const char *other) {
         struct stat first, second;
 
-        return stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_dev == second.st_dev &&
-               first.st_ino == second.st_ino;
+        return stat(one, &first) == 0 && stat(other, &second) == 0 && same_file(&first, &second);
 }
 
 /* Until it executes the app's program, the process of a unit is systemd itself or its executor. */
@@ -56,8 +56,8 @@ static bool runs_own_program(pid_t pid) {
         AUTO_FREE char *path = xasprintf("/proc/%d/exe", (int) pid);
         struct stat status;
 
-        return pid > 0 && stat(path, &status) == 0 && !same_file(path, "/proc/1/exe") &&
-               !same_file(path, EXECUTOR);
+        return pid > 0 && stat(path, &status) == 0 && !is_same_path(path, "/proc/1/exe") &&
+               !is_same_path(path, EXECUTOR);
 }
 
 bool await_started(int status_fd, const char *app) {

@@ -28,7 +28,3 @@ int open_proc(pid_t pid, const char *name) {
 const char *unified_place(void) {
         return access(CGROUPS "/cgroup.controllers", F_OK) == 0 ? CGROUPS : CGROUPS "/unified";
 }
-
-bool same_file(const struct stat *one, const struct stat *other) {
-        return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
-}

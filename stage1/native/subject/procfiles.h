@@ -1,8 +1,6 @@
 /* What the kernel tells of processes and of where their cgroups lie. */
 #pragma once
 
-#include <stdbool.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 
 #define CGROUPS "/sys/fs/cgroup"
@@ -18,5 +16,3 @@ int open_proc(pid_t pid, const char *name);
 
 /* Where the unified hierarchy is mounted. */
 const char *unified_place(void);
-
-bool same_file(const struct stat *one, const struct stat *other);

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "basic/files.h"
 #include "basic/inroot.h"
 #include "basic/util.h"
 #include "mountinfo.h"
@@ -30,13 +30,6 @@ static int clone_follower(const struct mount_spec *spec, const char *mountinfo) 
         if (!line || !(mountinfo_has(line, "shared:") || mountinfo_has(line, "master:")))
                 return -1;
         return clone_tree(spec->source, &how, -1);
-}
-
-static bool is_same_file(int one, int other) {
-        struct stat first, second;
-
-        return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
-               first.st_ino == second.st_ino;
 }
 
 /* False and errno where the one in the pod is no copy of the other, or that one follows nobody. */
