@@ -24,14 +24,7 @@ void room_keep(const char *prefix) {
         }
 }
 
-void room_drop(const char *prefix) {
-        while (room_give(AT_FDCWD, prefix, -ENOSPC))
-                ;
-}
-
-bool room_give(int dir_fd, const char *prefix, int result) {
-        if (result != -ENOSPC && result != -EDQUOT)
-                return false;
+static bool give_some(int dir_fd, const char *prefix) {
         for (int i = 0; i < FILES; i++) {
                 AUTO_FREE char *path = room_path(prefix, i);
 
@@ -39,4 +32,19 @@ bool room_give(int dir_fd, const char *prefix, int result) {
                         return true;
         }
         return false;
+}
+
+void room_drop(const char *prefix) {
+        while (give_some(AT_FDCWD, prefix))
+                ;
+}
+
+int room_write(int (*how)(int, const char *, const char *), int dir_fd, const char *prefix, const char *path,
+               const char *text) {
+        int result;
+
+        do
+                result = how(dir_fd, path, text);
+        while ((result == -ENOSPC || result == -EDQUOT) && give_some(dir_fd, prefix));
+        return result;
 }

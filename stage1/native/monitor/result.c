@@ -19,11 +19,8 @@
 
 void record_stopping(const char *who) {
         AUTO_FREE char *text = xasprintf("%s\n", who);
-        int result;
+        int result = room_write(create_file, AT_FDCWD, ROOM, "run/status/stopping", text);
 
-        while ((result = create_file(AT_FDCWD, "run/status/stopping", text)) < 0 &&
-               room_give(AT_FDCWD, ROOM, result))
-                ;
         if (result < 0 && result != -EEXIST)
                 warn("cannot write run/status/stopping: %s", strerror(-result));
 }
@@ -158,11 +155,8 @@ void outcome_write(const struct outcome *outcome) {
                 "\"signal\": %s, \"started_at\": %s, \"ready_at\": %s, \"ended_at\": %s, "
                 "\"message\": %s}\n",
                 outcome->status, outcome->reason, by, code, signal_text, started, ready, ended, message);
-        int result;
+        int result = room_write(write_file, AT_FDCWD, ROOM, "run/result.json", text);
 
-        while ((result = write_file(AT_FDCWD, "run/result.json", text)) < 0 &&
-               room_give(AT_FDCWD, ROOM, result))
-                ;
         if (result < 0)
                 warn("cannot write run/result.json: %s", strerror(-result));
         room_drop(ROOM);

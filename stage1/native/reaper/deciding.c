@@ -15,11 +15,8 @@
 
 void record_stopping(const struct reaper *reaper, const char *who) {
         AUTO_FREE char *text = xasprintf("%s\n", who);
-        int result;
+        int result = room_write(create_file, reaper->status_fd, "", "stopping", text);
 
-        while ((result = create_file(reaper->status_fd, "stopping", text)) < 0 &&
-               room_give(reaper->status_fd, "", result))
-                ;
         /* The pod has to end, also where that cannot be noted. */
         if (result < 0 && result != -EEXIST)
                 warn("cannot write status/stopping: %s", strerror(-result));
@@ -37,11 +34,8 @@ static void end_pod(const struct reaper *reaper, const struct record *decider, b
                                                    own ? reaper->missing : "", own && reaper->gave_up);
         AUTO_FREE char *verdict = xasprintf("%d %s %s\n", decider->status, decider->app, sentence);
         AUTO_FREE char *who = xasprintf("app %s", decider->app);
-        int result;
+        int result = room_write(create_file, reaper->status_fd, "", "verdict", verdict);
 
-        while ((result = create_file(reaper->status_fd, "verdict", verdict)) < 0 &&
-               room_give(reaper->status_fd, "", result))
-                ;
         if (result == -EEXIST)
                 return; /* another was first, and ends the pod */
         if (result < 0)

@@ -85,10 +85,8 @@ void record_load(struct record *record, int status_fd, const char *app) {
 void record_store(const struct record *record, int status_fd) {
         AUTO_FREE char *path = xasprintf("%s.json", record->app);
         AUTO_FREE char *text = record_text(record);
-        int result;
+        int result = room_write(write_file, status_fd, "", path, text);
 
-        while ((result = write_file(status_fd, path, text)) < 0 && room_give(status_fd, "", result))
-                ;
         /* Whoever wrote it goes on: the pod may have to end because of it. */
         if (result < 0)
                 warn("cannot write the result of app %s: %s", record->app, strerror(-result));
