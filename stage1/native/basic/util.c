@@ -61,6 +61,12 @@ void set_status(int status) {
         program_status = status;
 }
 
+void make_printable(char *text) {
+        for (; *text; text++)
+                if ((unsigned char) *text < ' ' || *text == 0x7f)
+                        *text = '?';
+}
+
 static void say(const char *format, va_list arguments, int error) PRINTF_LIKE(1, 0);
 
 static void say(const char *format, va_list arguments, int error) {
@@ -71,10 +77,7 @@ static void say(const char *format, va_list arguments, int error) {
 
         if (body >= 0 && error != 0)
                 length += (size_t) snprintf(text + length, sizeof(text) - length, ": %s", strerror(error));
-        /* A path may hold any byte, a message stays one line. */
-        for (size_t i = 0; i < length; i++)
-                if ((unsigned char) text[i] < ' ' || text[i] == 0x7f)
-                        text[i] = '?';
+        make_printable(text);
         if (die_fd < 0)
                 text[length++] = '\n';
         (void) write_all(die_fd >= 0 ? die_fd : STDERR_FILENO, text, length);

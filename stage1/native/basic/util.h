@@ -47,4 +47,7 @@ char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2);
 /* All of it; 0 or a negative errno. */
 int write_all(int fd, const void *data, size_t size);
 
+/* A path may hold any byte, and a message stays one line: control characters become `?`. */
+void make_printable(char *text);
+
 bool parse_number(const char *text, uint64_t max, uint64_t *value);

@@ -97,9 +97,7 @@ static char *text_of(const char *key, const char *body, size_t size) {
         if (end - at < 4 || number_at(at) >= (size_t) (end - at) - 4)
                 return NULL;
         char *text = xasprintf("%.*s", (int) (number_at(at) < TEXT_MAX ? number_at(at) : TEXT_MAX), at + 4);
-        for (char *letter = text; *letter; letter++)
-                if ((unsigned char) *letter < ' ' || *letter == 0x7f)
-                        *letter = '?';
+        make_printable(text);
         return text;
 }
 

@@ -148,8 +148,6 @@ int main(int argc, char **argv) {
         }
         warn("usage: reaper [--root DIR] [--app-root DIR] [--program PATH] "
              "[--missing NAME] [--selinux CONTEXT] [--hooks] [--in-order] run APP | final APP | done APP | "
-             "stop WHO | ready "
-             "tcp:PORT [SECONDS] | "
-             "await STATE APP | decide | hold | listen");
+             "stop WHO | ready tcp:PORT [SECONDS] | await STATE APP | decide | hold | listen");
         return 2;
 }

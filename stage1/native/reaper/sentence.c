@@ -4,12 +4,9 @@
 
 #include "basic/util.h"
 
-/* A path may hold any byte; a sentence is printed and lies in a line of its own. */
 static char *printable(const char *text) {
         char *copy = xstrdup(text);
-        for (char *letter = copy; *letter; letter++)
-                if ((unsigned char) *letter < ' ' || *letter == 0x7f)
-                        *letter = '?';
+        make_printable(copy);
         return copy;
 }
 
