@@ -4,24 +4,8 @@
 #include <string.h>
 
 #include "basic/inroot.h"
+#include "basic/passwd.h"
 #include "basic/util.h"
-
-#define DATABASE_MAX ((size_t) 4 << 20)
-#define FIELDS_MAX   8
-
-/* The colon-separated fields of the next line; false at the end. Missing ones are empty. */
-static bool next_line(char **rest, char *fields[static FIELDS_MAX]) {
-        static char empty[] = "";
-        char *line = *rest ? strsep(rest, "\n") : NULL;
-
-        if (!line)
-                return false;
-        for (size_t i = 0; i < FIELDS_MAX; i++) {
-                char *word = line ? strsep(&line, ":") : NULL;
-                fields[i] = word ? word : empty;
-        }
-        return true;
-}
 
 static bool is_id(const char *text, uint32_t *id) {
         uint64_t value;
@@ -34,12 +18,12 @@ static bool is_id(const char *text, uint32_t *id) {
 
 /* The user's line: its number, group and home. A number need not be in the file. */
 static char *find_user(struct account *account, int root, const char *user) {
-        AUTO_FREE char *text = read_in_root(root, "etc/passwd", DATABASE_MAX);
-        char *rest = text, *fields[FIELDS_MAX];
+        AUTO_FREE char *text = read_in_root(root, "etc/passwd", PASSWD_MAX);
+        char *rest = text, *fields[PASSWD_FIELDS];
         uint32_t wanted = 0, uid, gid;
         bool number = is_id(user, &wanted);
 
-        while (next_line(&rest, fields)) {
+        while (next_entry(&rest, fields)) {
                 if (!is_id(fields[2], &uid) || !is_id(fields[3], &gid))
                         continue;
                 if (number ? uid != wanted : strcmp(fields[0], user) != 0)
@@ -64,14 +48,14 @@ static bool is_member(char *members, const char *user) {
 
 /* The named group's number; as initgroups(3) does, that one and every group that lists the user. */
 static void find_groups(struct account *account, int root, const char *user, const char *group) {
-        AUTO_FREE char *text = read_in_root(root, "etc/group", DATABASE_MAX);
-        char *rest = text, *fields[FIELDS_MAX];
+        AUTO_FREE char *text = read_in_root(root, "etc/group", PASSWD_MAX);
+        char *rest = text, *fields[PASSWD_FIELDS];
         bool found = !group || is_id(group, &account->gid);
         uint32_t gid;
 
         account->groups = xalloc(((text ? strlen(text) : 0) / 4 + 2) * sizeof(gid_t));
         account->n_groups = 1; /* the first is set at the end */
-        while (next_line(&rest, fields)) {
+        while (next_entry(&rest, fields)) {
                 if (!is_id(fields[2], &gid))
                         continue;
                 if (!found && strcmp(fields[0], group) == 0) {

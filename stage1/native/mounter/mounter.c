@@ -53,23 +53,25 @@ static struct request parse(int argc, char **argv) {
         return request;
 }
 
+static void enter_pod(const char *directory) {
+        if (chdir(directory) < 0)
+                die_errno("cannot enter the pod directory %s", directory);
+}
+
 int main(int argc, char **argv) {
         umask(022);
         if (argc >= 4 && strcmp(argv[1], "hold") == 0) {
-                if (chdir(argv[2]) < 0)
-                        die_errno("cannot enter the pod directory %s", argv[2]);
+                enter_pod(argv[2]);
                 return hold(argv[3], argv + 4);
         }
         bool installs = argc == 4 && strcmp(argv[1], "install") == 0;
         if (installs || (argc >= 4 && strcmp(argv[1], "uninstall") == 0)) {
                 if (strchr(argv[3], '/') || argv[3][0] == '.')
                         die("'%s' is no app name", argv[3]);
-                if (chdir(argv[2]) < 0)
-                        die_errno("cannot enter the pod directory %s", argv[2]);
+                enter_pod(argv[2]);
                 return installs ? install_app(argv[3]) : uninstall_app(argv[3], argv + 4);
         }
         struct request request = parse(argc, argv);
-        if (chdir(request.directory) < 0)
-                die_errno("cannot enter the pod directory %s", request.directory);
+        enter_pod(request.directory);
         return request.source ? add_mount(&request) : remove_mount(&request);
 }

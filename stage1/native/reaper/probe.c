@@ -15,12 +15,12 @@
 #include <sys/wait.h>
 
 #include "basic/files.h"
+#include "basic/passwd.h"
 #include "basic/times.h"
 #include "basic/util.h"
 
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 200
-#define DATABASE_MAX ((size_t) 4 << 20)
 
 static const char properties[] =
         "Type,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,"
@@ -81,15 +81,11 @@ enum execution ask_execution(const char *app) {
 
 /* By name or by number, as in passwd(5) and group(5). */
 static bool is_listed(const char *database, const char *wanted) {
-        AUTO_FREE char *text = read_file(AT_FDCWD, database, NULL, DATABASE_MAX);
+        AUTO_FREE char *text = read_file(AT_FDCWD, database, NULL, PASSWD_MAX);
 
-        for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
-                const char *name = strsep(&line, ":");
-                (void) strsep(&line, ":");
-                const char *number = strsep(&line, ":");
-                if (strcmp(name, wanted) == 0 || (number && strcmp(number, wanted) == 0))
+        for (char *rest = text, *fields[PASSWD_FIELDS]; next_entry(&rest, fields);)
+                if (strcmp(fields[0], wanted) == 0 || strcmp(fields[2], wanted) == 0)
                         return true;
-        }
         return false;
 }
 
