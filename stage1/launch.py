@@ -19,7 +19,6 @@ TYPE_CHECKING = False  # that of `typing`, which `pod run` has no time to import
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from stage1.identity import HostFiles
     from stage1.network.model import Wiring
 
 
@@ -34,11 +33,10 @@ class MonitorOptions(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A pod with the limits that hold here, what its `run/` then says, and what else went into that."""
+    """A pod with the limits that hold here, what its `run/` then says, and the network that went into it."""
 
     limited: limit.Limited
     plan: plan.LaunchPlan
-    files: HostFiles
     wiring: Wiring | None
 
 
@@ -75,7 +73,7 @@ def drawn(
     own_root = base.ensure(directory.root, base.recipes(pod))
     site = plan.Site(directory, own_root, facts, files, wiring, limited.steps)
     found = plan.launch_plan(limited.pod, site, texts)
-    return Drawn(limited, found, files, wiring)
+    return Drawn(limited, found, wiring)
 
 
 def prepare(

@@ -54,6 +54,10 @@ ALIASES = {
 }
 
 
+# Where files of /etc lie that a pod gives its apps (`identity.files`).
+OWN_FILES = "identity/etc/"
+
+
 class Site(NamedTuple):
     """What a pod is planned upon: its directory, its own root, and what it has of this host."""
 
@@ -129,7 +133,7 @@ def launch_plan(pod: PodManifest, site: Site, texts: Mapping[str, str]) -> Launc
     files["etc/machine-id"] = pod.uuid.replace("-", "").encode() + b"\n"
     files |= {f"apps/{app.name}/words": block for app in pod.apps if (block := units.command(app).words)}
     own = identity.files(pod, site.files, living=living(pod, wiring))
-    files |= {f"identity/etc/{name}": content for name, content in own.items()}
+    files |= {f"{OWN_FILES}{name}": content for name, content in own.items()}
     files["nspawn.json"] = (
         json.dumps({"argv": argv, "environment": nspawn.ENVIRONMENT}, indent=1).encode() + b"\n"
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stage1 import identity, launch, plan
+from stage1 import launch
 from stage1.contract import ConflictError, NetworkMode, PodDir, PodManifest
 from stage1.contract.values import NamedTuple
 from stage1.network.model import Wiring
-from stage1.plan import LaunchPlan
+from stage1.plan import OWN_FILES, LaunchPlan
 from stage1.running.difference import lacking
 
 
@@ -16,7 +16,11 @@ class Planned(NamedTuple):
     pod: PodManifest
     plan: LaunchPlan
     wiring: Wiring | None
-    own: tuple[str, ...]
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Files of /etc that the pod gives its apps."""
+        return tuple(name.removeprefix(OWN_FILES) for name in self.plan.files if name.startswith(OWN_FILES))
 
 
 class Plans:
@@ -50,8 +54,7 @@ class Plans:
 def _planned(pod: PodManifest, directory: PodDir) -> Planned:
     keep = launch.stays_in_its_unit(directory)
     found = launch.drawn(pod, directory, lambda: _wiring(pod, directory), keep_unit=keep)
-    own = tuple(identity.files(pod, found.files, living=plan.living(pod, found.wiring)))
-    return Planned(found.limited.pod, found.plan, found.wiring, own)
+    return Planned(found.limited.pod, found.plan, found.wiring)
 
 
 def _wiring(pod: PodManifest, directory: PodDir) -> Wiring | None:
