@@ -31,6 +31,7 @@ _UNIT_PLACES = (
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
+    "/lib/systemd/system",
 )
 
 
@@ -116,10 +117,15 @@ def _booted() -> bool:
     return os.path.isdir("/run/systemd/system")
 
 
+def unit_file(name: str) -> str | None:
+    """Where the host has the file of a unit, if it has one."""
+    return next((path for place in _UNIT_PLACES if os.path.exists(path := f"{place}/{name}")), None)
+
+
 def require_no_unit_file(label: str) -> None:
     """A detached pod is a transient unit, and none can be where the host has a file of that name (`pod unit`)."""
     unit = f"pod-{label}.service"
-    path = next((path for place in _UNIT_PLACES if os.path.exists(path := f"{place}/{unit}")), None)
+    path = unit_file(unit)
     if path is not None and _booted():
         raise ConflictError(
             f"pod {label} is started and restarted by a unit of the host: {path}",

@@ -29,6 +29,7 @@ from stage1.contract.paths import (
     UNITS,
     WORDS,
     claim_of,
+    propagation_of,
 )
 from stage1.contract.places import TWIN_SUFFIX
 from stage1.contract.values import NamedTuple
@@ -203,8 +204,7 @@ def records(pod: PodManifest, site: Site, argv: tuple[str, ...], own: tuple[str,
     if pod.remove:
         names = (str(site.directory.root.names / pod.name),) if pod.name else ()
         claims = (str(claim_of(pod.userns)),) if pod.userns else ()
-        # systemd-nspawn makes it for live mounts, and leaves it when it is killed
-        yield ("remove", *names, *claims, f"/run/systemd/nspawn/propagate/{pod.machine}")
+        yield ("remove", *names, *claims, str(propagation_of(pod.machine)))
     yield ("exec", *argv)
 
 

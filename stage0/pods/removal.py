@@ -12,10 +12,10 @@ from stage0.image import scratch
 from stage0.pods import lifecycle, ranges
 from stage0.pods.lifecycle import Pod
 from stage1.contract import DataRoot, State
+from stage1.contract.paths import propagation_of
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _PATIENCE, _PAUSE = 2.0, 0.01
-_PROPAGATION = Path("/run/systemd/nspawn/propagate")
 
 
 def remove(pod: Pod) -> bool:
@@ -64,9 +64,9 @@ def _remove_groups(group: Path) -> bool:
 
 
 def remove_propagation(machine: str) -> None:
-    """The directory that systemd-nspawn makes for live mounts and leaves when it is killed; never a full one."""
+    """What systemd-nspawn left; never a full directory."""
     with contextlib.suppress(OSError):
-        (_PROPAGATION / machine).rmdir()
+        propagation_of(machine).rmdir()
 
 
 def release_stale_names(root: DataRoot) -> None:

@@ -26,12 +26,6 @@ NEEDS_ROOT = False
 _NATIVE = Path(contract.__file__).parent.parent / "native" / "bin"
 _NATIVE_PROGRAMS = ("monitor", "reaper", "begin", "launcher", "keeper", "enter", "mounter")
 _CGROUP = Path("/sys/fs/cgroup")
-_UNIT_PLACES = (
-    "/run/systemd/system",
-    "/etc/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +63,7 @@ def gather(settings: Settings) -> doctor.Facts:
         free=_free(place),
         nspawn=_said(["systemd-nspawn", "--version"]),
         booted=booted,
-        machined=booted and _has_unit("dbus-org.freedesktop.machine1.service"),
+        machined=booted and handoff.unit_file("dbus-org.freedesktop.machine1.service") is not None,
         cgroups=mode,
         cgroups_writable=not is_root or all(os.access(path, os.W_OK) for path in hierarchies),
         controllers=_controllers(),
@@ -219,10 +213,6 @@ def _free(place: Path) -> int | None:
         return shutil.disk_usage(place).free
     except OSError:
         return None
-
-
-def _has_unit(name: str) -> bool:
-    return any(Path(place, name).exists() for place in _UNIT_PLACES)
 
 
 def _cgroups() -> tuple[doctor.Cgroups, list[Path]]:

@@ -46,6 +46,11 @@ def claim_of(own: UserNamespace) -> Path:
     return CLAIMS / f"{own.base}-{own.size}"
 
 
+def propagation_of(machine: str) -> Path:
+    """The directory that systemd-nspawn makes for mounts into a running pod, and leaves when it is killed."""
+    return Path("/run/systemd/nspawn/propagate") / machine
+
+
 class State(StrEnum):
     """The directories below `pods/`, in the order of a pod's life."""
 
