@@ -12,7 +12,7 @@ from pathlib import Path
 from stage0 import layout
 from stage0.image import Image, MergedTree, Store
 from stage0.image.wish import POLICIES, Wish
-from stage0.interruption import heed_sigterm
+from stage0.interruption import heed_sigterm, undisturbed
 from stage0.plan import Circumstances, Host, plan_pod
 from stage0.plan.identity import path_users
 from stage0.plan.storage import image_sources
@@ -147,9 +147,10 @@ def making(
             pod = planned(request, store, quiet=quiet)
             layout.check_sources(pod)
             write_uuid(uuid_file, pod.uuid)
-            directory, lock = lifecycle.create(settings.data, pod.uuid)
-            undo.callback(discard, pod, settings)
-            undo.callback(os.close, lock)  # runs first: what somebody else holds by then is left alone
+            with undisturbed():
+                directory, lock = lifecycle.create(settings.data, pod.uuid)
+                undo.callback(discard, pod, settings)
+                undo.callback(os.close, lock)  # runs first: what somebody else holds by then is left alone
             if pod.name:
                 lifecycle.take_name(settings.data, pod.name, pod.uuid)
             pod = ranges.claimed(pod, settings)
@@ -163,7 +164,7 @@ def discard(pod: PodManifest, settings: Settings) -> None:
     """Remove a pod that did not come to be, wherever it got to; one that runs after all is left alone."""
     from stage0.image.scratch import remove  # noqa: PLC0415  rare
 
-    with contextlib.suppress(NotFoundError):
+    with undisturbed(), contextlib.suppress(NotFoundError):
         found = lifecycle.find(settings.data, pod.uuid)
         if not found.running:
             if pod.name:

@@ -1,4 +1,4 @@
-"""EFFECT. Commands that are killed at a system call of our choice, by strace(1)."""
+"""EFFECT. Commands that get a signal at a system call of our choice, by strace(1)."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Moment = tuple[str, int]
 WHOLE = os.environ.get("POD_SWEEP") == "all"
 
 
-def moments(pods: Pods, *words: str) -> list[Moment]:
+def moments(pods: Pods, *words: str, at: str = "") -> list[Moment]:
     """The system calls that a command makes, in their order, each with its number among those of its name.
 
-    The command is carried out.
+    The command is carried out. `at`: only those that name such a path.
     """
     log = pods.there(pods.new_path("trace"))
     needs_program("strace")
@@ -44,7 +44,8 @@ def moments(pods: Pods, *words: str) -> list[Moment]:
         name = line.partition("(")[0]
         if name in count:
             count[name] += 1
-            found.append((name, count[name]))
+            if at in line:
+                found.append((name, count[name]))
     return found
 
 
@@ -57,8 +58,16 @@ def some(found: Sequence[Moment], number: int) -> Iterator[Moment]:
 
 def killed_at(moment: Moment, pods: Pods, *words: str) -> bool:
     """Run a command and kill it before this system call; whether it came so far."""
+    return status_when_sent(signal.SIGKILL, moment, pods, *words) in {
+        -signal.SIGKILL,
+        128 + signal.SIGKILL,
+    }
+
+
+def status_when_sent(what: signal.Signals, moment: Moment, pods: Pods, *words: str) -> int:
+    """Run a command that gets this signal at this system call; its exit status."""
     name, number = moment
-    inject = f"inject={name}:signal=SIGKILL:when={number}"
+    inject = f"inject={name}:signal={what.name}:when={number}"
     argv = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={name}", "-e", inject, *pods.argv(*words)]
     done = subprocess.run(argv, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIMIT)
-    return done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}
+    return done.returncode

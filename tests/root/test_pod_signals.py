@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.root import killing
 from tests.root.pods import Pods, Running, eventually
 
 pytestmark = pytest.mark.root
@@ -73,6 +74,17 @@ def test_a_pod_can_be_stopped_while_it_is_made_and_while_it_boots(pods: Pods, nu
         else:  # it was not yet a pod
             assert status == 128 + number
         pods.clear()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_moment_a_pod_gets_its_directory_leaves_none(
+    pods: Pods, number: signal.Signals
+) -> None:
+    found = killing.moments(pods, "prepare", "--name", "whole", "inspect", at="/embryo/")
+    assert {name for name, _ in found} >= {"mkdir", "rename"}
+    for moment in found:
+        status = killing.status_when_sent(number, moment, pods, "prepare", "--name", "half", "inspect")
+        assert (status, len(pods.all())) == (128 + number, 1), moment
 
 
 def test_stop_waits_for_the_end(pods: Pods) -> None:
