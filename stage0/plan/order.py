@@ -44,10 +44,10 @@ def check_order(apps: Sequence[App]) -> None:
 
 def _check_condition(app: App, other: App, condition: Condition) -> None:
     """`healthy` and `finished` are states that not every app can reach."""
-    if condition is Condition.HEALTHY:
+    if condition is Condition.HEALTHY and not other.is_watched:
         raise UsageError(
-            f"app {app.name} waits for {other.name} to be healthy, but that app has no health probe",
-            hint="wait for it to be ready: see --ready",
+            f"app {app.name} waits for {other.name} to be healthy, and nothing watches over that app's health",
+            hint="give it --watchdog, and --ready=notify or tcp:PORT; or wait for it to be ready",
         )
     endless = (
         other.sidecar or other.restart.when is Restart.ALWAYS or any(one.activated for one in other.sockets)

@@ -81,6 +81,8 @@ def events(pod: Pod) -> Iterator[Event]:
             }
             kind = "oom" if record.get("reason") == "oom-kill" else "app-exit"
             yield from event(record.get("ended_at"), kind, app["name"], **facts)
+            if record.get("reason") == "watchdog":
+                yield from event(record.get("ended_at"), "health", app["name"], status="unhealthy")
     for record in _objects(pod.directory.history):
         facts = {key: value for key, value in record.items() if key not in {"at", "kind", "app"}}
         yield from event(record.get("at"), str(record.get("kind")), record.get("app"), **facts)

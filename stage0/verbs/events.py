@@ -18,8 +18,8 @@ from stage0.settings import Settings
 from stage1.contract import State, UsageError
 
 KINDS = (
-    "create", "start", "ready", "app-exit", "oom", "die", "remove", "pause", "unpause", "app-start", "app-stop",
-    "app-restart", "app-add", "app-update", "app-remove", "limit", "mount", "unmount", "port",
+    "create", "start", "ready", "app-exit", "oom", "health", "die", "remove", "pause", "unpause", "app-start",
+    "app-stop", "app-restart", "app-add", "app-update", "app-remove", "limit", "mount", "unmount", "port",
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class ExitRule(StrEnum):
 class Condition(StrEnum):
     """What an app waits for in another: `ready` is also `started` for an app that does not say when it is ready.
 
-    `healthy` is kept for apps with health probes; there are none yet.
+    `healthy` is to be ready under a watchdog, which ends the app when it falls silent.
     """
 
     STARTED = "started"

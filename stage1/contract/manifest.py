@@ -84,6 +84,11 @@ class App(NamedTuple):
     fd_store: int = 0
 
     @property
+    def is_watched(self) -> bool:
+        """Whether it says when it is ready and systemd ends it when it falls silent: then it can be `healthy`."""
+        return self.watchdog is not None and (self.readiness.notify or self.readiness.port is not None)
+
+    @property
     def data(self) -> str:
         """The name of the directory with its writable layer: another one for each image it was given."""
         return f"{self.name}.{self.revision}" if self.revision else self.name

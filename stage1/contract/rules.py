@@ -267,11 +267,12 @@ def _numbers(where: str, app: App) -> Iterator[str]:
 
 def _references(where: str, app: App, pod: PodManifest) -> Iterator[str]:
     apps, volumes = {other.name for other in pod.apps}, {volume.name: volume for volume in pod.volumes}
+    watched = {other.name for other in pod.apps if other.is_watched}
     for other in (*app.after, *app.wants, *app.requires):
         if other.app not in apps - {app.name}:
             yield f"{where}.after: {other.app!r} is no other app of this pod"
-        if other.condition is Condition.HEALTHY:
-            yield f"{where}.after: {other.app!r} has no health probe"
+        if other.condition is Condition.HEALTHY and other.app not in watched:
+            yield f"{where}.after: nothing watches over the health of {other.app!r}"
     for mount in app.mounts:
         if mount.volume not in volumes:
             yield f"{where}.mounts: {mount.volume!r} is no volume of this pod"

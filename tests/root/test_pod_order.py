@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -134,6 +135,16 @@ def test_an_app_that_gives_no_sign_of_life_has_failed(pods: Pods) -> None:
     done = pods.run(*sh('echo "$WATCHDOG_USEC"; sleep 60', "--watchdog", "500ms"), status=134)
     assert done.out == "500000\n"
     assert pods.results(done.uuid)["busybox"]["reason"] == "watchdog"
+    told = json.loads(pods("events", "--kind", "health", "--json", done.uuid).out)
+    assert (told["app"], told["status"]) == ("busybox", "unhealthy")
+
+
+def test_an_app_may_wait_until_another_is_healthy(pods: Pods) -> None:
+    """It ends the pod only if it started after the other's READY=1, and before its watchdog bites."""
+    sign = ("print", "ready", "notify", "READY=1", "pause")
+    words = ("inspect", "--name", "one", "--ready", "notify", "--watchdog", "1m", "--", *sign)
+    other = ("inspect", "--name", "two", "--requires", "one:healthy", "--", "print", "after", "exit", "3")
+    assert pods.run(*words, "---", *other, status=3).lines == ["one | ready", "two | after"]
 
 
 def test_a_socket_that_an_app_left_is_its_own_again_after_a_restart(pods: Pods) -> None:

@@ -402,7 +402,13 @@ def test_an_app_may_wait_for_a_state_of_another() -> None:
     assert found.apps[0].wants == (Dependency(app="c", condition=Condition.FINISHED),)
     assert found.apps[0].requires == (Dependency(app="d", condition=Condition.READY),)
     assert "no state 'up'" in refused(wish("a", after=("b:up",)), wish("b"))
-    assert "no health probe" in refused(wish("a", requires=("b:healthy",)), wish("b"))
+
+
+def test_an_app_can_be_waited_for_until_it_is_healthy_if_its_health_is_watched() -> None:
+    found = plan(wish("a", requires=("b:healthy",)), wish("b", ready="notify", watchdog="5s"))
+    assert found.apps[0].requires == (Dependency(app="b", condition=Condition.HEALTHY),)
+    for half in ({}, {"ready": "notify"}, {"watchdog": "5s"}):
+        assert "nothing watches over" in refused(wish("a", requires=("b:healthy",)), wish("b", **half))
 
 
 @pytest.mark.parametrize(
