@@ -82,8 +82,7 @@ class Download:
             raise ImageError(f"cannot pull {what}: its config does not have its digest", hint=HINT)
         parsed = manifests.parse_config(data, f"{what}: config")
         check_counts(parsed, len(self._found.manifest.layers), what)
-        offered = {"architecture": parsed.config.architecture, "os": parsed.config.os}
-        if parsed.config.architecture and platform.rank(offered) is None:
+        if not platform.suits(parsed.config.architecture, parsed.config.os):
             raise ImageError(
                 f"cannot pull {what}: it is for linux/{parsed.config.architecture}, not for {platform.text}",
                 hint=f"if that is what you want: --platform linux/{parsed.config.architecture}",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stage0.image.assemble import assemble
 from stage0.image.crew import stage_layers
-from stage0.image.events import Done, Listener, Resolved, Unpacked, Unpacking, nobody
+from stage0.image.events import Done, Listener, Note, Resolved, Unpacked, Unpacking, nobody
 from stage0.image.index import prepare_layout, set_tag
 from stage0.image.layers import Stage
 from stage0.image.model import Image
@@ -56,6 +56,11 @@ def import_image(
         image, entry = assemble(stage, layers, draft.manifest, draft.config, final_name)
         batch.commit()
         set_tag(paths, final_name, entry)
+    if not wanted_platform.suits(image.config.architecture, image.config.os):
+        its = f"{image.config.os}/{image.config.architecture}"
+        say(
+            Note(f"{final_name} is for {its}, not for {wanted_platform.text}: its programs may not run here")
+        )
     say(Done(final_name, image.digest))
     return image
 

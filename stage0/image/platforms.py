@@ -29,6 +29,12 @@ class Platform(NamedTuple):
         """As the user would type it."""
         return "/".join(part for part in (LINUX, self.architecture, self.variant) if part)
 
+    def suits(self, architecture: str, system: str) -> bool:
+        """Whether an image whose configuration says this runs here; one may say nothing."""
+        return (
+            not architecture or self.rank({"architecture": architecture, "os": system or LINUX}) is not None
+        )
+
     def rank(self, offered: dict[str, str]) -> int | None:
         """Say how well an offer fits, 0 best; None if it does not run here."""
         if offered.get("architecture") != self.architecture or offered.get("os", LINUX) != LINUX:

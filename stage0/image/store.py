@@ -117,8 +117,8 @@ class Store:
             return image
         from stage0.image.platforms import parse_platform  # noqa: PLC0415 (rarely asked for)
 
-        offered = {"architecture": image.config.architecture, "os": image.config.os}
-        return image if parse_platform(wish.platform).rank(offered) is not None else None
+        wanted = parse_platform(wish.platform)
+        return image if wanted.suits(image.config.architecture, image.config.os) else None
 
     def remove(self, ref: str, in_use: InUse) -> Removal:
         """Take a name away (all names if `ref` is a digest), then delete what nothing refers to any more.

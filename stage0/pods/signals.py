@@ -83,6 +83,13 @@ def stop(directory: PodDir, seconds: float | None) -> bool:
     return True
 
 
+def ask_to_stop(directory: PodDir) -> None:
+    """Tell a pod to end in order, and let `stop` wait for it."""
+    if (here := _place_of_running(directory)) is not None:
+        with Process.recorded(here.monitor) as monitor:
+            _ask_to_stop(here, monitor)
+
+
 def kill(directory: PodDir) -> None:
     """End a pod at once and wait."""
     _until_ended(directory, _end_now, None)

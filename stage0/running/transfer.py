@@ -40,23 +40,28 @@ def pack(path: str, stream: IO[bytes], name: str | None) -> None:
     if path.endswith(("/", "/.")):
         top = os.path.realpath(top)
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, errorlevel=2) as archive:
-        _pack(archive, top, name or ".", os.lstat(top).st_dev)
+        device = os.lstat(top).st_dev
+        waiting = [(top, name or ".")]  # no recursion: an app makes trees as deep as it likes
+        while waiting:
+            path, name = waiting.pop()
+            if _pack(archive, path, name) and os.lstat(path).st_dev == device:
+                entries = sorted(os.listdir(path), reverse=True)
+                waiting += ((os.path.join(path, entry), f"{name}/{entry}") for entry in entries)
 
 
-def _pack(archive: tarfile.TarFile, path: str, name: str, device: int) -> None:
+def _pack(archive: tarfile.TarFile, path: str, name: str) -> bool:
+    """True for a directory, whose entries come after it."""
     if stat.S_ISSOCK(os.lstat(path).st_mode):
-        return
+        return False
     member = archive.gettarinfo(path, arcname=name)
     if member.ischr() or member.isblk():
-        return
+        return False
     if member.isreg():
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
             archive.addfile(member, file)
-        return
+        return False
     archive.addfile(member)
-    if member.isdir() and os.lstat(path).st_dev == device:
-        for entry in sorted(os.listdir(path)):
-            _pack(archive, os.path.join(path, entry), f"{name}/{entry}", device)
+    return member.isdir()
 
 
 def unpack(stream: IO[bytes], place: Place) -> None:

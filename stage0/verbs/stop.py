@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
+import time
 
 from stage0 import quantities
 from stage0.pods import lifecycle, signals
-from stage0.pods.several import each
+from stage0.pods.several import attempt
 from stage0.settings import Settings
+from stage1.contract import PodDir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """0 when every pod has ended, also one that had ended before."""
-    limit = quantities.seconds(arguments.time, where="--time") if arguments.time else None
+    limit = quantities.seconds(arguments.time, where="--time") if arguments.time else math.inf
+    end = time.monotonic() + limit
+    asked: list[PodDir] = []
 
-    def stop(reference: str) -> None:
-        signals.stop(lifecycle.find(settings.data, reference).directory, limit)
+    def ask(reference: str) -> None:
+        asked.append(lifecycle.find(settings.data, reference).directory)
+        signals.ask_to_stop(asked[-1])
 
-    each(arguments.pods, stop)
+    # all are told before one is waited for: together they take as long as the slowest of them
+    trouble = attempt(arguments.pods, ask)
+    for directory in asked:
+        signals.stop(directory, None if limit == math.inf else max(0.0, end - time.monotonic()))
+    if trouble is not None:
+        raise trouble
     return 0

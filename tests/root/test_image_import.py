@@ -16,6 +16,8 @@ import pytest
 import zstandard
 
 from stage0.image import Image, ImageError, Store
+from stage0.image.events import Note
+from stage0.image.wish import Wish
 from stage1.contract.errors import ConflictError, NotFoundError, UsageError
 from tests.image_archives import (
     ARCHITECTURE,
@@ -214,6 +216,16 @@ def test_an_index_leads_to_this_hosts_architecture(store, tmp_path):
     top = {"mediaType": "application/vnd.oci.image.index.v1+json", "digest": digest(fat), "size": len(fat)}
     (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [top]}))
     assert store.import_(f"oci:{layout}").layers == (digest(BASE),)
+
+
+def test_an_image_of_another_architecture_is_imported_and_said_to_be_one(store, tmp_path):
+    told = []
+    layout = write_layout(tmp_path / "layout", [BASE], architecture="riscv128")
+    store.import_(f"oci:{layout}", say=told.append)
+    (note,) = [event for event in told if isinstance(event, Note)]
+    assert "is for linux/riscv128, not for linux/" in note.text
+    store.import_(f"oci:{layout}", wish=Wish(platform="linux/riscv128"), say=told.append)
+    assert [event for event in told if isinstance(event, Note)] == [note]
 
 
 def test_a_second_import_unpacks_nothing(store, layout):

@@ -60,6 +60,22 @@ def test_a_tree_comes_out_as_it_is(it: Pods, tmp_path: Path) -> None:
     assert stat.S_ISFIFO((copied / "fifo").stat().st_mode)
 
 
+def test_a_tree_is_as_deep_as_an_app_makes_it(it: Pods, tmp_path: Path) -> None:
+    """Deeper than a program can call itself, and as deep as paths may be long."""
+    levels = 1500
+    it(
+        "exec",
+        "it",
+        "sh",
+        "-c",
+        f"i=0; while [ $i -lt {levels} ]; do i=$((i+1)); p=$p/d; done; mkdir -p /deep$p",
+    )
+    it("cp", "it:/deep", tmp_path)
+    assert Path(f"{tmp_path}/deep" + "/d" * levels).is_dir()
+    it("cp", tmp_path / "deep", "it:/deeper")
+    it("exec", "it", "rm", "-r", "/deep", "/deeper")
+
+
 def test_names_and_directories_as_in_cp(it: Pods, tmp_path: Path) -> None:
     it("cp", "it:/d/one", tmp_path / "new")
     assert (tmp_path / "new").read_text() == "one\n"

@@ -182,6 +182,13 @@ def test_the_best_variant_wins_and_newer_ones_do_not_run():
     assert Platform("amd64").rank({"architecture": "amd64", "os": "windows"}) is None
 
 
+def test_an_image_that_does_not_say_what_it_is_for_suits_every_host():
+    assert Platform("arm64").suits("", "")
+    assert Platform("arm64").suits("arm64", "")
+    assert not Platform("arm64").suits("amd64", "linux")
+    assert not Platform("amd64").suits("amd64", "windows")
+
+
 @given(
     st.dictionaries(st.sampled_from(["architecture", "variant", "os"]), st.text(max_size=5)),
     st.text(max_size=8),

@@ -16,7 +16,7 @@
 
 #define STAGE "/tmp" /* a place to mount, in a namespace that nobody else sees */
 
-static int clone_tree(int directory, const char *path, bool recursive) {
+static int clone_at(int directory, const char *path, bool recursive) {
         unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
         return (int) syscall(SYS_open_tree, directory, path, flags);
 }
@@ -55,7 +55,7 @@ static void lock_and_send(int tree, int users, bool recursive, const char *name,
                 die_errno("cannot join the pod's user namespace");
         /* It is as private as it was, or what the host mounts below it still comes in: nothing here is
          * shared. */
-        int locked = clone_tree(AT_FDCWD, "tree", recursive);
+        int locked = clone_at(AT_FDCWD, "tree", recursive);
         if (locked < 0)
                 die_errno("cannot lock %s", name);
         if (!send_descriptor(socket, locked))
@@ -83,7 +83,7 @@ static int lock(int tree, int users, bool recursive, const char *name) {
 }
 
 int take_graft(const struct graft *graft) {
-        int tree = clone_tree(AT_FDCWD, graft->source, graft->recursive);
+        int tree = clone_at(AT_FDCWD, graft->source, graft->recursive);
 
         if (tree < 0 && (errno == ENOSYS || errno == EPERM))
                 return -1;
