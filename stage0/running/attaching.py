@@ -84,7 +84,7 @@ class Attachment:
 
     def _serve(self, descriptor: int, woken: int) -> End | None:
         if descriptor == self._client.fileno():
-            return self._take(self._client.recv(_ROOM))
+            return self._take(_receive(self._client))
         if descriptor == self._watch.fileno():
             self._watch.wait(0)
         elif descriptor == woken:
@@ -167,6 +167,17 @@ class Attachment:
         """Something about the attachment itself, on a line of its own."""
         end = b"\r\n" if self._streams.raw else b"\n"
         _write(2, end * self._streams.raw + f"pod: {text}".encode() + end)
+
+
+def _receive(client: socket.socket) -> bytes:
+    """The next packet, empty at the end.
+
+    Where the monitor ended without having read our last one, the kernel says so first, once; what it had sent follows.
+    """
+    try:
+        return client.recv(_ROOM)
+    except ConnectionResetError:
+        return client.recv(_ROOM)
 
 
 def _write(descriptor: int, data: bytes) -> None:
