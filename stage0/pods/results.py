@@ -108,7 +108,7 @@ def app_states(pod: Pod) -> list[AppState]:
 
 
 def _app_state(pod: Pod, app: Mapping[str, Any], leader: int | None, tree: Groups | None) -> AppState:
-    result = _json(pod.directory.result(app["name"])) or None
+    result = result_of(pod, app["name"])
     pid = main_process(leader, app["name"]) if leader else None
     return AppState(
         name=app["name"],
@@ -123,6 +123,11 @@ def _app_state(pod: Pod, app: Mapping[str, Any], leader: int | None, tree: Group
         result=result,
         message=_message(pod.directory.message(app["name"])),
     )
+
+
+def result_of(pod: Pod, app: str) -> Mapping[str, Any] | None:
+    """The latest result of one app, if it has one."""
+    return _json(pod.directory.result(app)) or None
 
 
 def _message(path: Path) -> str | None:

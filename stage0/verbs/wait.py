@@ -15,6 +15,7 @@ from stage0.settings import Settings
 from stage1.contract import ConflictError, NotFoundError, PodDir, PodError, State, UsageError
 
 TIMED_OUT = 124
+_SOON, _LATER = 0.01, 1.0
 
 
 class TimeUpError(PodError):
@@ -113,7 +114,7 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
 
     with Watch() as watch:
         watch.add(*history.places(settings.root), *history.watched(pod.directory))
-        ending = False
+        ending, pause = False, _SOON
         while True:
             try:
                 pod = lifecycle.find(settings.data, pod.uuid)
@@ -135,7 +136,19 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                 watch.also_call(partial(lifecycle.wait_for_end, pod.directory))
             if (groups := results.groups(pod)) and groups.unified:
                 watch.add_file(groups.unified / "cgroup.events")  # in which a pause is told
-            watch.wait(None if limit is None else max(0.0, limit - time.monotonic()))
+            left = None if limit is None else max(0.0, limit - time.monotonic())
+            if _lingers(pod, what):
+                left = pause if left is None else min(pause, left)
+            pause = _SOON if watch.wait(left) else min(2 * pause, _LATER)
+
+
+def _lingers(pod: Pod, what: str) -> bool:
+    """Whether an app's result is there while processes of it are: their end is no change of any directory.
+
+    What wrote the result is itself one of them, for a moment, and so are the commands after an app's end.
+    """
+    kind, _, app = what.partition(":")
+    return kind == "app" and bool((results.result_of(pod, app) or {}).get("final"))
 
 
 def _await_end(directory: PodDir) -> int:
