@@ -29,9 +29,11 @@ def test_an_app_that_is_stopped_does_not_end_the_pod(pods: Pods) -> None:
 
 
 def test_the_policy_judges_an_app_that_was_started_again(pods: Pods) -> None:
-    pods.detach("--name", "it", "busybox", "--exec", "sh", "--", "-c", "sleep 1; exit 5", "---", *IDLE)
+    told = "until [ -e /go ]; do sleep 0.05; done; exit 5"
+    pods.detach("--name", "it", "busybox", "--exec", "sh", "--", "-c", told, "---", *IDLE)
     pods("app", "stop", "it", "busybox")
     pods("app", "start", "it", "busybox")
+    pods("exec", "--app", "busybox", "it", "touch", "/go", status=None)  # it may end with the app
     assert pods("wait", "it", status=5).out == "5\n"
 
 

@@ -133,7 +133,9 @@ def test_what_does_not_start_was_never_there(pods: Pods) -> None:
 
 def test_the_policy_judges_an_app_when_it_has_been_added_and_not_before(pods: Pods) -> None:
     pods.detach("--name", "it", *KEEP)
-    pods("app", "add", "it", "busybox", "--name", "fails", "--exec", "sh", "--", "-c", "sleep 1; exit 7")
+    told = "until [ -e /go ]; do sleep 0.05; done; exit 7"
+    pods("app", "add", "it", "busybox", "--name", "fails", "--exec", "sh", "--", "-c", told)
+    pods("exec", "--app", "fails", "it", "touch", "/go", status=None)  # it may end with the app
     assert pods("wait", "it", status=7).out == "7\n"
 
 
