@@ -19,6 +19,7 @@ def states(pods: Pods) -> dict[str, str]:
 
 def test_an_app_that_is_stopped_does_not_end_the_pod(pods: Pods) -> None:
     pods.detach("--name", "it", *POLITE, "---", *IDLE)
+    eventually(lambda: pods.log("it", "--app", "polite") == ["ready"], "its handler")
     pods("app", "stop", "it", "polite")
     assert states(pods) == {"polite": "exited", "idle": "running"}
     assert pods.endings("it") == {"polite": "stopped 3"}

@@ -244,9 +244,9 @@ def test_a_terminal_has_a_name_a_size_and_signals(it: Pods) -> None:
         eventually(
             lambda: shell.type(b"stty size\n") or shell.shows(r"(\d+ \d+)\n")[1] == "50 120", "the size"
         )
-        shell.type(b"trap 'echo interrupted' INT; sleep 100000\n")
-        shell.shows("sleep 100000\n")
-        eventually(lambda: "sleep 100000" in it("exec", "it", "ps", "-o", "args").out, "the command")
+        shell.type(b"trap 'echo interrupted' INT; tail -f /dev/null\n")  # not what the app itself runs
+        shell.shows("tail -f /dev/null\n")
+        eventually(lambda: "tail -f /dev/null" in it("exec", "it", "ps", "-o", "args").out, "the command")
         shell.type(b"\x03")
         shell.shows("interrupted")
         shell.type(b"exit 5\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.root.pods import Pods, import_images
+from tests.root.pods import Pods, eventually, import_images
 
 pytestmark = pytest.mark.root
 
@@ -59,6 +59,7 @@ def test_a_pod_on_a_full_disk_is_stopped_in_order(small: Pods) -> None:
 
 def test_an_app_that_fails_on_a_full_disk_ends_its_pod(small: Pods) -> None:
     small.detach("--name", "it", "busybox", *WAITS)
+    eventually(lambda: small.log("it") == ["ready"], "its handler")
     fill(small)
     small("kill", "--signal", "USR1", "it")
     small("wait", "--timeout", "60", "it", status=3)
