@@ -34,9 +34,9 @@ def attached(pods: Pods, *words: str, **how: object) -> Running:
     return pods.beside("attach", *words, **how)
 
 
-def go(pods: Pods) -> None:
-    """Let the app go on; where that ends the pod, the command may be killed with it (137)."""
-    pods("exec", "it", "touch", "/go", status=None)
+def go(pods: Pods, *which: str) -> None:
+    """Let the app go on; where that ends the app, the command may be killed with it (137)."""
+    pods("exec", *which, "it", "touch", "/go", status=None)
 
 
 def begin_on_a_terminal(pods: Pods, *words: str) -> tuple[subprocess.Popen[bytes], int]:
@@ -97,7 +97,7 @@ def test_only_one_app_of_several_is_seen(pods: Pods) -> None:
     assert "2 apps" in pods("attach", "it", status=2).err
     client = attached(pods, "it", "loud")
     wait_for_clients(pods, 1)
-    pods("exec", "--app", "loud", "it", "touch", "/go")
+    go(pods, "--app", "loud")
     assert client.done(4).out == "hello\n"
     assert "has ended with 4" in pods("attach", "it", "loud", status=125).err
     assert "no app" in pods("attach", "it", "none", status=125).err
@@ -151,6 +151,7 @@ def test_nothing_goes_to_an_app_that_reads_nothing_or_from_who_only_looks(pods: 
     )
     assert other.returncode == 7
     assert client.done(7).out == "got a\n"
+    pods("wait", "it", status=7)  # the app has ended, its pod may not have yet
     pods("rm", "it")
     pods.detach("--name", "it", "busybox", "--", "sh", "-c", f"{GO}; cat; exit 5")
     deaf = attached(pods, "it")
