@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.root.pods import Pods, import_images
+from tests.root.pods import Pods, eventually, import_images
 
 pytestmark = pytest.mark.root
 PSQL = 'exec /usr/lib/postgresql/*/bin/psql -h /run/postgresql -At -c "$0"'
+IS_READY = "exec /usr/lib/postgresql/*/bin/pg_isready -q -h /run/postgresql"
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,8 @@ def database(session_pods: Pods) -> Iterator[str]:
 
 
 def ask(pods: Pods, uuid: str, question: str) -> str:
+    """As soon as it answers: it listens before it has started."""
+    eventually(lambda: pods("exec", uuid, "sh", "-c", IS_READY, status=None).status == 0, "the database")
     return pods("exec", uuid, "sh", "-c", PSQL, question).out
 
 
