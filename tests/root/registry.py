@@ -210,6 +210,8 @@ class Gate:
 
     def cut(self) -> None:
         """Close every connection and take no more."""
+        with contextlib.suppress(OSError):  # close(2) alone would let the accept(2) under way take one more
+            self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         with self._lock:
             for each in self._sockets:
