@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Sequence
 
 from stage1.contract import ConflictError, HostError, PodDir
 
 _ANSWER_MAX = 65536
-_PATIENCE = 30.0
+_PATIENCE = 30
 
 
 def ask(directory: PodDir, *words: str, descriptors: Sequence[int] = ()) -> str:
@@ -18,9 +19,11 @@ def ask(directory: PodDir, *words: str, descriptors: Sequence[int] = ()) -> str:
     ConflictError if no monitor listens: the pod has ended, or was started by an older one.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as client:
-        client.settimeout(_PATIENCE)
+        # As long as it has no timeout of Python's, connect(2) waits where there is a queue.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _PATIENCE, 0))
         try:
             _connect(client, directory)
+            client.settimeout(_PATIENCE)
             packet = b"".join(os.fsencode(word) + b"\0" for word in words)
             socket.send_fds(client, [packet], list(descriptors))
             status, *rest = client.recv(_ANSWER_MAX).removesuffix(b"\0").split(b"\0")
