@@ -47,6 +47,13 @@ def test_an_app_that_had_ended_can_be_started_again(pods: Pods) -> None:
     assert pods.status("it")["state"] == "running"
 
 
+def test_who_waits_for_an_app_waits_for_the_commands_after_its_end(pods: Pods) -> None:
+    """Its result is there before them, and nothing tells of their end."""
+    pods.detach("--name", "it", "busybox", "--exec", "true", "--post-stop", "sleep 1", "---", *IDLE)
+    assert pods("wait", "--for", "app:busybox", "it").out == "0\n"
+    assert states(pods) == {"busybox": "exited", "idle": "running"}
+
+
 def test_restart_gives_an_app_a_new_process_and_leaves_the_others(pods: Pods) -> None:
     pods.detach("--name", "it", *POLITE, "---", *IDLE)
     before = {app["name"]: app["pid"] for app in pods.status("it")["apps"]}
