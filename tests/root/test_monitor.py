@@ -381,6 +381,15 @@ def test_a_pod_runs_only_once(pod: Pod) -> None:
     assert first.wait(10) == 0
 
 
+def test_who_looks_whether_a_pod_runs_does_not_keep_it_from_running(pod: Pod) -> None:
+    lock = os.open(pod.path, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_SH)  # as `pod ps` does, for a moment
+    monitor = pod.app().shell("true").start()
+    time.sleep(0.05)
+    os.close(lock)
+    assert monitor.wait(10) == 0
+
+
 def test_the_lock_may_be_handed_over(pod: Pod) -> None:
     lock = os.open(pod.path, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -29,6 +30,21 @@
 #include "readiness.h"
 #include "stopping.h"
 
+#define LOOKS_MAX 1000
+
+/* Who looks whether the pod runs holds it for a moment as well, but not alone. */
+static bool lock_alone(int fd) {
+        for (int i = 0; i < LOOKS_MAX; i++) {
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return true;
+                if (errno != EWOULDBLOCK || flock(fd, LOCK_SH | LOCK_NB) < 0)
+                        return false;
+                (void) flock(fd, LOCK_UN);
+                (void) poll(NULL, 0, 1);
+        }
+        return false;
+}
+
 static void take_lock(struct options *options) {
         struct stat here, locked;
 
@@ -38,7 +54,7 @@ static void take_lock(struct options *options) {
                 die_errno("cannot look at the lock of %s", options->directory);
         if (here.st_dev != locked.st_dev || here.st_ino != locked.st_ino)
                 die("descriptor %d is not the pod directory %s", options->lock_fd, options->directory);
-        if (flock(options->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        if (!lock_alone(options->lock_fd))
                 die("%s is already running: %s", options->directory, strerror(errno));
         (void) fcntl(options->lock_fd, F_SETFD, FD_CLOEXEC);
 }
