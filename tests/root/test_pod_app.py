@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.root.pods import Pods, eventually
+from tests.root.pods import Pods, ending, eventually
 
 pytestmark = pytest.mark.root
 
@@ -61,6 +61,18 @@ def test_restart_gives_an_app_a_new_process_and_leaves_the_others(pods: Pods) ->
     after = {app["name"]: app["pid"] for app in pods.status("it")["apps"]}
     assert after["idle"] == before["idle"]
     assert after["polite"] not in {before["polite"], None}
+
+
+def test_an_app_that_was_restarted_is_stopped_in_order_when_another_ends_the_pod(pods: Pods) -> None:
+    told = "until [ -e /go ]; do sleep 0.05; done; exit 5"
+    pods.detach("--name", "it", *POLITE, "---", "busybox", "--exec", "sh", "--", "-c", told)
+    eventually(lambda: pods.log("it", "--app", "polite") == ["ready"], "its handler")
+    pods("app", "restart", "it", "polite")
+    eventually(lambda: pods.log("it", "--app", "polite") == ["ready", "ready"], "its handler once more")
+    pods("exec", "--app", "busybox", "it", "touch", "/go", status=None)  # it may end with the app
+    assert pods("wait", "it", status=5).out == "5\n"
+    polite = pods.results("it")["polite"]
+    assert (ending(polite), polite["runs"]) == ("stopped 3", 2)
 
 
 def test_apps_that_require_one_are_stopped_and_restarted_with_it(pods: Pods) -> None:

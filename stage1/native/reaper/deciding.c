@@ -55,7 +55,8 @@ void decide(const struct reaper *reaper, const struct record *own) {
 
         for (size_t i = 0; i < reaper->policy.n_apps; i++) {
                 record_load(&records[i], reaper->status_fd, reaper->policy.apps[i].name);
-                nothing_left = nothing_left && records[i].final;
+                /* one that was stopped by hand may run again */
+                nothing_left = nothing_left && records[i].final && !records[i].stopping;
         }
         if (own)
                 decider = policy_decide(&reaper->policy, records, own);
