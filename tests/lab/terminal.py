@@ -17,6 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.patience import SLOWNESS
+
+PATIENCE = 30.0 * SLOWNESS
 TIOCSPTLCK = 0x40045431  # asm-generic/ioctls.h; the termios module lacks both
 TIOCGPTPEER = 0x5441  # opens the slave through the master: no path, so no namespace, is involved
 
@@ -59,7 +62,7 @@ class Terminal:
         """Change the window's size."""
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def read_until(self, text: str, timeout: float = 30) -> str:
+    def read_until(self, text: str, timeout: float = PATIENCE) -> str:
         """Read until the screen shows a text; answer with all that was shown so far."""
         limit = time.monotonic() + timeout
         while text not in self.screen:
@@ -67,7 +70,7 @@ class Terminal:
                 raise AssertionError(f"the terminal never showed {text!r}, but:\n{self.screen}")
         return self.screen
 
-    def converse(self, text: str, timeout: float = 30) -> str:
+    def converse(self, text: str, timeout: float = PATIENCE) -> str:
         """Type a text, then read until the command has hung up."""
         self.send(text)
         limit = time.monotonic() + timeout

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.patience import SLOWNESS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 NATIVE = Path(__file__).resolve().parents[2] / "stage1" / "native"
 BIN = NATIVE / "bin"
-PATIENCE = 20.0
+PATIENCE = 20.0 * SLOWNESS
 
 Word = str | bytes | Path | int
 

@@ -161,7 +161,7 @@ def test_a_slow_reader_loses_nothing_and_holds_up_only_its_own_stream(pod: Pod) 
     assert monitor.poll() is None
     assert monitor.stdout
     assert monitor.stdout.read().decode().split() == [str(i) for i in range(1, 400001)]
-    assert monitor.wait(10) == 0
+    assert monitor.wait(PATIENCE) == 0
     assert [text for stream, _, text in pod.log() if stream == "stdout"][-1] == "400000"
 
 
@@ -195,7 +195,7 @@ def test_a_hangup_ends_the_printing_but_not_the_pod(pod: Pod) -> None:
     monitor.send_signal(signal.SIGHUP)
     time.sleep(0.1)
     (pod.path / "run/go").touch()
-    assert monitor.communicate(timeout=10)[0] == b"a\n"
+    assert monitor.communicate(timeout=PATIENCE)[0] == b"a\n"
     assert [text for _, _, text in pod.log()] == ["a", "b"]
 
 
@@ -208,7 +208,7 @@ def test_who_was_started_to_ignore_hangups_and_interrupts_goes_on_printing(pod: 
     monitor.send_signal(signal.SIGINT)
     time.sleep(0.1)
     (pod.path / "run/go").touch()
-    assert monitor.communicate(timeout=10)[0] == b"a\nb\n"
+    assert monitor.communicate(timeout=PATIENCE)[0] == b"a\nb\n"
     assert not (pod.path / "run/status/stopping").exists()
 
 
@@ -223,7 +223,7 @@ def test_who_was_started_to_ignore_signals_is_stopped_and_killed_all_the_same(
     )
     pod.wait_for("run/up")
     monitor.send_signal(number)
-    assert monitor.wait(10) == status
+    assert monitor.wait(PATIENCE) == status
 
 
 def ignore(*numbers: int) -> None:
@@ -251,7 +251,7 @@ def test_a_stopped_terminal_does_not_stop_the_pod_and_is_told_what_it_missed(pod
     shown = read_terminal(master, b"see pod logs\r\n")
     (pod.path / "run/go").touch()
     shown += read_terminal(master, b"end\r\n")
-    assert monitor.wait(10) == 0
+    assert monitor.wait(PATIENCE) == 0
     lost = re.search(rb"pod: (\d+) lines not shown; see pod logs", shown)
     assert lost
     assert int(lost[1]) > 100000
@@ -264,7 +264,7 @@ def test_a_terminal_shows_the_names_in_colour(pod: Pod) -> None:
     master, slave = pty.openpty()
     pod.app("web").app("db").shell("echo a > run/streams/web.out; sleep 0.1; echo b > run/streams/db.err")
     monitor = pod.start(stdout=slave, stderr=slave)
-    assert monitor.wait(10) == 0
+    assert monitor.wait(PATIENCE) == 0
     assert read_terminal(master, b" b\r\n") == b"\x1b[36mweb |\x1b[0m a\r\n\x1b[33mdb  |\x1b[0m b\r\n"
     os.close(master)
     os.close(slave)
@@ -290,7 +290,7 @@ def test_the_first_signal_stops_in_order(pod: Pod) -> None:
     monitor = pod.app().shell("trap 'exit 3' TERM; touch run/up; while :; do sleep 0.01; done").start()
     pod.wait_for("run/up")
     monitor.send_signal(signal.SIGINT)
-    assert monitor.wait(10) == 0
+    assert monitor.wait(PATIENCE) == 0
     assert pod.read("run/status/stopping") == "signal SIGINT\n"
     assert (pod.result()["reason"], pod.result()["supervisor"]) == ("stopped", 3)
 
@@ -303,7 +303,7 @@ def test_the_second_signal_kills_everything(pod: Pod) -> None:
     monitor.send_signal(signal.SIGTERM)
     pod.wait_for("run/status/stopping")
     monitor.send_signal(signal.SIGTERM)
-    assert monitor.wait(10) == 137
+    assert monitor.wait(PATIENCE) == 137
     assert not alive(int(pod.read("run/child")))
     assert not group.exists()
     assert pod.result()["reason"] == "killed"
@@ -378,7 +378,7 @@ def test_a_pod_runs_only_once(pod: Pod) -> None:
     assert second.returncode == 125
     assert b"is already running" in second.stderr
     (pod.path / "run/go").touch()
-    assert first.wait(10) == 0
+    assert first.wait(PATIENCE) == 0
 
 
 def test_who_looks_whether_a_pod_runs_does_not_keep_it_from_running(pod: Pod) -> None:
@@ -387,7 +387,7 @@ def test_who_looks_whether_a_pod_runs_does_not_keep_it_from_running(pod: Pod) ->
     monitor = pod.app().shell("true").start()
     time.sleep(0.05)
     os.close(lock)
-    assert monitor.wait(10) == 0
+    assert monitor.wait(PATIENCE) == 0
 
 
 def test_the_lock_may_be_handed_over(pod: Pod) -> None:
@@ -425,7 +425,7 @@ s.sendto(b"{text}", os.environ["NOTIFY_SOCKET"])'"""
 def test_readiness_is_recorded_told_and_passed_on(pod: Pod, tmp_path: Path, abstract: bool) -> None:
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(f"\0test-{os.getpid()}" if abstract else str(tmp_path / "manager"))
-    manager.settimeout(10)
+    manager.settimeout(PATIENCE)
     address = f"@test-{os.getpid()}" if abstract else str(tmp_path / "manager")
     reader, writer = os.pipe()
     messages = "STATUS=coming up\\nX_NSPAWN_LEADER_PID=1", "READY=1", "STOPPING=1"
@@ -438,7 +438,7 @@ def test_readiness_is_recorded_told_and_passed_on(pod: Pod, tmp_path: Path, abst
         assert ready.read() == "ready\n"
     received = [manager.recv(4096).decode() for _ in range(3)]
     assert received == ["STATUS=coming up", f"READY=1\nMAINPID={monitor.pid}", "STOPPING=1"]
-    assert monitor.wait(10) == 0
+    assert monitor.wait(PATIENCE) == 0
     manager.close()
     assert pod.result()["ready_at"] == pod.read("run/ready").strip()
     assert pod.read("run/leader").split()[0] == "1"
@@ -451,7 +451,7 @@ def test_a_pod_that_never_gets_ready_closes_the_descriptor_without_a_word(pod: P
     os.close(writer)
     with os.fdopen(reader) as ready:
         assert ready.read() == ""
-    assert monitor.wait(10) == 0
+    assert monitor.wait(PATIENCE) == 0
 
 
 # Input
@@ -515,7 +515,7 @@ def test_a_terminal_app_has_the_users_terminal(pod: Pod) -> None:
     time.sleep(0.1)
     os.write(master, b"\n")
     shown += read_terminal(master, b"40 77\r\nend\r\n")
-    assert monitor.wait(10) == 0
+    assert monitor.wait(PATIENCE) == 0
     assert termios.tcgetattr(slave) == before
     assert b"33 101\r\n/dev/pts/" in shown
     assert [text for _, _, text in pod.log()][-2:] == ["40 77", "end"]
@@ -567,7 +567,7 @@ def test_a_waiting_monitor_holds_less_than_a_quarter_of_a_megabyte_of_its_own(po
     pod.wait_for("run/written")
     wait_until(lambda: own_memory(monitor.pid) < 256, "the monitor gives memory back")
     monitor.terminate()
-    monitor.communicate(timeout=10)
+    monitor.communicate(timeout=PATIENCE)
 
 
 # Mounts

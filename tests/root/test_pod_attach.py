@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.terminal import Terminal, open_terminal
-from tests.root.pods import Pods, Running, eventually
+from tests.root.pods import LIMIT, PATIENCE, Pods, Running, eventually
 
 pytestmark = pytest.mark.root
 
@@ -125,10 +125,10 @@ def test_input_comes_from_everybody_and_stays_open_when_one_leaves(pods: Pods) -
         client.prints(f"got {word}")
         os.close(theirs)
         client.send(signal.SIGTERM)
-        client.popen.wait()
+        client.popen.wait(PATIENCE)
     assert pods.log("it") == ["got one", "got two"]
     last = subprocess.run(
-        pods.argv("attach", "it"), input=b"quit\n", capture_output=True, timeout=60, check=False
+        pods.argv("attach", "it"), input=b"quit\n", capture_output=True, timeout=LIMIT, check=False
     )
     assert last.returncode == 7
 
@@ -137,7 +137,7 @@ def test_the_end_of_input_is_handed_on_if_asked_for_and_all_of_it_arrives(pods: 
     pods.detach("--name", "it", "-i", "busybox", "--", "sh", "-c", "sleep 0.3; wc -c")
     data = b"x" * 3_000_000
     done = subprocess.run(
-        pods.argv("attach", "--end-input", "it"), input=data, capture_output=True, timeout=60, check=False
+        pods.argv("attach", "--end-input", "it"), input=data, capture_output=True, timeout=LIMIT, check=False
     )
     assert (done.returncode, done.stdout) == (0, b"3000000\n")
 
@@ -147,7 +147,7 @@ def test_nothing_goes_to_an_app_that_reads_nothing_or_from_who_only_looks(pods: 
     client = attached(pods, "--no-stdin", "it")
     wait_for_clients(pods, 1)
     other = subprocess.run(
-        pods.argv("attach", "it"), input=b"a\nquit\n", capture_output=True, timeout=60, check=False
+        pods.argv("attach", "it"), input=b"a\nquit\n", capture_output=True, timeout=LIMIT, check=False
     )
     assert other.returncode == 7
     assert client.done(7).out == "got a\n"
@@ -221,17 +221,17 @@ def test_a_terminal_is_shared_resized_and_left_by_its_keys(pods: Pods, userns: s
             screen.read_until("one\r")
         two.send("\x10\x11\x01")  # the usual keys are not those of this one
         two.send("d")
-        assert two.process.wait(20) == 0
+        assert two.process.wait(PATIENCE) == 0
         saved = termios.tcgetattr(one.master)
         one.send("\x10")
         one.send("\x11")
-        assert one.process.wait(20) == 0
+        assert one.process.wait(PATIENCE) == 0
         assert saved[3] & termios.ICANON == 0
     assert pods.status("it")["state"] == "running"
     with on_a_terminal(pods, "attach", "it") as again:
         again.read_until("# ")
         again.send("\x15exit 9\r")
-        assert again.process.wait(20) == 9
+        assert again.process.wait(PATIENCE) == 9
 
 
 def test_the_keys_give_the_terminal_of_a_foreground_pod_back_and_it_goes_on(pods: Pods) -> None:
@@ -241,14 +241,14 @@ def test_the_keys_give_the_terminal_of_a_foreground_pod_back_and_it_goes_on(pods
         screen.send("\x10x\x10")
         screen.send("\x11")
         screen.read_until("it goes on")
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert pods.status("it")["state"] == "running"  # the terminal has hung up
     monitor = int((pods.directory(pods.status("it")["uuid"]) / "run/monitor").read_text().split()[0])
     assert os.getsid(monitor) == monitor
     with on_a_terminal(pods, "attach", "it") as again:
         again.read_until("x")  # what was typed before the keys, or between them, is the shell's
         again.send("\x15exit 6\r")
-        assert again.process.wait(20) == 6
+        assert again.process.wait(PATIENCE) == 6
     pods("wait", "it", status=6)
 
 
@@ -258,7 +258,7 @@ def test_without_keys_a_foreground_pod_keeps_its_terminal_and_its_status(pods: P
     with Terminal(process=process, master=master) as screen:
         screen.read_until("# ")
         screen.send("\x10\x11\x15exit 6\r")
-        assert process.wait(20) == 6
+        assert process.wait(PATIENCE) == 6
 
 
 def test_who_waits_passes_signals_on_and_the_pod_ends_with_it(pods: Pods) -> None:
@@ -271,7 +271,7 @@ def test_who_waits_passes_signals_on_and_the_pod_ends_with_it(pods: Pods) -> Non
             monitor = int((pods.directory(pods.status("it")["uuid"]) / "run/monitor").read_text().split()[0])
             front = int(Path(f"/proc/{monitor}/stat").read_text().rpartition(")")[2].split()[1])
             os.kill(front, number)
-            process.wait(20)
+            process.wait(PATIENCE)
         pods("wait", "it", status=None)
         assert pods.status("it")["reason"] == reason
         pods("rm", "it")
@@ -288,7 +288,7 @@ def test_a_terminal_is_as_it_was_whatever_happens(pods: Pods) -> None:
         with Terminal(process=process, master=master) as screen:
             screen.read_until("# ")
             process.send_signal(number)
-            assert process.wait(20) == 128 + number
+            assert process.wait(PATIENCE) == 128 + number
             assert termios.tcgetattr(slave) == before
             os.close(slave)
 
