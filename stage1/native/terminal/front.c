@@ -55,6 +55,7 @@ static void pass_on(int signal_number, siginfo_t *info, void *context) {
 int split_front(void) {
         static const int passed[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
                                      SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
+        sigset_t set;
         int ends[2];
 
         (void) signal(SIGCHLD, SIG_DFL); /* ignored, it would eat the child's status */
@@ -68,10 +69,14 @@ int split_front(void) {
                 return ends[1];
         }
         close(ends[1]);
+        sigemptyset(&set);
         for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
                 struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO};
                 if (!is_ignored(passed[i]))
                         (void) sigaction(passed[i], &action, NULL);
+                sigaddset(&set, passed[i]);
         }
+        /* who executed us may have kept some of them for us */
+        (void) sigprocmask(SIG_UNBLOCK, &set, NULL);
         wait_for_keeper(keeper_pid, ends[0]);
 }
