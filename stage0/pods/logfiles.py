@@ -51,7 +51,9 @@ class Follower:
             from stage0.pods.watching import Watch  # noqa: PLC0415  ctypes, and only for who follows
 
             self._watch = Watch()
-            self._watch.add(self._directory.log("x").parent)
+        # of a pod that is just being started the inner ones come later
+        logs = self._directory.log("x").parent
+        if self._watch.add(self._directory.path, self._directory.run, logs):
             return True  # what came before the watching is there to be read
         self._ended = not lifecycle.is_running(self._directory)
         if not self._ended:

@@ -39,12 +39,17 @@ class Watch:
         """For who waits for other things as well; `wait(0)` then tells what has changed."""
         return int(self._descriptor)
 
-    def add(self, *paths: Path) -> None:
-        """Watch these directories too; one that is not there (yet) is left out, one that is watched stays so."""
+    def add(self, *paths: Path) -> bool:
+        """Watch these directories too; True if one of them was not watched before.
+
+        One that is not there (yet) is left out, one that is watched stays so.
+        """
+        known = len(self._paths)
         for path in paths:
             number = _libc.inotify_add_watch(self._descriptor, os.fsencode(path), _CHANGES)
             if number >= 0:
                 self._paths[number] = path
+        return len(self._paths) > known
 
     def add_file(self, path: Path) -> None:
         """Wake up as well when this file of the kernel says something new; one that is not there is left out."""

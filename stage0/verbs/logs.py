@@ -17,6 +17,8 @@ from stage0.settings import Settings
 from stage1.contract import UsageError
 from stage1.contract.values import NamedTuple
 
+_MOMENT = 0.01
+
 
 class Choice(NamedTuple):
     """Which lines are wanted: stamps, and the stream or None for both."""
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             f"--tail {arguments.tail}: fewer than no lines", hint="give the number of lines to show"
         )
     choice = _choice(arguments)
-    pod = lifecycle.find(settings.data, arguments.pod)
+    pod = _found(arguments, settings)
     for name in arguments.app or []:
         results.require_app(pod, name)
     apps = arguments.app or results.app_names(pod)
@@ -65,6 +67,15 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     while arguments.follow and _stamp_now() <= choice.until and follower.wait():
         _show((line for line in follower.lines() if choice.has(line)), show)
     return 0
+
+
+def _found(arguments: argparse.Namespace, settings: Settings) -> lifecycle.Pod:
+    """Who follows a pod that is being made waits for the place where it will run, and until its apps are known."""
+    pod = lifecycle.find(settings.data, arguments.pod)
+    while arguments.follow and pod.word == "preparing":
+        time.sleep(_MOMENT)
+        pod = lifecycle.find(settings.data, pod.uuid)
+    return pod
 
 
 def _choice(arguments: argparse.Namespace) -> Choice:

@@ -113,7 +113,7 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
     from stage0.pods.watching import Watch  # noqa: PLC0415  ctypes, and the end of a pod needs none of it
 
     with Watch() as watch:
-        watch.add(*history.places(settings.root), *history.watched(pod.directory))
+        watch.add(*history.places(settings.root))
         ending, pause = False, _SOON
         while True:
             try:
@@ -122,6 +122,10 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                 if what == "removed":
                     return None
                 raise
+            # first the watching, then the look: what comes between the two wakes us up
+            watch.add(*history.watched(pod.directory))
+            if (groups := results.groups(pod)) and groups.unified:
+                watch.add_file(groups.unified / "cgroup.events")  # in which a pause is told
             done, status = met(pod)
             if done:
                 return status
@@ -130,12 +134,9 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                     f"pod {pod.label} is {results.state_word(pod)}, after the time given with --timeout",
                     hint=f"see `pod status {pod.label}`",
                 )
-            watch.add(*history.watched(pod.directory))
             if pod.running and not ending:
                 ending = True
                 watch.also_call(partial(lifecycle.wait_for_end, pod.directory))
-            if (groups := results.groups(pod)) and groups.unified:
-                watch.add_file(groups.unified / "cgroup.events")  # in which a pause is told
             left = None if limit is None else max(0.0, limit - time.monotonic())
             if _lingers(pod, what):
                 left = pause if left is None else min(pause, left)
