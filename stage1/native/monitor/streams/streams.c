@@ -99,16 +99,17 @@ static void split_lines(struct stream *stream, const char *text, size_t size) {
 static void take_output(struct stream *stream, const char *text, size_t size) {
         if (listener)
                 listener->output(stream, text, size);
-        if (stream->display && !stream->prefix)
-                display_bytes(stream->display, text, size);
-        if (!stream->log)
-                return;
-        log_begin();
-        split_lines(stream, text, size);
-        log_end(stream->log);
-        journal_send();
+        if (stream->log) {
+                log_begin();
+                split_lines(stream, text, size);
+                log_end(stream->log);
+                journal_send();
+        }
+        /* Last, so that what was seen is in the log, whenever this process is killed. */
         if (stream->display && stream->prefix)
                 display_flush(stream->display);
+        else if (stream->display)
+                display_bytes(stream->display, text, size);
 }
 
 static void stream_ready(struct source *source, short events) {
