@@ -76,11 +76,12 @@ def _samples(pods: list[Pod]) -> list[Sample]:
         if tree is None:  # it has ended, or has not booted yet
             continue
         label = lifecycle.read_manifest(pod.directory).get("name") or pod.uuid[:13]
-        found.append(Sample(label, None, time.monotonic(), cgroups.usage(tree)))
-        found += [
+        apps = [
             Sample(label, app, time.monotonic(), cgroups.usage(tree.app(app)))
             for app in results.app_names(pod)
         ]
+        # looked at last, so that no part has used more than the whole
+        found += [Sample(label, None, time.monotonic(), cgroups.usage(tree)), *apps]
     return found
 
 
