@@ -121,11 +121,13 @@ def test_top_lists_every_process_once(pods: Pods) -> None:
 
 
 def test_events_tell_a_life_in_order(pods: Pods) -> None:
-    pods.run("--name", "it", "busybox", "--exec", "sh", "--", "-c", "exit 3", status=3)
+    told = "until [ -e /go ]; do sleep 0.05; done; exit 3"
+    pod = pods.start("--name", "it", "busybox", "--exec", "sh", "--", "-c", told)
+    # an app that ends at once may do so before the pod is told to be ready
+    pods("exec", "it", "touch", "/go")
+    pod.done(3)
     found = events(pods)
-    assert [one["event"] for one in found] == ["create", "start", "ready", "app-exit", "die"] or [
-        one["event"] for one in found
-    ] == ["create", "start", "app-exit", "die"]
+    assert [one["event"] for one in found] == ["create", "start", "ready", "app-exit", "die"]
     assert found[-1]["status"] == 3
     assert found[-1]["by"] == "busybox"
     assert {one["name"] for one in found} == {"it"}
@@ -199,6 +201,7 @@ def test_a_wait_that_takes_too_long_says_so(pods: Pods) -> None:
 def test_wait_for_removed_is_told_of_the_removal(pods: Pods) -> None:
     pods.detach("--name", "it", *IDLE)
     waiting = pods.beside("wait", "--for", "removed", "it")
+    eventually(lambda: "inotify" in inodes(waiting.pid), "the watching")
     pods("rm", "-f", "it")
     waiting.done(0)
 
@@ -207,8 +210,9 @@ def test_wait_for_removed_is_told_of_the_removal(pods: Pods) -> None:
 
 
 def test_restart_keeps_the_files_and_takes_new_processes(pods: Pods) -> None:
-    script = "echo $(cat /mark 2>/dev/null)-; echo again >/mark; sleep 1000"
+    script = "mark=$(cat /mark 2>/dev/null); echo again >/mark; echo $mark-; sleep 1000"
     pods.detach("--name", "it", "busybox", "--exec", "sh", "--", "-c", script)
+    eventually(lambda: pods.log("it") == ["-"], "the first start's line")
     before = pods.status("it")["apps"][0]["pid"]
     uuid = pods("restart", "it").out.strip()
     assert pods.status("it")["uuid"] == uuid

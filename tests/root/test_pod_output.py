@@ -162,7 +162,7 @@ def test_a_noisy_app_does_not_starve_another(pods: Pods) -> None:
     begin = time.monotonic()
     pod = pods.start("--log-size", "1M", "--exit-policy", "app:quiet", *noisy, "---", *quiet, ready=False)
     pod.done()
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
     shown = [line for line in pod.out.splitlines() if line.startswith("quiet")]
     assert shown == [f"quiet | {number}" for number in range(1, 11)]
     stamps = [line.split()[0] for line in pods.log(pod.uuid, "--app", "quiet", "--timestamps")]
@@ -177,11 +177,15 @@ def test_half_a_million_short_lines_arrive_complete_and_in_order(pods: Pods) -> 
 
 
 def test_logs_follow_a_pod_to_its_end(pods: Pods) -> None:
-    script = "for i in 1 2 3 4 5; do echo $i; echo e$i >&2; usleep 100000; done"
-    pod = pods.start("busybox", "--", "sh", "-c", script, ready=False)
+    seen = pods.new_path("seen")
+    seen.mkdir()
+    wait = "[ $i != 2 ] || until [ -e /seen/2 ]; do usleep 50000; done"
+    script = f"for i in 1 2 3 4 5; do echo $i; echo e$i >&2; {wait}; done"
+    pod = pods.start("--volume", f"{seen}:/seen", "busybox", "--", "sh", "-c", script, ready=False)
     follower = pods.beside("logs", "--follow", pod.uuid)
     follower.prints("2\n")
     assert pod.popen.poll() is None
+    (seen / "2").touch()
     done = follower.done()
     assert (done.out, done.err) == ("1\n2\n3\n4\n5\n", "e1\ne2\ne3\ne4\ne5\n")
 
@@ -216,13 +220,13 @@ def test_logs_can_be_narrowed_to_apps_and_last_lines(pods: Pods) -> None:
 
 def test_logs_have_times(pods: Pods) -> None:
     before = datetime.now(UTC)
-    uuid = pods.run("inspect", "--", "print", "a", "sleep", "0.2", "print", "b").uuid
+    uuid = pods.run("inspect", "--", "print", "a", "sleep", "1", "print", "b").uuid
     lines = [line.split(" ") for line in pods.log(uuid, "--timestamps")]
     assert [text for _, text in lines] == ["a", "b"]
     assert all(STAMP.fullmatch(stamp) for stamp, _ in lines)
     first, second = (datetime.fromisoformat(stamp[:26] + "+00:00") for stamp, _ in lines)
     assert before < first < second < datetime.now(UTC)
-    assert 0.15 < (second - first).total_seconds() < 2
+    assert 0.5 < (second - first).total_seconds() < 10
 
 
 def test_logs_stay_until_the_pod_is_removed(pods: Pods) -> None:
