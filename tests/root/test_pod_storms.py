@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from tests.root.pods import IMAGES, Done, Pods
+from tests.root.pods import IMAGES, Done, Pods, eventually
 
 pytestmark = pytest.mark.root
 
@@ -66,8 +66,15 @@ def test_only_one_of_many_gets_a_name(pods: Pods) -> None:
 
 
 def test_only_one_of_many_starts_a_pod(pods: Pods) -> None:
-    uuid = pods("prepare", "inspect", "--", "print", "once", "sleep", "2", "exit", "0").out.strip()
-    found = at_once([partial(pods, "start", uuid, status=None)] * 8, 8)
+    place = pods.new_path("refused")
+    place.mkdir()
+    words = ("--volume", f"{place}:/refused", "inspect", "--", "print", "once", "wait-file", "/refused/all")
+    uuid = pods("prepare", *words).out.strip()
+    with ThreadPoolExecutor(8) as pool:
+        starts = [pool.submit(pods, "start", uuid, status=None) for _ in range(8)]
+        eventually(lambda: sum(start.done() for start in starts) == 7, "the others to be refused")
+        (place / "all").touch()
+    found = [start.result() for start in starts]
     assert not complaints(found)
     assert [done.status for done in found].count(0) == 1
     assert pods.log(uuid) == ["once"]
@@ -84,6 +91,7 @@ def test_two_stops_of_a_pod_do_not_kill_it(pods: Pods) -> None:
     """The second SIGTERM to a foreground pod kills: a second `pod stop` is a wish of the same kind as the first."""
     words = ("--stop-time", "20", "--", "trap", "TERM", "3", "print", "ready", "pause")
     pod = pods.start("inspect", *words)
+    pod.prints("ready")
     at_once([partial(pods, "stop", pod.uuid, status=None)] * 4, 4)
     pod.done(0)
     assert pods.endings(pod.uuid) == {"inspect": "stopped 3"}
