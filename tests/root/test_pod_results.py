@@ -17,7 +17,7 @@ def test_a_pod_ends_with_the_exit_code_of_its_app(pods: Pods, code: int) -> None
 @pytest.mark.parametrize("code", [200, 203, 209, 226])
 def test_a_pod_ends_with_its_apps_code_when_systemd_has_a_meaning_for_it(pods: Pods, code: int) -> None:
     # A busy PID 1 older than systemd 256 has to see first that the app was executed (docs/architecture.md).
-    check_exit(pods, code, "sleep", "0.2", "exit")
+    check_exit(pods, code, "sleep", "1", "exit")
 
 
 def check_exit(pods: Pods, code: int, *words: str) -> None:

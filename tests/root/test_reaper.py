@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.root.native import Pod, program
+from tests.root.native import Pod, program, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,7 +174,7 @@ def real(tmp_path: Path, base: Path) -> Iterator[SystemdPod]:
 
 
 def test_the_first_failure_ends_the_pod_with_its_status(real: SystemdPod) -> None:
-    real.app("one", "echo from one; exit 0").app("two", "sleep 0.2; echo bye >&2; exit 5").app(
+    real.app("one", "echo from one; exit 0").app("two", "sleep 1; echo bye >&2; exit 5").app(
         "three", "exec sleep 100"
     )
     pod = real.ready_to_run()
@@ -200,7 +200,7 @@ def test_each_policy_ends_the_pod_in_its_way(real: SystemdPod, policy: str, stat
 @pytest.mark.parametrize("code", [1, 200, 203, 217, 226, 255])
 def test_an_exit_code_of_the_app_is_its_own(real: SystemdPod, code: int) -> None:
     # PID 1 must have noticed that the program was executed; before that these statuses mean what they mean to systemd.
-    assert real.app("web", f"sleep 0.1; exit {code}").ready_to_run().run().returncode == code
+    assert real.app("web", f"sleep 1; exit {code}").ready_to_run().run().returncode == code
     assert (real.record("web")["reason"], real.record("web")["code"]) == ("exited", code)
 
 
@@ -247,7 +247,7 @@ def test_what_systemd_could_not_execute_is_told_by_its_cause(
 @pytest.mark.parametrize("code", [203, 226])
 def test_an_app_that_fails_before_it_is_ready_keeps_its_own_code(real: SystemdPod, code: int) -> None:
     probe = "ExecStartPost=+/pod/bin/reaper ready tcp:1 30"
-    real.app("web", f"sleep 0.2; exit {code}", service=probe)
+    real.app("web", f"sleep 1; exit {code}", service=probe)
     started = time.monotonic()
     assert real.ready_to_run().run().returncode == code
     assert time.monotonic() - started < 10
@@ -299,7 +299,7 @@ def test_a_stop_is_heard_at_any_moment_of_the_boot(real: SystemdPod, delay_ms: i
     real.pod.wait_for("run/monitor")
     time.sleep(delay_ms / 1000)
     monitor.send_signal(signal.SIGTERM)
-    assert monitor.wait(10) == 0
+    assert monitor.wait(60) == 0
     assert real.pod.result()["reason"] == "stopped"
     assert not list(Path("/sys/fs/cgroup").glob(f"*/reaper-test-{os.getpid()}"))
 
@@ -307,20 +307,19 @@ def test_a_stop_is_heard_at_any_moment_of_the_boot(real: SystemdPod, delay_ms: i
 def test_a_second_signal_ends_a_pod_that_does_not_want_to(real: SystemdPod) -> None:
     real.app("web", "trap '' TERM; echo up; while :; do sleep 0.1; done", service="TimeoutStopSec=1000")
     monitor = real.ready_to_run().start()
-    real.pod.wait_for("run/ready")
+    wait_until(lambda: real.pod.log("web"), "the app to be deaf")
     monitor.send_signal(signal.SIGTERM)
     real.pod.wait_for("run/status/stopping")
     time.sleep(0.3)
     assert monitor.poll() is None
     monitor.send_signal(signal.SIGTERM)
-    assert monitor.wait(10) == 137
+    assert monitor.wait(60) == 137
 
 
 def test_a_pod_whose_monitor_is_killed_ends_in_order_with_true_records(real: SystemdPod) -> None:
-    monitor = (
-        real.app("web", "trap 'echo x; exit 3' TERM; while :; do sleep 0.01; done").ready_to_run().start()
-    )
-    real.pod.wait_for("run/ready")
+    script = "trap 'sleep 1; echo x; exit 3' TERM; echo up; while :; do sleep 0.01; done"
+    monitor = real.app("web", script).ready_to_run().start()
+    wait_until(lambda: real.pod.log("web"), "the app to listen")
     killed = time.monotonic()
     monitor.kill()
     lock = os.open(real.pod.path, os.O_RDONLY)
@@ -328,5 +327,5 @@ def test_a_pod_whose_monitor_is_killed_ends_in_order_with_true_records(real: Sys
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     fcntl.flock(lock, fcntl.LOCK_SH)
     os.close(lock)
-    assert time.monotonic() - killed < 2
+    assert time.monotonic() - killed < 30  # systemd's own limit is 90
     assert (real.record("web")["reason"], real.record("web")["code"]) == ("stopped", 3)
