@@ -22,9 +22,15 @@ pytestmark = pytest.mark.root
 
 def serve(net: Pods, name: str, *options: str, port: int = 80) -> str:
     """A pod that says its name and the peer's address."""
-    return net.detach(
-        "--name", name, "--net", "private", *options, "inspect", "--", "serve", str(port), name
-    )
+    words = ("inspect", "--ready", f"tcp:{port}", "--", "serve", str(port), name)
+    return net.detach("--name", name, "--net", "private", *options, *words)
+
+
+def kill_all_of_ours(net: Pods, uuid: str) -> None:
+    """A pod's monitor and its PID 1, which would end with it in order if it had the time."""
+    records = [net.directory(uuid) / "run" / name for name in ("monitor", "leader")]
+    for pid in [int(record.read_text().split()[0]) for record in records]:
+        os.kill(pid, signal.SIGKILL)
 
 
 def facts(net: Pods, uuid: str) -> dict[str, object]:
@@ -196,8 +202,7 @@ def test_addresses_can_be_chosen_and_are_never_given_twice(net: Pods) -> None:
 
 def test_a_pod_that_is_killed_with_all_of_ours_leaves_nothing_that_matters(net: Pods, lan: Lan) -> None:
     uuid = serve(net, "doomed", "-p", "8080:80")
-    for name in ("monitor", "leader"):
-        os.kill(int((net.directory(uuid) / "run" / name).read_text().split()[0]), signal.SIGKILL)
+    kill_all_of_ours(net, uuid)
     eventually(lambda: net.status(uuid)["state"] == "exited", "the pod to be over")
     again = serve(net, "again", "-p", "8080:80")
     assert lan.ask(lan.near, HOST4, 8080)[1].startswith("again ")
@@ -209,8 +214,7 @@ def test_a_pod_that_is_killed_with_all_of_ours_leaves_nothing_that_matters(net: 
 
 def test_a_pod_that_was_killed_starts_again_with_its_ports(net: Pods, lan: Lan) -> None:
     uuid = serve(net, "doomed", "-p", "8080:80")
-    for name in ("monitor", "leader"):
-        os.kill(int((net.directory(uuid) / "run" / name).read_text().split()[0]), signal.SIGKILL)
+    kill_all_of_ours(net, uuid)
     eventually(lambda: net.status(uuid)["state"] == "exited", "the pod to be over")
     net("start", "-d", uuid)
     assert lan.ask(lan.near, HOST4, 8080)[1].startswith("doomed ")

@@ -122,7 +122,7 @@ def descendants(pid: int) -> list[int]:
     """A process and all below it."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
     return [pid, *(found for child in text.split() for found in descendants(int(child)))]
 
