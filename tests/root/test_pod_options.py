@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -261,18 +262,9 @@ def test_a_relative_source_starts_at_the_callers_directory(pods: Pods) -> None:
 
 def test_a_volume_of_the_pod_is_shared_by_its_apps_and_dies_with_it(pods: Pods) -> None:
     mount = "type=empty,source=data"
-    writer = (
-        "inspect",
-        "--name",
-        "writer",
-        "--mount",
-        f"{mount},target=/out",
-        "--",
-        "write",
-        "/out/x",
-        "shared\n",
-    )
-    actions = ("wait-file", "/in/x", "sleep", "0.1", "cat", "/in/x", "write", "/in/y", "y")
+    script = "echo shared > /out/new && mv /out/new /out/x"
+    writer = ("busybox", "--name", "writer", "--mount", f"{mount},target=/out", "--", "sh", "-c", script)
+    actions = ("wait-file", "/in/x", "cat", "/in/x", "write", "/in/y", "y")
     reader = ("inspect", "--name", "reader", "--mount", f"{mount},target=/in,ro", "--", *actions)
     done = pods.run("--exit-policy", "app:reader", *writer, "---", *reader, status=1)
     assert "reader | shared" in done.out
@@ -386,6 +378,10 @@ def test_a_pod_without_network_has_only_loopback(pods: Pods) -> None:
 
 
 def test_a_pod_on_the_hosts_network_sees_the_hosts_interfaces(pods: Pods) -> None:
+    def of_pods() -> list[str]:
+        return [name for _, name in socket.if_nameindex() if name.startswith(("vpod", "upod"))]
+
+    eventually(lambda: not of_pods(), "interfaces of pods that have ended to be gone")
     done = pods.run("--net", "host", "busybox", "--", "sh", "-c", "tail -n +3 /proc/net/dev | cut -d: -f1")
     here = Path("/proc/self/net/dev").read_text().splitlines()[2:]
     assert sorted(line.strip() for line in done.lines) == sorted(

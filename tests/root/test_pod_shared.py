@@ -56,7 +56,7 @@ def test_what_an_app_mounts_is_seen_by_the_host_and_stays(pods: Pods, source: Pa
 
 
 def test_what_the_host_mounts_is_seen_by_the_app_also_after_it_restarted(pods: Pods, source: Path) -> None:
-    wait = "until test -e /m/host/file; do sleep 0.1; done; cat /m/host/file; exec sleep 1000"
+    wait = "until test -s /m/host/file; do sleep 0.1; done; cat /m/host/file; exec sleep 1000"
     uuid = pods.detach(*shared(source, "--restart", "always", "--restart-delay", "0.1s", "--", "-c", wait))
     (source / "host").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "test", source / "host"], check=True)
@@ -70,7 +70,7 @@ def test_what_the_host_mounts_is_seen_by_the_app_also_after_it_restarted(pods: P
 
 def test_another_app_sees_it_by_a_slave(pods: Pods, source: Path) -> None:
     reader = f"--- busybox --name reader --volume {source}:/s:slave --exec sh --".split()
-    look = "until test -e /s/app/file; do sleep 0.1; done; cat /s/app/file; ! umount /s/app"
+    look = "until test -s /s/app/file; do sleep 0.1; done; cat /s/app/file; ! umount /s/app"
     done = pods(
         "run", "--rm", "--exit-policy", "all", *shared(source, "--", "-c", HELPER), *reader, "-c", look
     )
