@@ -132,7 +132,7 @@ def test_kill_ends_a_pod_without_monitor_at_once(pods: Pods) -> None:
     pod.popen.wait()
     begin = time.monotonic()
     pods("kill", "it")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30  # the app's stop time is 60
     pods("rm", "it")
     assert not pods.left(pod.uuid)
 

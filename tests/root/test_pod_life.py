@@ -144,7 +144,7 @@ def test_a_pod_of_rm_is_gone_when_the_command_returns(pods: Pods, words: tuple[s
 
 
 def test_a_detached_pod_of_rm_is_gone_when_it_is_over(pods: Pods) -> None:
-    uuid = pods.detach("--rm", "inspect", "--", "sleep", "0.3", "exit", "0")
+    uuid = pods.detach("--rm", "inspect", "--", "sleep", "1", "exit", "0")
     eventually(lambda: not pods.left(uuid), "nothing to be left")
     uuid = pods.detach("--rm", "--name", "brief", "inspect", "--", "pause")
     pods("stop", "brief")

@@ -57,12 +57,13 @@ def test_started_is_before_ready(pods: Pods) -> None:
 
 
 def test_a_sidecar_is_there_before_init_apps_and_after_the_others(pods: Pods) -> None:
-    trap = "trap 'echo ends; exit 0' TERM; echo {0}; while :; do sleep 0.05; done"
+    side = "trap 'echo ends; exit 0' TERM; echo side; touch /up; while :; do sleep 0.05; done"
+    is_up = "sh -c 'until [ -e /up ]; do sleep 0.05; done'"
     done = pods.run(
         "--exit-policy", "all",
         *sh("echo main; sleep 0.2", name="main"), "---",
         *sh("echo init; sleep 0.2", "--init", name="init"), "---",
-        *sh(trap.format("side"), "--sidecar", "--post-start", "sleep 0.2", name="side"),
+        *sh(side, "--sidecar", "--post-start", is_up, name="side"),
     )  # fmt: skip
     assert [line.split("|")[1].strip() for line in done.lines] == ["side", "init", "main", "ends"]
     assert pods.endings(done.uuid)["side"] == "stopped 0"
@@ -160,7 +161,12 @@ def test_a_socket_that_an_app_left_is_its_own_again_after_a_restart(pods: Pods) 
     eventually(is_served, "the second run")
     pods("app", "restart", started.uuid, "inspect")
     eventually(is_served, "the third run")
-    runs = [line for line in started.out.splitlines() if line.startswith("listen-fds")]
+
+    def said() -> list[str]:
+        return [line for line in started.out.splitlines() if line.startswith("listen-fds")]
+
+    eventually(lambda: len(said()) >= 3, "the lines of all runs")
+    runs = said()
     assert runs == ["listen-fds 0 for-me no", *["listen-fds 1 for-me yes"] * 2]
     started.send(signal.SIGTERM)
     started.done(None)
@@ -168,9 +174,10 @@ def test_a_socket_that_an_app_left_is_its_own_again_after_a_restart(pods: Pods) 
 
 def test_what_an_app_leaves_behind_lives_on_where_only_its_main_process_is_stopped(pods: Pods) -> None:
     """With `mixed` the child would be killed at once; here it goes on and says so until the pod's end."""
-    script = "(trap '' TERM; sleep 1; echo child) & exec sleep 60"
+    script = "(trap '' TERM; sleep 1; echo child) & echo up; exec sleep 60"
     words = sh(script, "--kill-mode", "process", name="a")
     started = pods.start("--exit-policy", "never", *words)
+    started.prints("up")
     leader = (pods.directory(started.uuid) / "run/leader").read_text().split()[0]
     subprocess.run(["nsenter", "-t", leader, "-a", "systemctl", "stop", "app-a.service"], check=True)
     started.prints("child")

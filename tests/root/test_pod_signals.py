@@ -185,7 +185,7 @@ def test_kill_knows_the_apps_and_the_signals(pods: Pods) -> None:
 
 
 def test_wait_tells_the_status_when_the_pod_ends(pods: Pods) -> None:
-    uuid = pods.detach("inspect", "--", "sleep", "0.7", "exit", "6")
+    uuid = pods.detach("inspect", "--", "sleep", "2", "exit", "6")
     begin = time.monotonic()
     done = pods("wait", uuid, status=6)
     assert done.out == "6\n"
