@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.host import LabHost
 from tests.lab.pods import pods_of
-from tests.root.pods import Pods, Running
+from tests.root.pods import Pods, Running, eventually
 
 pytestmark = pytest.mark.lab
 
@@ -47,7 +47,13 @@ def test_waiting_needs_no_machined_and_looks_at_nothing_again_and_again(
     events = pods.beside("events", "--follow", "web")
     events.prints("ready")
     own_lab.run(["systemctl", "restart", "systemd-machined"])
-    own_lab.run(["sleep", "2"])
+
+    def is_quiet() -> bool:
+        before = wakings(waiting)
+        own_lab.run(["sleep", "1"])
+        return wakings(waiting) == before
+
+    eventually(is_quiet, "all to have begun to wait")
     before = wakings(waiting)
     own_lab.run(["sleep", "1"])  # long enough for who would look now and then
     assert wakings(waiting) == before

@@ -24,12 +24,12 @@ print(server.makefile().read(), end="", flush=True)
 """
 GREEDY = "a=0123456789; while :; do a=$a$a; done"
 BUSY = "while :; do :; done"
-# A pull of three seconds, as the start of a pod tells of it, in a unit whose start may take one.
+# A pull of six seconds, as the start of a pod tells of it, in a unit whose start may take three.
 PULL = f"""
 import sys, time; sys.path.insert(0, {str(REPO)!r})
 from stage0.progress import notify
 say = notify.extending(lambda event: None)
-for _ in range(30):
+for _ in range(60):
     say(None)
     time.sleep(0.1)
 notify._send({{address}}, 'READY=1')
@@ -102,7 +102,7 @@ def test_a_pull_may_take_longer_than_the_units_start(lab: LabHost, pods: Pods) -
     lab.write("/etc/pull.py", script)
     lab.write(
         "/etc/systemd/system/pull.service",
-        f"[Service]\nType=notify\nTimeoutStartSec=1s\nExecStart={sys.executable} /etc/pull.py\n",
+        f"[Service]\nType=notify\nTimeoutStartSec=3s\nExecStart={sys.executable} /etc/pull.py\n",
     )
     lab.run(["systemctl", "daemon-reload"])
     lab.run(["systemctl", "start", "pull.service"])

@@ -22,7 +22,7 @@ property = ["MemoryMax=200M", "CPUQuota=50%", "Restart=on-failure", "RestartSec=
 
 [[app]]
 image = "inspect"
-args = ["print", "hello", "sleep", "0.2", "exit", "3"]
+args = ["print", "hello", "sleep", "1", "exit", "3"]
 """
 SHOWN = "Slice=web.slice\nCPUQuotaPerSecUSec=500ms\nMemoryMax=209715200\n"
 RARER_RESTARTS = 254

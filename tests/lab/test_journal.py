@@ -141,9 +141,8 @@ def test_a_unit_whose_output_is_the_journal_has_each_line_once(lab: LabHost, pod
     pods("prepare", "--name", "once", "inspect", "--", "print", "only once", "pause")
     run = ["systemd-run", "--quiet", "--unit=once", "--service-type=notify", "--property=Delegate=yes"]
     lab.run([*run, *pods.argv("start", "once")[-3:]])
-    assert [message(entry) for entry in entries(lab, "-u", "once.service", "MESSAGE=only once")] == [
-        b"only once"
-    ]
+    found = eventually(lambda: entries(lab, "-u", "once.service", "MESSAGE=only once"), "the app's line")
+    assert [message(entry) for entry in found] == [b"only once"]
     assert [entry["POD_APP"] for entry in entries(lab, "MESSAGE=only once")] == ["inspect"]
     lab.run(["systemctl", "stop", "once.service"])
 

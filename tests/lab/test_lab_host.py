@@ -15,6 +15,7 @@ import pytest
 from tests.lab import machine
 from tests.lab.host import LabError, LabHost
 from tests.leftovers import Snapshot
+from tests.patience import SLOWNESS
 
 pytestmark = pytest.mark.lab
 
@@ -25,7 +26,7 @@ NSPAWN = (
 )  # fmt: skip
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30 * SLOWNESS) -> None:
     """Wait for something that no event announces to us."""
     limit = time.monotonic() + seconds
     while not condition():
@@ -144,7 +145,7 @@ def test_a_booted_nspawn_container_registers_with_machined(clean_lab: LabHost) -
     wait_for(lambda: has_booted(lab), "the container's boot")
     assert "State=running" in lab.run(["machinectl", "show", "raw"]).stdout
     lab.run(["machinectl", "poweroff", "raw"])
-    container.communicate(timeout=20)
+    container.communicate(timeout=30 * SLOWNESS)
     assert container.returncode == 0
     lab.run(["rm", "-rf", ROOT])
 

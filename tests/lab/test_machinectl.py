@@ -53,6 +53,7 @@ def ready_again(pods: Pods, uuid: str, starts: int) -> None:
 
 def test_a_reboot_starts_the_same_pod_again_in_its_unit(lab: LabHost, pods: Pods) -> None:
     uuid = pods.detach("--name", "web", "-p", "18081:80", *COUNT)
+    ready_again(pods, uuid, 1)
     main = lab.run(["systemctl", "show", "-P", "MainPID", "pod-web.service"]).stdout
     for starts in (2, 3):
         lab.run(["machinectl", "reboot", "web"])
@@ -66,6 +67,7 @@ def test_a_reboot_starts_the_same_pod_again_in_its_unit(lab: LabHost, pods: Pods
 
 def test_a_pod_in_the_foreground_reboots_under_its_command(lab: LabHost, pods: Pods) -> None:
     pod = pods.start("--rm", "--name", "shown", *COUNT)
+    ready_again(pods, pod.uuid, 1)
     lab.run(["machinectl", "reboot", "shown"])
     ready_again(pods, pod.uuid, 2)
     assert pod.popen.poll() is None
@@ -86,6 +88,7 @@ def test_files_are_copied_in_and_out_and_where_not_pod_cp_does_it(lab: LabHost, 
     pods.detach("--name", "mapped", *COUNT)
     pods.detach("--name", "plain", "--userns", "host", *COUNT)
     for name in ("mapped", "plain"):
+        ready_again(pods, name, 1)
         lab.run(["machinectl", "copy-from", name, f"{root}/starts", f"/run/{name}-starts"])
         assert lab.read(f"/run/{name}-starts") == "x"
     lab.run(["machinectl", "copy-to", "plain", "/run/sent", f"{root}/sent"])

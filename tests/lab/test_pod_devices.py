@@ -35,10 +35,14 @@ def pods(lab: LabHost) -> Iterator[Pods]:
 
 def opened(pods: Pods, how: str, *words: str, userns: str = "auto") -> list[str]:
     """What an app of root could open, whose pod runs in the foreground or as a unit."""
-    rest = ("--userns", userns, "busybox", *words, "--", "sh", "-c", TRY, "sh", *DEVICES)
+    return printed(pods, how, "--userns", userns, "busybox", *words, "--", "sh", "-c", TRY, "sh", *DEVICES)
+
+
+def printed(pods: Pods, how: str, *words: str) -> list[str]:
+    """All that the app of such a pod says."""
     if how == "in the foreground":
-        return pods.run(*rest, status=0).lines
-    uuid = pods.detach(*rest)
+        return pods.run(*words, status=0).lines
+    uuid = pods.detach(*words)
     pods("wait", uuid)
     return pods.log(uuid)
 
@@ -69,5 +73,4 @@ def test_a_node_that_an_app_makes_does_not_open_a_device(pods: Pods, how: str) -
         "mknod /null c 1 3 && mknod /fuse c 10 229 || echo refused; (: < /fuse) 2> /dev/null || echo closed"
     )
     words = ("--userns=host", "busybox", "--cap-add", "MKNOD", "--", "sh", "-c", script)
-    found = pods.run(*words, status=0).lines if how == "in the foreground" else pods.log(pods.detach(*words))
-    assert found == ["refused", "closed"]
+    assert printed(pods, how, *words) == ["refused", "closed"]

@@ -218,7 +218,7 @@ def test_a_pod_is_ready_when_all_its_apps_are(pods: Pods) -> None:
     words = ("inspect", "--ready", "notify", "--mount", "type=empty,source=sign,target=/sign")
     words += ("--", "wait-file", "/sign/go", "notify", "READY=1", "pause")
     pod = pods.start(*words, ready=False)
-    eventually(lambda: pods.status(pod.uuid)["apps"][0]["pid"], "the app's process")
+    eventually(lambda: any(app["pid"] for app in pods.status(pod.uuid)["apps"]), "the app's process")
     assert pods.status(pod.uuid)["ready"] is False
     (pods.directory(pod.uuid) / "volumes/sign/go").touch()
     pods.wait_ready(pod.uuid)
