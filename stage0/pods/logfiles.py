@@ -73,8 +73,8 @@ class Tail:
     def lines(self) -> Iterator[Line]:
         """New lines since the last call."""
         if self._file is None:
-            for path in (self._path.with_name(self._path.name + ".1"), self._path):
-                yield from self._read(path)
+            for file in self._both():
+                yield from self._take(file)
             return
         yield from self._more(self._file)
         try:
@@ -83,13 +83,18 @@ class Tail:
             return
         if rotated:
             yield from self._more(self._file)
-            yield from self._read(self._path)
+            if (present := _opened(self._path)) is not None:
+                yield from self._take(present)
 
-    def _read(self, path: Path) -> Iterator[Line]:
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            return
+    def _both(self) -> list[BinaryIO]:
+        """The present file is opened first: if it is rotated in this moment, it is the older one and is not missed."""
+        present, older = _opened(self._path), _opened(self._path.with_name(self._path.name + ".1"))
+        if present and older and os.path.sameopenfile(present.fileno(), older.fileno()):
+            older.close()
+            older = None
+        return [file for file in (older, present) if file]
+
+    def _take(self, file: BinaryIO) -> Iterator[Line]:
         if self._file:
             self._file.close()
         self._file = file
@@ -102,6 +107,13 @@ class Tail:
             fields = line[:-1].split(b" ", 3)
             if not self._rest and len(fields) == 4:
                 yield Line(fields[0], self._app, fields[1], fields[2] == b"F", fields[3])
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
 
 
 def last(path: Path, size: int, inode: int, count: int) -> list[Line]:
