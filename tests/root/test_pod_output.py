@@ -169,7 +169,7 @@ def test_a_noisy_app_does_not_starve_another(pods: Pods) -> None:
     assert len(stamps) == 10
     moments = [datetime.fromisoformat(stamp[:26] + "+00:00") for stamp in stamps]
     gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(moments)]
-    assert max(gaps) < 1
+    assert max(gaps) < 3  # a twentieth of a second each, and two processors for four who want one
 
 
 def test_half_a_million_short_lines_arrive_complete_and_in_order(pods: Pods) -> None:
