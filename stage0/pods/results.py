@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from stage0.pods import cgroups, lifecycle
 from stage0.pods.cgroups import Groups
 from stage0.pods.lifecycle import Pod
 from stage1.contract import EXIT_RUNTIME, ConflictError, NotFoundError, PodDir
+from stage1.contract.paths import REAPER
 from stage1.contract.values import NamedTuple
 
 if TYPE_CHECKING:
@@ -194,15 +196,24 @@ def leader(directory: PodDir) -> int:
 
 
 def main_process(leader: int, app: str) -> int | None:
-    """The host's pid of an app's main process: in the app's cgroup, the oldest child of the pod's PID 1."""
+    """The host's pid of an app's main process: in the app's cgroup, the oldest child of the pod's PID 1.
+
+    Not the reaper, which is there when the app has ended: a signal meant for the app must not keep it from its work.
+    """
     found = cgroups.of_pod(leader)
     best: tuple[int, int] | None = None
     for pid in cgroups.processes(found.app(app).processes) if found else ():
         with contextlib.suppress(OSError, ValueError, IndexError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            if int(fields[1]) == leader:
+            if int(fields[1]) == leader and os.readlink(f"/proc/{pid}/exe") != REAPER:
                 best = min(best or (int(fields[19]), pid), (int(fields[19]), pid))
     return best[1] if best else None
+
+
+def runs(pod: Pod, app: str) -> bool:
+    """Whether an app has a main process now, whatever its result says: that may be the last run's."""
+    leader = live_process(pod.directory.leader)
+    return leader is not None and main_process(leader, app) is not None
 
 
 def groups(pod: Pod) -> Groups | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 
@@ -55,7 +56,17 @@ def restart_app(directory: PodDir, leader: int, app: str) -> None:
         stopped = hold(systemd, directory, app)
         result = systemd.job("RestartUnit", service_name(app))
         systemd.settle([service_name(name) for name in stopped])
+        for name in stopped:
+            if invocation(systemd, service_name(name)) is not None:
+                forget_stop(directory, name)
     _require_done(result, app)
+
+
+def forget_stop(directory: PodDir, app: str) -> None:
+    """The end that was asked for is no result of an app that runs again; one of the new run is."""
+    with contextlib.suppress(FileNotFoundError):
+        if json.loads(directory.result(app).read_bytes()).get("stopping"):
+            directory.result(app).unlink()
 
 
 def _require_done(result: str, app: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.root.pods import Pods, ending, eventually
+from tests.root.pods import Pods, eventually
 
 pytestmark = pytest.mark.root
 
@@ -71,8 +71,20 @@ def test_an_app_that_was_restarted_is_stopped_in_order_when_another_ends_the_pod
     eventually(lambda: pods.log("it", "--app", "polite") == ["ready", "ready"], "its handler once more")
     pods("exec", "--app", "busybox", "it", "touch", "/go", status=None)  # it may end with the app
     assert pods("wait", "it", status=5).out == "5\n"
-    polite = pods.results("it")["polite"]
-    assert (ending(polite), polite["runs"]) == ("stopped 3", 2)
+    assert pods.endings("it")["polite"] == "stopped 3"
+
+
+def test_an_app_that_was_restarted_is_one_that_runs(pods: Pods) -> None:
+    """How its last run ended is no result of it: it can be attached to and gets signals."""
+    app = ("inspect", "--name", "app", "--", "trap", "USR1", "4", "print", "ready", "pause")
+    pods.detach("--name", "it", *app, "---", *IDLE)
+    pods("app", "restart", "it", "app")
+    assert "app" not in pods.results("it")
+    client = pods.beside("attach", "--tail", "9", "it", "app")
+    eventually(lambda: client.out.count("ready") == 2 or client.popen.poll() is not None, "its handler")
+    pods("kill", "-s", "USR1", "--app", "app", "it")
+    client.done(4)
+    assert len(pods("events", "--kind", "app-exit", "--app", "app", "it").lines) == 2
 
 
 def test_apps_that_require_one_are_stopped_and_restarted_with_it(pods: Pods) -> None:

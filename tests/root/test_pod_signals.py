@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -161,6 +162,32 @@ def test_kill_sends_a_signal_to_every_app(pods: Pods) -> None:
     pod = start(pods, "inspect", "--name", "a", *words, "---", "inspect", "--name", "b", *words)
     pods("kill", "--signal", "USR1", "it")
     pod.done(4)
+
+
+def test_kill_sends_a_signal_to_an_app_that_runs_again_and_not_to_one_that_is_over(pods: Pods) -> None:
+    told = (
+        "--restart",
+        "on-failure",
+        "--restart-delay",
+        "50ms",
+        "--",
+        "trap",
+        "USR1",
+        "4",
+        "print",
+        "ready",
+    )
+    again = ("inspect", "--name", "again", *told, "sleep", "1000")
+    over = ("inspect", "--name", "over", "--", "exit", "0")
+    pod = pods.start("--name", "it", "--exit-policy", "all", *again, "---", *over)
+    eventually(lambda: "over" in pods.endings("it"), "the end of one")
+    for times in (1, 2, 3):
+        eventually(lambda times=times: pod.out.count("ready") == times, "a run")
+        pods("kill", "-s", "USR1", "it")
+    pods("stop", "it")
+    pod.done(None)
+    lines = pods("events", "--json", "--kind", "app-exit", "--app", "again", "it").lines
+    assert [json.loads(line)["status"] for line in lines][:3] == [4, 4, 4]
 
 
 def test_kill_sends_a_signal_to_one_app(pods: Pods) -> None:
