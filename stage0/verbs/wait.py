@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from stage0 import quantities
 from stage0.pods import history, lifecycle, results
@@ -124,8 +125,9 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                 raise
             # first the watching, then the look: what comes between the two wakes us up
             watch.add(*history.watched(pod.directory))
-            if (groups := results.groups(pod)) and groups.unified:
-                watch.add_file(groups.unified / "cgroup.events")  # in which a pause is told
+            told = _told_by_the_kernel(pod, what)
+            for path in told:
+                watch.add_file(path)
             done, status = met(pod)
             if done:
                 return status
@@ -138,16 +140,24 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                 ending = True
                 watch.also_call(partial(lifecycle.wait_for_end, pod.directory))
             left = None if limit is None else max(0.0, limit - time.monotonic())
-            if _lingers(pod, what):
+            if not told and _lingers(pod, what):
                 left = pause if left is None else min(pause, left)
             pause = _SOON if watch.wait(left) else min(2 * pause, _LATER)
 
 
-def _lingers(pod: Pod, what: str) -> bool:
-    """Whether an app's result is there while processes of it are: their end is no change of any directory.
+def _told_by_the_kernel(pod: Pod, what: str) -> list[Path]:
+    """The files in which it tells a pause, and the end of the last process of the app that is waited for.
 
-    What wrote the result is itself one of them, for a moment, and so are the commands after an app's end.
+    None where it has no cgroup v2, not even beside v1.
     """
+    groups = results.groups(pod)
+    kind, _, app = what.partition(":")
+    trees = [groups, groups.app(app) if kind == "app" else None] if groups else []
+    return [tree.unified / "cgroup.events" for tree in trees if tree and tree.unified]
+
+
+def _lingers(pod: Pod, what: str) -> bool:
+    """Whether an app's result is there while commands after its end run: their end changes no directory."""
     kind, _, app = what.partition(":")
     return kind == "app" and bool((results.result_of(pod, app) or {}).get("final"))
 
