@@ -14,14 +14,23 @@ _DIRECTORIES = ("units", "etc", "apps", "streams", "status", "logs")
 def install(plan: LaunchPlan, directory: PodDir) -> None:
     """Make `run/` anew: nothing of an earlier run of this pod may be taken for the present one."""
     if directory.run.exists():
-        import shutil  # noqa: PLC0415  only a pod that ran before has one
-
-        shutil.rmtree(directory.run)
-    before = os.umask(0o022)  # services that are not root read this inside the pod
+        _make_room(directory)
+    mask = os.umask(0o022)  # services that are not root read this inside the pod
     try:
         _write(plan, str(directory.run))
     finally:
-        os.umask(before)
+        os.umask(mask)
+
+
+def _make_room(directory: PodDir) -> None:
+    """What the last start left is kept until the next: its logs and results tell why there is another."""
+    import shutil  # noqa: PLC0415  only a pod that ran before, or was rendered, has something
+
+    if directory.monitor.exists():
+        shutil.rmtree(directory.before.run, ignore_errors=True)
+        directory.run.rename(directory.before.run)
+    else:
+        shutil.rmtree(directory.run)
 
 
 def _write(plan: LaunchPlan, run: str) -> None:

@@ -2,7 +2,8 @@
 
 There is no log of events to be kept, bounded or lost: a pod's making is in `pod.json`, its start, readiness and end in
 the monitor's files, each run of an app in the reaper's, and what commands did to it while it ran in `run/history`. So
-the past is there until the pod is removed, and following is watching these directories.
+the past is there until the pod is removed, as far as the start before the last one, and following is watching these
+directories.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,17 @@ def events(pod: Pod) -> Iterator[Event]:
     yield from event(
         manifest.get("created"), "create", apps=[app["name"] for app in manifest.get("apps", [])]
     )
-    yield from event(results.started(pod.directory), "start")
-    yield from event(results.ready(pod.directory), "ready")
-    for ended in _objects(pod.directory.outcome):
+    for life in (pod.directory.before, pod.directory):
+        yield from _life(life, manifest, event)
+
+
+def _life(
+    directory: PodDir, manifest: Mapping[str, Any], event: Callable[..., Iterator[Event]]
+) -> Iterator[Event]:
+    """What the records of one start tell."""
+    yield from event(results.started(directory), "start")
+    yield from event(results.ready(directory), "ready")
+    for ended in _objects(directory.outcome):
         yield from event(
             ended.get("ended_at"),
             "die",
@@ -75,7 +84,7 @@ def events(pod: Pod) -> Iterator[Event]:
             by=ended.get("by"),
         )
     for app in manifest.get("apps", []):
-        for record in _objects(pod.directory.runs(app["name"])):
+        for record in _objects(directory.runs(app["name"])):
             facts = {
                 key: record.get(key) for key in ("reason", "code", "signal", "status", "runs", "started_at")
             }
@@ -83,7 +92,7 @@ def events(pod: Pod) -> Iterator[Event]:
             yield from event(record.get("ended_at"), kind, app["name"], **facts)
             if record.get("reason") == "watchdog":
                 yield from event(record.get("ended_at"), "health", app["name"], status="unhealthy")
-    for record in _objects(pod.directory.history):
+    for record in _objects(directory.history):
         facts = {key: value for key, value in record.items() if key not in {"at", "kind", "app"}}
         yield from event(record.get("at"), str(record.get("kind")), record.get("app"), **facts)
 

@@ -14,7 +14,7 @@ from stage0 import moments
 from stage0.pods import lifecycle, results
 from stage0.pods.logfiles import Follower, Line
 from stage0.settings import Settings
-from stage1.contract import UsageError
+from stage1.contract import NotFoundError, PodDir, UsageError
 from stage1.contract.values import NamedTuple
 
 _MOMENT = 0.01
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option("pod", metavar="POD", help="name, UUID or the beginning of one")
     option("-f", "--follow", action="store_true", help="go on until the pod has ended")
+    option("-p", "--previous", action="store_true", help="what the start before the last one printed")
     option("--app", metavar="APP", action="append", help="only this app; may be repeated")
     option("--stream", choices=("stdout", "stderr"), help="only this stream")
     option("--since", metavar="WHEN", help="only lines from then on: 10m (ago), a date and time, @SECONDS")
@@ -52,12 +53,14 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(
             f"--tail {arguments.tail}: fewer than no lines", hint="give the number of lines to show"
         )
+    if arguments.follow and arguments.previous:
+        raise UsageError("--follow and --previous exclude each other", hint="what is over does not go on")
     choice = _choice(arguments)
     pod = _found(arguments, settings)
     for name in arguments.app or []:
         results.require_app(pod, name)
     apps = arguments.app or results.app_names(pod)
-    follower = Follower(pod.directory, apps)
+    follower = Follower(_life(pod, previous=arguments.previous), apps)
     show: Writer | JsonWriter = (
         JsonWriter()
         if arguments.json
@@ -76,6 +79,16 @@ def _found(arguments: argparse.Namespace, settings: Settings) -> lifecycle.Pod:
         time.sleep(_MOMENT)
         pod = lifecycle.find(settings.data, pod.uuid)
     return pod
+
+
+def _life(pod: lifecycle.Pod, *, previous: bool) -> PodDir:
+    if not previous:
+        return pod.directory
+    if not pod.directory.before.monitor.exists():
+        raise NotFoundError(
+            f"pod {pod.label} was started no more than once", hint="leave out --previous: pod logs"
+        )
+    return pod.directory.before
 
 
 def _choice(arguments: argparse.Namespace) -> Choice:

@@ -131,9 +131,10 @@ class VolumeDir(NamedTuple):
 
 
 class PodDir(NamedTuple):
-    """One pod's directory; see README.md of this package for who writes what."""
+    """One pod's directory; see README.md of this package for who writes what. `life` names what one start wrote."""
 
     path: Path
+    life: str = "run"
 
     @property
     def uuid(self) -> str:
@@ -191,7 +192,12 @@ class PodDir(NamedTuple):
     @property
     def run(self) -> Path:
         """Everything stage1 and its helpers write."""
-        return self.path / "run"
+        return self.path / self.life
+
+    @property
+    def before(self) -> PodDir:
+        """The same pod as the start before this one left it; nothing reads it but people and `pod events`."""
+        return self._replace(life="before")
 
     @property
     def units(self) -> Path:

@@ -209,6 +209,21 @@ def test_wait_for_removed_is_told_of_the_removal(pods: Pods) -> None:
 # Starting again
 
 
+def test_the_start_before_the_last_one_is_told_of(pods: Pods) -> None:
+    count = "n=$(cat /n 2>/dev/null); n=$((n + 1)); echo $n >/n; echo start $n; exit $n"
+    pods("prepare", "--name", "it", "busybox", "--exec", "sh", "--", "-c", count)
+    pods("render", "it")  # which is no start
+    pods("start", "it", status=1)
+    assert "no more than once" in pods("logs", "--previous", "it", status=125).err
+    for number in (2, 3):
+        pods("start", "it", status=number)
+        assert pods.log("it") == [f"start {number}"]
+        assert pods.log("it", "--previous") == [f"start {number - 1}"]
+    told = [(one["event"], one.get("status")) for one in events(pods, "--kind", "app-exit", "--kind", "die")]
+    assert told == [("app-exit", 2), ("die", 2), ("app-exit", 3), ("die", 3)]
+    assert "exclude each other" in pods("logs", "-f", "--previous", "it", status=2).err
+
+
 def test_restart_keeps_the_files_and_takes_new_processes(pods: Pods) -> None:
     script = "mark=$(cat /mark 2>/dev/null); echo again >/mark; echo $mark-; sleep 1000"
     pods.detach("--name", "it", "busybox", "--exec", "sh", "--", "-c", script)
