@@ -147,6 +147,7 @@ def test_following_events_sees_each_of_them_once(pods: Pods) -> None:
     pods("unpause", "it")
     pods("restart", "it")
     pods("stop", "it")
+    eventually(lambda: seen.out.count('"die"') == 2, "its second end")  # which goes with it
     pods("rm", "it")
     eventually(lambda: '"remove"' in seen.out, "the removal")
     kinds = [json.loads(line)["event"] for line in seen.out.splitlines()]

@@ -57,6 +57,8 @@ static int remove_entry(int top_fd, int parent_fd, const char *name, unsigned de
 
         if (unlinkat(parent_fd, name, 0) == 0)
                 return 0;
+        if (errno == ENOENT)
+                return 0; /* a command that was detached has just put its result in place */
         if (errno != EISDIR)
                 return -errno;
         if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0)
