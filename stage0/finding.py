@@ -20,6 +20,9 @@ from stage1.contract.places import (
 )
 from stage1.contract.running import is_locked
 
+# Of a beginning of a UUID: `pod rm db` must not take a pod that is not called so.
+_SHORTEST = 4
+
 
 def find(root: str, reference: str) -> tuple[str, str, bool]:
     """State, UUID and whether it runs of the pod by this name, UUID or unique beginning of a UUID."""
@@ -87,7 +90,7 @@ def _uuid_of(root: str, reference: str) -> str:
         return named
     if is_uuid(reference):
         return reference
-    if not is_start_of_uuid(reference):
+    if len(reference) < _SHORTEST or not is_start_of_uuid(reference):
         raise _no_pod(reference)
     names = {name for state in STATES for name in listing(f"{root}/{PODS}/{state}")}
     found = {name for name in names if name.startswith(reference) and is_uuid(name)}

@@ -202,6 +202,15 @@ def test_a_beginning_of_several_is_refused(root: DataRoot) -> None:
         lifecycle.find(root, "000000a")
 
 
+def test_a_short_word_is_a_name_or_nothing(root: DataRoot) -> None:
+    """`db` and `a` are hexadecimal: they must not mean a pod that is not called so."""
+    make(root, UUIDS[0], State.RUN)
+    for count in (1, 2, 3):
+        with pytest.raises(NotFoundError):
+            lifecycle.find(root, UUIDS[0][:count])
+    assert lifecycle.find(root, UUIDS[0][:4]).uuid == UUIDS[0]
+
+
 @pytest.mark.parametrize(
     "reference",
     ["", "-", "x", "shop2", "../run", "/", ".", "..", "lost", "a\0b", "x" * 5000, "é", "[", "%n", UUIDS[9]],
