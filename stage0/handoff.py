@@ -83,11 +83,7 @@ def foreground(
     # a pod that is told to reboot is started again by its unit, if it has one, and by its monitor elsewhere
     again = not _stage1("host").main_process_of_a_unit(dict(os.environ), os.getpid())
     options = launch.MonitorOptions(lock=lock, ready=ready, detach_keys=detach_keys, again=again)
-    from stage0.interruption import undisturbed  # noqa: PLC0415  `pod exec` has no time for it
-
-    # a signal that comes now is the monitor's: Python would note it, and be gone before it came to do something
-    with undisturbed():
-        launch.become_monitor(directory, options)
+    launch.become_monitor(directory, options)
     raise AssertionError("execv returned")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -120,6 +121,9 @@ def become_monitor(directory: PodDir, options: MonitorOptions) -> NoReturn:
     for descriptor in (options.lock, options.ready):
         if descriptor is not None:
             os.set_inheritable(descriptor, True)
+    # From here on they are the monitor's: Python would note one, and be gone before it came to do something. If there
+    # is no monitor, this process ends as well.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         os.execv(argv[0], argv)  # noqa: S606  no shell wanted
     except OSError as error:
