@@ -132,6 +132,12 @@ def result_of(pod: Pod, app: str) -> Mapping[str, Any] | None:
     return _json(pod.directory.result(app)) or None
 
 
+def final_result(pod: Pod, app: str) -> Mapping[str, Any] | None:
+    """The same of an app that will not be started again by itself."""
+    found = result_of(pod, app)
+    return found if found and found.get("final") else None
+
+
 def _message(path: Path) -> str | None:
     try:
         return path.read_text(errors="replace").strip() or None
@@ -146,8 +152,8 @@ def _stands_still(tree: Groups, app: str) -> bool:
 def _listens(pod: Pod, app: Mapping[str, Any]) -> bool:
     """True for an app of a running pod that waits for its sockets to start it, again or for the first time."""
     sockets = app.get("sockets") or []
-    result = _json(pod.directory.result(app["name"]))
-    return pod.word == "running" and not result.get("final") and any(one.get("activated") for one in sockets)
+    over = final_result(pod, app["name"])
+    return pod.word == "running" and not over and any(one.get("activated") for one in sockets)
 
 
 def _state_word(pod: Pod, result: Mapping[str, Any] | None, pid: int | None) -> AppWord:

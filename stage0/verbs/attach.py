@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
 import sys
 from functools import partial
-from typing import Any
 
 from stage0 import entering, finding, handoff
 from stage0.pods import lifecycle, logfiles, results, signals
@@ -18,7 +16,7 @@ from stage0.running import attaching
 from stage0.running.attaching import Attachment, Streams
 from stage0.running.detachkeys import DetachKeys
 from stage0.settings import Settings
-from stage1.contract import ConflictError, PodDir, PodError, UsageError
+from stage1.contract import ConflictError, PodError, UsageError
 
 _END_OF_TERMINAL = b"i\x04"
 _MOST_LINES = 1_000_000
@@ -50,7 +48,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not pod.running:
         raise ConflictError(f"pod {pod.label} is not running", hint="what it printed: `pod logs`")
     app = finding.choose_app(str(pod.directory.path), arguments.app)
-    if (result := _final(pod.directory, app)) is not None:
+    if (result := results.final_result(pod, app)) is not None:
         raise ConflictError(
             f"app {app} has ended with {result['status']}", hint="what it printed: `pod logs --app`"
         )
@@ -82,25 +80,16 @@ def _attached(
         end = b"" if not arguments.end_input else _END_OF_TERMINAL if kind == "tty" else b"e"
         proxy = partial(signals.signal_apps, pod.directory, [app]) if arguments.sig_proxy else None
         attachment = Attachment(client, Streams(wanted, raw, DetachKeys(keys), end, proxy), watch)
-        how = attachment.run(lambda: _final(pod.directory, app) is not None)
+        how = attachment.run(lambda: results.final_result(pod, app) is not None)
     if how == "detached":
         sys.stdout.write("\n")
         return 0
     return _status(pod, app)
 
 
-def _final(directory: PodDir, app: str) -> dict[str, Any] | None:
-    """The result of an app that will not be started again by itself."""
-    try:
-        found: dict[str, Any] = json.loads(directory.result(app).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found if found.get("final") else None
-
-
 def _status(pod: Pod, app: str) -> int:
     """The app's own status, or that of the pod which ended around it."""
-    result = _final(pod.directory, app)
+    result = results.final_result(pod, app)
     if result is not None:
         return int(result["status"])
     if pod.directory.outcome.exists():

@@ -71,8 +71,7 @@ Condition = Callable[[Pod], tuple[bool, int | None]]
 
 
 def _condition(text: str) -> Condition:
-    kind, _, app = text.partition(":")
-    if kind == "app" and app:
+    if (app := _app_of(text)) is not None:
         return lambda pod: _app_ended(pod, app)
     conditions: dict[str, Condition] = {
         "ended": lambda pod: (pod.word == "exited", results.outcome(pod.directory).status),
@@ -87,6 +86,12 @@ def _condition(text: str) -> Condition:
             hint=f"one of {', '.join(conditions)} or app:NAME",
         )
     return conditions[text]
+
+
+def _app_of(text: str) -> str | None:
+    """NAME of `app:NAME`."""
+    kind, _, app = text.partition(":")
+    return app if kind == "app" and app else None
 
 
 def _over(pod: Pod) -> bool:
@@ -115,7 +120,7 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
 
     with Watch() as watch:
         watch.add(*history.places(settings.root))
-        ending, pause = False, _SOON
+        app, ending, pause = _app_of(what), False, _SOON
         while True:
             try:
                 pod = lifecycle.find(settings.data, pod.uuid)
@@ -125,7 +130,7 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                 raise
             # first the watching, then the look: what comes between the two wakes us up
             watch.add(*history.watched(pod.directory))
-            told = _told_by_the_kernel(pod, what)
+            told = _told_by_the_kernel(pod, app)
             for path in told:
                 watch.add_file(path)
             done, status = met(pod)
@@ -140,26 +145,18 @@ def _await(pod: Pod, settings: Settings, met: Condition, limit: float | None, wh
                 ending = True
                 watch.also_call(partial(lifecycle.wait_for_end, pod.directory))
             left = None if limit is None else max(0.0, limit - time.monotonic())
-            if not told and _lingers(pod, what):
+            # its result is there, but commands after its end may run: without cgroup v2 nothing tells of theirs
+            if not told and app and results.final_result(pod, app):
                 left = pause if left is None else min(pause, left)
             pause = _SOON if watch.wait(left) else min(2 * pause, _LATER)
 
 
-def _told_by_the_kernel(pod: Pod, what: str) -> list[Path]:
-    """The files in which it tells a pause, and the end of the last process of the app that is waited for.
-
-    None where it has no cgroup v2, not even beside v1.
-    """
-    groups = results.groups(pod)
-    kind, _, app = what.partition(":")
-    trees = [groups, groups.app(app) if kind == "app" else None] if groups else []
-    return [tree.unified / "cgroup.events" for tree in trees if tree and tree.unified]
-
-
-def _lingers(pod: Pod, what: str) -> bool:
-    """Whether an app's result is there while commands after its end run: their end changes no directory."""
-    kind, _, app = what.partition(":")
-    return kind == "app" and bool((results.result_of(pod, app) or {}).get("final"))
+def _told_by_the_kernel(pod: Pod, app: str | None) -> list[Path]:
+    """The files in which it tells a pause, and the end of an app's last process; none where it has no cgroup v2."""
+    if (groups := results.groups(pod)) is None:
+        return []
+    trees = [groups, groups.app(app)] if app else [groups]
+    return [tree.unified / "cgroup.events" for tree in trees if tree.unified]
 
 
 def _await_end(directory: PodDir) -> int:
