@@ -37,11 +37,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _apps(pod: lifecycle.Pod, wanted: str | None) -> list[str]:
     if wanted is None:
-        return [name for name in results.app_names(pod) if _started(pod, name)]
+        return [name for name in results.app_names(pod) if not _is_over(pod, name)]
     results.require_app(pod, wanted)
     return [wanted]
 
 
-def _started(pod: lifecycle.Pod, app: str) -> bool:
-    """False of one that has ended, or is between two runs; of one that has not begun it is an error to say so."""
-    return not pod.directory.result(app).exists() or results.runs(pod, app)
+def _is_over(pod: lifecycle.Pod, app: str) -> bool:
+    """Of one that has ended or waits for its next run; one that has not begun is not left out without a word."""
+    return pod.directory.result(app).exists() and not results.runs(pod, app)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import time
 
 from stage0 import quantities
@@ -25,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """0 when every pod has ended, also one that had ended before."""
-    limit = quantities.seconds(arguments.time, where="--time") if arguments.time else math.inf
-    end = time.monotonic() + limit
+    limit = quantities.seconds(arguments.time, where="--time") if arguments.time else None
+    end = None if limit is None else time.monotonic() + limit
     asked: list[PodDir] = []
 
     def ask(reference: str) -> None:
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     # all are told before one is waited for: together they take as long as the slowest of them
     trouble = attempt(arguments.pods, ask)
     for directory in asked:
-        signals.stop(directory, None if limit == math.inf else max(0.0, end - time.monotonic()))
+        signals.stop(directory, None if end is None else max(0.0, end - time.monotonic()))
     if trouble is not None:
         raise trouble
     return 0

@@ -84,6 +84,11 @@ class Readiness(NamedTuple):
     port: int | None = None
     timeout: float = 60.0
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the app is ready later than its program is executed."""
+        return self.notify or self.port is not None
+
 
 class ExitPolicy(NamedTuple):
     """When the pod ends and with what; `app` only with the rule `app`."""

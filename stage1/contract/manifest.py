@@ -86,7 +86,7 @@ class App(NamedTuple):
     @property
     def is_watched(self) -> bool:
         """Whether it says when it is ready and systemd ends it when it falls silent: then it can be `healthy`."""
-        return self.watchdog is not None and (self.readiness.notify or self.readiness.port is not None)
+        return self.watchdog is not None and self.readiness.is_told
 
     @property
     def data(self) -> str:

@@ -196,7 +196,7 @@ class PodDir(NamedTuple):
 
     @property
     def before(self) -> PodDir:
-        """The same pod as the start before this one left it; nothing reads it but people and `pod events`."""
+        """The same pod as the start before this one left it, for `pod logs --previous` and `pod events`."""
         return self._replace(life="before")
 
     @property

@@ -58,11 +58,11 @@ def restart_app(directory: PodDir, leader: int, app: str) -> None:
         systemd.settle([service_name(name) for name in stopped])
         for name in stopped:
             if invocation(systemd, service_name(name)) is not None:
-                forget_stop(directory, name)
+                _forget_stop(directory, name)
     _require_done(result, app)
 
 
-def forget_stop(directory: PodDir, app: str) -> None:
+def _forget_stop(directory: PodDir, app: str) -> None:
     """The end that was asked for is no result of an app that runs again; one of the new run is."""
     with contextlib.suppress(FileNotFoundError):
         if json.loads(directory.result(app).read_bytes()).get("stopping"):

@@ -71,7 +71,7 @@ def _needs_unit(app: App, condition: Condition) -> bool:
     """For systemd a unit has started when it is ready; and an init app when it has ended."""
     if condition is Condition.FINISHED:
         return not app.init
-    waits = app.readiness.notify or app.readiness.port is not None or bool(app.hooks.post_start)
+    waits = app.readiness.is_told or bool(app.hooks.post_start)
     return condition is Condition.STARTED and waits and not is_activated(app)
 
 
